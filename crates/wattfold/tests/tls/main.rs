@@ -1,0 +1,529 @@
+//! The IEEE 2030.5 TLS profile against `openssl s_client`, a peer that is not ours.
+//!
+//! The certificates that a development PKI does not make (expired, unknown root, other chain
+//! lengths) are made with the `openssl` command as well.
+
+mod chains;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use units::Timestamp;
+use wattfold::pki::{self, InitArgs};
+use wattfold::tls::{Acceptor, Connector, LfdiBytes, TlsError, TlsFiles};
+
+const VALID_FROM: Timestamp = Timestamp::from_secs(1_735_689_600);
+const CCM8: &str = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0";
+const GCM: &str = "ECDHE-ECDSA-AES128-GCM-SHA256";
+
+/// What the server made of one connection.
+#[derive(Debug)]
+enum Outcome {
+    Device { lfdi: LfdiBytes, cipher: String },
+    Refused(TlsError),
+}
+
+impl Outcome {
+    fn device(self) -> (LfdiBytes, String) {
+        match self {
+            Self::Device { lfdi, cipher } => (lfdi, cipher),
+            Self::Refused(error) => panic!("refused: {error:?}"),
+        }
+    }
+
+    fn refusal(self) -> TlsError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Device { lfdi, .. } => panic!("accepted {lfdi:?}"),
+        }
+    }
+}
+
+/// A server that answers each connection with one line and reports what it saw.
+struct Server {
+    address: SocketAddr,
+    outcomes: mpsc::Receiver<Outcome>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Server {
+    fn start(files: &TlsFiles) -> Self {
+        let acceptor = Acceptor::new(files).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, outcomes) = mpsc::channel();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let outcome = answer(&acceptor, stream).await;
+                if sender.send(outcome).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            address,
+            outcomes,
+            runtime,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.outcomes
+            .recv_timeout(std::time::Duration::from_secs(20))
+            .unwrap()
+    }
+
+    fn s_client(&self, args: &[&str]) -> Output {
+        let mut child = Command::new("openssl")
+            .args(["s_client", "-connect", &self.address.to_string()])
+            .args(["-tls1_2", "-quiet", "-no_ign_eof", "-verify_return_error"])
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The server closes after its answer, whatever the client still wanted to say.
+        let mut stdin = child.stdin.take().unwrap();
+        drop(stdin.write_all(b"hello\n"));
+        child.wait_with_output().unwrap()
+    }
+}
+
+async fn answer(acceptor: &Acceptor, stream: TcpStream) -> Outcome {
+    match acceptor.accept(stream).await {
+        Err(error) => Outcome::Refused(error),
+        Ok((mut tls, lfdi)) => {
+            let mut hello = [0; 6];
+            tls.read_exact(&mut hello).await.unwrap();
+            tls.write_all(b"good day\n").await.unwrap();
+            tls.shutdown().await.unwrap();
+            Outcome::Device {
+                lfdi,
+                cipher: tls.cipher().to_owned(),
+            }
+        }
+    }
+}
+
+/// A PKI of one device, in a directory of the calling test's own.
+fn make_pki(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{name}"));
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    let args = InitArgs {
+        dir: dir.clone(),
+        devices: 1,
+        device_names: Vec::new(),
+        server_names: vec!["localhost".to_owned()],
+        server_ips: vec!["127.0.0.1".parse().unwrap()],
+    };
+    pki::init(&args, VALID_FROM).unwrap();
+    dir
+}
+
+fn files(dir: &Path, name: &str) -> TlsFiles {
+    TlsFiles {
+        cert_chain: dir.join(format!("{name}.chain.pem")),
+        key: dir.join(format!("{name}.key.pem")),
+        trust: dir.join("ca-chain.pem"),
+    }
+}
+
+fn path(dir: &Path, file: &str) -> String {
+    dir.join(file).to_str().unwrap().to_owned()
+}
+
+/// SHA-256 of the DER, both by the `openssl` command, cut to twenty bytes.
+fn lfdi_by_command(pem: &str) -> Vec<u8> {
+    let text = openssl(&["x509", "-in", pem, "-noout", "-fingerprint", "-sha256"]);
+    let hex = text.trim().rsplit('=').next().unwrap();
+    let bytes = hex
+        .split(':')
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap());
+    bytes.take(20).collect()
+}
+
+fn openssl(args: &[&str]) -> String {
+    let output = Command::new("openssl").args(args).output().unwrap();
+    assert!(output.status.success(), "openssl {args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_device_with_ccm8_or_gcm_is_known_by_its_lfdi() {
+    let dir = make_pki("ciphers");
+    let server = Server::start(&files(&dir, "server"));
+    let chain = path(&dir, "der-001.chain.pem");
+    let expected = lfdi_by_command(&chain);
+    for cipher in [CCM8, GCM] {
+        let output = server.s_client(&[
+            "-cipher",
+            cipher,
+            "-cert",
+            &chain,
+            "-cert_chain",
+            &chain,
+            "-key",
+            &path(&dir, "der-001.key.pem"),
+            "-CAfile",
+            &path(&dir, "serca.pem"),
+            "-verify_hostname",
+            "localhost",
+        ]);
+        let (lfdi, negotiated) = server.outcome().device();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "good day\n");
+        assert_eq!(lfdi.as_slice(), expected);
+        assert!(cipher.starts_with(&negotiated), "{negotiated}");
+    }
+}
+
+#[test]
+fn ccm8_is_preferred_when_the_client_offers_both() {
+    let dir = make_pki("preference");
+    let server = Server::start(&files(&dir, "server"));
+    let client = chains::client_args(&dir, "der-001");
+    server.s_client(&chains::with_cipher(
+        &client,
+        &format!("{GCM}:ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0"),
+    ));
+    let (_, negotiated) = server.outcome().device();
+    assert_eq!(negotiated, "ECDHE-ECDSA-AES128-CCM8");
+}
+
+#[test]
+fn a_client_that_sends_its_leaf_alone_is_accepted() {
+    let dir = make_pki("leaf-only");
+    let server = Server::start(&files(&dir, "server"));
+    // Without -cert_chain the command sends the first certificate of the file only.
+    let client = chains::client_args(&dir, "der-001");
+    let output = server.s_client(&chains::with_cipher(&client, CCM8));
+    let (lfdi, _) = server.outcome().device();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        lfdi.as_slice(),
+        lfdi_by_command(&path(&dir, "der-001.chain.pem"))
+    );
+}
+
+#[test]
+fn a_client_without_a_certificate_is_refused() {
+    let dir = make_pki("no-certificate");
+    let server = Server::start(&files(&dir, "server"));
+    let output = server.s_client(&["-cipher", CCM8, "-CAfile", &path(&dir, "serca.pem")]);
+    assert!(
+        matches!(server.outcome().refusal(), TlsError::NoClientCertificate),
+        "{output:?}"
+    );
+    assert!(!output.status.success());
+}
+
+#[test]
+fn a_certificate_of_an_unknown_root_is_refused() {
+    let dir = make_pki("known-root");
+    let stranger = make_pki("unknown-root");
+    let server = Server::start(&files(&dir, "server"));
+    let chain = path(&stranger, "der-001.chain.pem");
+    let key = path(&stranger, "der-001.key.pem");
+    let ca = path(&dir, "serca.pem");
+    let args = [
+        "-cipher",
+        CCM8,
+        "-cert",
+        &chain,
+        "-cert_chain",
+        &chain,
+        "-key",
+        &key,
+        "-CAfile",
+        &ca,
+    ];
+    let output = server.s_client(&args);
+    let refusal = server.outcome().refusal();
+    assert!(
+        matches!(refusal, TlsError::PeerCertificate { .. }),
+        "{refusal:?}"
+    );
+    assert!(!output.status.success());
+}
+
+#[test]
+fn an_expired_certificate_is_refused() {
+    let dir = make_pki("expired");
+    chains::issue(
+        &dir,
+        "old",
+        "mica",
+        &chains::Leaf {
+            not_after: "20250601000000Z",
+            ..chains::Leaf::default()
+        },
+    );
+    let server = Server::start(&files(&dir, "server"));
+    let client = chains::client_args(&dir, "old");
+    server.s_client(&chains::with_cipher(&client, CCM8));
+    match server.outcome().refusal() {
+        TlsError::PeerCertificate { reason } => assert_eq!(reason, "certificate has expired"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn chains_of_two_to_four_certificates_are_accepted_and_five_are_not() {
+    let dir = make_pki("lengths");
+    for issuer in ["serca", "mca", "mica"] {
+        chains::issue(&dir, issuer_leaf(issuer), issuer, &chains::Leaf::default());
+    }
+    chains::issue_authority(&dir, "serca", &["one", "two", "three"]);
+    chains::issue(&dir, "too-deep", "three", &chains::Leaf::default());
+    let server = Server::start(&files(&dir, "server"));
+    for issuer in ["serca", "mca", "mica"] {
+        let client = chains::client_args(&dir, issuer_leaf(issuer));
+        server.s_client(&chains::with_cipher(&client, CCM8));
+        server.outcome().device();
+    }
+    let client = chains::client_args(&dir, "too-deep");
+    server.s_client(&chains::with_cipher(&client, CCM8));
+    match server.outcome().refusal() {
+        TlsError::PeerCertificate { reason } => assert_eq!(reason, "certificate chain too long"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn issuer_leaf(issuer: &str) -> &'static str {
+    match issuer {
+        "serca" => "of-serca",
+        "mca" => "of-mca",
+        _ => "of-mica",
+    }
+}
+
+#[test]
+fn a_self_signed_certificate_is_refused() {
+    let dir = make_pki("self-signed");
+    chains::self_signed(&dir, "alone");
+    let server = Server::start(&files(&dir, "server"));
+    let client = chains::client_args(&dir, "alone");
+    server.s_client(&chains::with_cipher(&client, CCM8));
+    let refusal = server.outcome().refusal();
+    assert!(
+        matches!(refusal, TlsError::PeerCertificate { .. }),
+        "{refusal:?}"
+    );
+}
+
+#[test]
+fn keys_on_other_curves_are_refused() {
+    let dir = make_pki("curve");
+    chains::issue(
+        &dir,
+        "p384",
+        "mica",
+        &chains::Leaf {
+            curve: "P-384",
+            ..chains::Leaf::default()
+        },
+    );
+    let server = Server::start(&files(&dir, "server"));
+    let client = chains::client_args(&dir, "p384");
+    server.s_client(&chains::with_cipher(&client, CCM8));
+    let refusal = server.outcome().refusal();
+    assert!(matches!(refusal, TlsError::Handshake(_)), "{refusal:?}");
+}
+
+#[test]
+fn other_versions_and_ciphers_are_refused() {
+    let dir = make_pki("versions");
+    let server = Server::start(&files(&dir, "server"));
+    let client = chains::client_args(&dir, "der-001");
+    server.s_client(&chains::with_cipher(
+        &client,
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+    ));
+    assert!(matches!(server.outcome().refusal(), TlsError::Handshake(_)));
+    let output = Command::new("openssl")
+        .args(["s_client", "-connect", &server.address.to_string()])
+        .args(["-tls1_3", "-quiet", "-no_ign_eof"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    assert!(matches!(server.outcome().refusal(), TlsError::Handshake(_)));
+}
+
+#[test]
+fn a_resumed_session_keeps_the_devices_lfdi() {
+    let dir = make_pki("resumption");
+    let server = Server::start(&files(&dir, "server"));
+    let client = chains::client_args(&dir, "der-001");
+    let session = path(&dir, "session.pem");
+    let first = chains::with_cipher(&client, CCM8);
+    let out: Vec<&str> = [first.as_slice(), &["-sess_out", &session]].concat();
+    server.s_client(&out);
+    let (lfdi, _) = server.outcome().device();
+    // The second connection has no certificate to show: only the session can name the device.
+    let again = server.s_client(&[
+        "-cipher",
+        CCM8,
+        "-CAfile",
+        &path(&dir, "serca.pem"),
+        "-sess_in",
+        &session,
+    ]);
+    let (resumed, _) = server.outcome().device();
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(resumed, lfdi);
+}
+
+#[test]
+fn our_connector_checks_the_servers_name_and_root() {
+    let dir = make_pki("connector");
+    let stranger = make_pki("connector-stranger");
+    let server = Server::start(&files(&dir, "server"));
+    let connect = |files: TlsFiles, name: &'static str| {
+        let connector = Connector::new(&files).unwrap();
+        let address = server.address;
+        server.runtime.block_on(async move {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let mut tls = connector.connect(name, stream).await?;
+            tls.write_all(b"hello\n").await.unwrap();
+            let mut text = String::new();
+            tls.read_to_string(&mut text).await.unwrap();
+            Ok::<String, TlsError>(text)
+        })
+    };
+    for name in ["localhost", "127.0.0.1"] {
+        assert_eq!(connect(files(&dir, "der-001"), name).unwrap(), "good day\n");
+        let (lfdi, cipher) = server.outcome().device();
+        assert_eq!(
+            lfdi.as_slice(),
+            lfdi_by_command(&path(&dir, "der-001.chain.pem"))
+        );
+        assert_eq!(cipher, "ECDHE-ECDSA-AES128-CCM8");
+    }
+    for (own, name) in [
+        (files(&dir, "der-001"), "elsewhere.example"),
+        (files(&dir, "der-001"), "127.0.0.2"),
+        (files(&stranger, "der-001"), "localhost"),
+    ] {
+        let refusal = connect(own, name).unwrap_err();
+        assert!(
+            matches!(refusal, TlsError::PeerCertificate { .. }),
+            "{refusal:?}"
+        );
+        server.outcome().refusal();
+    }
+}
+
+#[test]
+fn a_device_certificate_has_the_form_of_the_standard() {
+    let dir = make_pki("form");
+    let text = openssl(&[
+        "x509",
+        "-in",
+        &path(&dir, "der-001.chain.pem"),
+        "-noout",
+        "-text",
+        "-certopt",
+        "no_pubkey,no_sigdump",
+    ]);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        "Signature Algorithm: ecdsa-with-SHA256",
+        "Not Before: Jan 1 00:00:00 2025 GMT",
+        "Not After : Dec 31 23:59:59 9999 GMT",
+        "X509v3 Key Usage: critical Digital Signature, Key Agreement",
+        "X509v3 Certificate Policies: critical Policy: 1.3.6.1.4.1.40732.1.1 Policy: 1.3.6.1.4.1.40732.2.1",
+        "X509v3 Subject Alternative Name: critical othername: 1.3.6.1.5.5.7.8.4",
+        "Issuer: CN = wattfold development MICA",
+        "Subject: X509v3",
+    ] {
+        assert!(flat.contains(expected), "{expected} is not in {flat}");
+    }
+}
+
+#[test]
+fn each_tree_satisfies_a_strict_verifier() {
+    let dir = make_pki("strict");
+    let leaf_and_purpose = [
+        ("der-001", "serca", "sslclient"),
+        ("server", "serca", "sslserver"),
+        ("enterprise-server", "enterprise-ca", "sslserver"),
+        ("enterprise-client", "enterprise-ca", "sslclient"),
+    ];
+    for (leaf, root, purpose) in leaf_and_purpose {
+        let chain = path(&dir, &format!("{leaf}.chain.pem"));
+        let root = path(&dir, &format!("{root}.pem"));
+        openssl(&[
+            "verify",
+            "-x509_strict",
+            "-purpose",
+            purpose,
+            "-CAfile",
+            &root,
+            "-untrusted",
+            &chain,
+            &chain,
+        ]);
+    }
+}
+
+#[test]
+fn unusable_files_are_named() {
+    let dir = make_pki("unusable");
+    let good = files(&dir, "server");
+    let empty = dir.join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let flood = dir.join("flood.pem");
+    let root = std::fs::read_to_string(dir.join("serca.pem")).unwrap();
+    std::fs::write(
+        &flood,
+        root.repeat(wattfold::tls::MAX_TRUST_CERTIFICATES + 1),
+    )
+    .unwrap();
+    for (bad, named) in [
+        (
+            TlsFiles {
+                cert_chain: dir.join("absent.pem"),
+                ..good.clone()
+            },
+            "absent.pem",
+        ),
+        (
+            TlsFiles {
+                key: dir.join("der-001.key.pem"),
+                ..good.clone()
+            },
+            "der-001.key.pem",
+        ),
+        (
+            TlsFiles {
+                trust: empty.clone(),
+                ..good.clone()
+            },
+            "empty.pem",
+        ),
+        (
+            TlsFiles {
+                trust: flood,
+                ..good.clone()
+            },
+            "flood.pem",
+        ),
+    ] {
+        let error = Acceptor::new(&bad).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}
