@@ -28,7 +28,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use stream::TlsStream;
 
-/// IEEE 2030.5 requires CCM_8; `@SECLEVEL=0` because OpenSSL 3.2 and later count its short tag as
+/// IEEE 2030.5 requires `CCM_8`; `@SECLEVEL=0` because OpenSSL 3.2 and later count its short tag as
 /// 64 bits of security and would drop it at any higher level.
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-GCM-SHA256:@SECLEVEL=0";
 const GROUPS: &str = "P-256";

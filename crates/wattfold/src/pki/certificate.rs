@@ -40,6 +40,7 @@ pub(super) struct Names<'a> {
     pub(super) ips: &'a [IpAddr],
 }
 
+#[derive(Clone, Copy)]
 pub(super) enum EnterpriseUse<'a> {
     Server(&'a Names<'a>),
     Client,
@@ -216,6 +217,7 @@ impl Authority {
     }
 }
 
+#[derive(Clone, Copy)]
 enum NotAfter {
     Never,
     Enterprise,

@@ -3,6 +3,8 @@
 //! The certificates that a development PKI does not make (expired, unknown root, other chain
 //! lengths) are made with the `openssl` command as well.
 
+#![cfg(test)]
+
 mod chains;
 
 use std::io::Write;
@@ -510,7 +512,7 @@ fn unusable_files_are_named() {
         ),
         (
             TlsFiles {
-                trust: empty.clone(),
+                trust: empty,
                 ..good.clone()
             },
             "empty.pem",
@@ -518,7 +520,7 @@ fn unusable_files_are_named() {
         (
             TlsFiles {
                 trust: flood,
-                ..good.clone()
+                ..good
             },
             "flood.pem",
         ),
