@@ -1,0 +1,202 @@
+//! The delivery ledger: what became of each control at its DER, with the evidence.
+
+use units::{Timestamp, Watts};
+
+use crate::{ControlId, DerId};
+
+/// How far a control has come. The order is that of progress.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DeliveryState {
+    /// Decided and durable here.
+    Planned,
+    /// The device has fetched it.
+    Sent,
+    /// The device says that it has it.
+    Received,
+    /// The device says that it has begun.
+    Started,
+    /// A meter agrees.
+    Following,
+    /// The device has said nothing for too long; it may come back.
+    Silent,
+    /// The owner opted out, or another control displaced it.
+    Overridden,
+    /// The device says that it can't or won't.
+    Rejected,
+    /// The device says that it is done.
+    Completed,
+}
+
+impl DeliveryState {
+    /// Whether nothing can follow.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Overridden | Self::Rejected | Self::Completed)
+    }
+}
+
+/// What a step in the ledger rests on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Evidence {
+    /// The control was made durable.
+    Journal,
+    /// The device was served the control.
+    Served,
+    /// The device posted a response with this IEEE 2030.5 status code.
+    Response(u8),
+    /// Its meter read this active power while this was asked.
+    Measured {
+        /// Active power asked, injection positive.
+        asked: Watts,
+        /// Active power metered, injection positive.
+        metered: Watts,
+    },
+    /// It was last heard then.
+    LastHeard(Timestamp),
+}
+
+/// One step, never edited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeliveryEntry {
+    /// Which control.
+    pub control: ControlId,
+    /// At which DER.
+    pub der: DerId,
+    /// The state reached.
+    pub state: DeliveryState,
+    /// When.
+    pub at: Timestamp,
+    /// On what grounds.
+    pub evidence: Evidence,
+}
+
+/// Where one (control, DER) stands, with every step that led there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// Which control.
+    pub control: ControlId,
+    /// At which DER.
+    pub der: DerId,
+    /// Steps in order; the last one is where it stands.
+    pub entries: Vec<DeliveryEntry>,
+}
+
+impl Delivery {
+    /// Most steps one row keeps; silence and return alternate, so a flapping device must not
+    /// grow it without end.
+    pub const MAX_ENTRIES: usize = 64;
+
+    /// A row begun when the control became durable.
+    #[must_use]
+    pub fn planned(control: ControlId, der: DerId, at: Timestamp) -> Self {
+        let state = DeliveryState::Planned;
+        let first = DeliveryEntry {
+            control,
+            der,
+            state,
+            at,
+            evidence: Evidence::Journal,
+        };
+        Self {
+            control,
+            der,
+            entries: vec![first],
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> DeliveryState {
+        self.entries
+            .last()
+            .map_or(DeliveryState::Planned, |entry| entry.state)
+    }
+
+    /// The furthest state the device has confirmed, silence aside.
+    #[must_use]
+    pub fn confirmed(&self) -> DeliveryState {
+        self.entries
+            .iter()
+            .rev()
+            .map(|entry| entry.state)
+            .find(|state| *state != DeliveryState::Silent)
+            .unwrap_or(DeliveryState::Planned)
+    }
+
+    /// Whether the device is known to hold the control: it fetched it and did not refuse it.
+    #[must_use]
+    pub fn is_known_to_device(&self) -> bool {
+        let confirmed = self.confirmed();
+        confirmed >= DeliveryState::Sent
+            && !matches!(
+                confirmed,
+                DeliveryState::Overridden | DeliveryState::Rejected
+            )
+    }
+
+    /// The step that `evidence` at `at` leads to, `None` when it tells nothing new. A repeated or
+    /// late response therefore changes nothing, and no state is ever left for an earlier one
+    /// but [`DeliveryState::Silent`], from which a device returns to what it had confirmed.
+    #[must_use]
+    pub fn next(&self, evidence: Evidence, at: Timestamp) -> Option<DeliveryEntry> {
+        let now = self.state();
+        if now.is_final() || self.entries.len() >= Self::MAX_ENTRIES {
+            return None;
+        }
+        let confirmed = self.confirmed();
+        let state = match evidence {
+            Evidence::Journal => return None,
+            Evidence::LastHeard(_) => DeliveryState::Silent,
+            Evidence::Served => DeliveryState::Sent.max(confirmed),
+            Evidence::Measured { .. } => DeliveryState::Following,
+            Evidence::Response(code) => match state_of_response(code) {
+                Some(state) if state.is_final() => state,
+                Some(state) => state.max(confirmed),
+                None => return None,
+            },
+        };
+        let entry = DeliveryEntry {
+            control: self.control,
+            der: self.der,
+            state,
+            at,
+            evidence,
+        };
+        (state != now).then_some(entry)
+    }
+
+    /// Adds a step.
+    pub fn push(&mut self, entry: DeliveryEntry) {
+        self.entries.push(entry);
+    }
+
+    /// When it was first in `state`.
+    #[must_use]
+    pub fn reached(&self, state: DeliveryState) -> Option<Timestamp> {
+        self.entries
+            .iter()
+            .find(|entry| entry.state == state)
+            .map(|entry| entry.at)
+    }
+}
+
+/// The ledger state an IEEE 2030.5 response status stands for (table 27); `None` when it says
+/// nothing about delivery.
+#[must_use]
+pub const fn state_of_response(code: u8) -> Option<DeliveryState> {
+    match code {
+        1 => Some(DeliveryState::Received),
+        2 | 5 => Some(DeliveryState::Started),
+        3 => Some(DeliveryState::Completed),
+        4 | 6 | 7 | 8 | 10 | 14 => Some(DeliveryState::Overridden),
+        9 => Some(DeliveryState::Started),
+        13 | 252..=255 => Some(DeliveryState::Rejected),
+        _ => None,
+    }
+}
+
+/// Whether a response says that the owner opted out.
+#[must_use]
+pub const fn is_opt_out(code: u8) -> bool {
+    matches!(code, 4 | 8 | 10)
+}

@@ -1,0 +1,357 @@
+//! From what is known of the members to what a planner may count on.
+
+use std::time::Duration;
+
+use units::{Percent, Timestamp, WattHours, Watts};
+
+use super::plan::{Member, Role};
+use super::share::Grid;
+use super::{Dispatch, Target};
+use crate::control::ControlStatus;
+use crate::delivery::is_opt_out;
+use crate::{
+    Control, Delivery, DeliveryState, Der, DerId, DerKind, DispatchId, Evidence, Fleet,
+    Observation, Origin,
+};
+
+/// How a member stands with respect to a dispatch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Standing {
+    /// Reachable, willing and able.
+    Controllable,
+    /// Not heard for too long, or never.
+    Silent,
+    /// Its owner opted out of this dispatch.
+    OptedOut,
+    /// It refused a control of this dispatch.
+    Rejected,
+    /// It accepted a control and its meter shows that it does not follow.
+    NotFollowing,
+    /// It reports no mode by which active power could be asked for, or is disconnected.
+    Unable,
+}
+
+/// The thresholds by which members are judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// Silence after which a member is not counted on.
+    pub silent_after: Duration,
+    /// Time a meter gets to show an effect, beyond the ramp.
+    pub settle: Duration,
+    /// Time between deciding a control and its start, so that devices can fetch it.
+    pub lead: Duration,
+    /// Deviation that still counts as following, of the member's larger maximum.
+    pub tolerance: Percent,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            silent_after: Duration::from_secs(900),
+            settle: Duration::from_secs(60),
+            lead: Duration::from_secs(300),
+            tolerance: Percent::from_hundredths(500),
+        }
+    }
+}
+
+/// Everything a judgement rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct World<'a> {
+    /// Decisions.
+    pub fleet: &'a Fleet,
+    /// Latest readings, by DER.
+    pub observations: &'a [Observation],
+    /// Delivery rows, by control.
+    pub deliveries: &'a [Delivery],
+    /// Thresholds.
+    pub policy: Policy,
+    /// The instant of judgement.
+    pub now: Timestamp,
+}
+
+/// The feasible range of a DER's active power.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Range {
+    /// Lowest net injection.
+    pub lo: Watts,
+    /// Highest net injection.
+    pub hi: Watts,
+}
+
+impl<'a> World<'a> {
+    /// The latest readings of `der`; empty when it has none.
+    #[must_use]
+    pub fn observation(&self, der: DerId) -> Observation {
+        self.observations
+            .get(der.index())
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether `der` has been heard lately.
+    #[must_use]
+    pub fn is_reachable(&self, der: DerId) -> bool {
+        let last = self.observation(der).last_contact;
+        last.is_some_and(|at| self.now.since(at) <= self.policy.silent_after)
+    }
+
+    /// How `der` stands with respect to `dispatch`, or in general.
+    #[must_use]
+    pub fn standing(&self, der: &Der, dispatch: Option<&Dispatch>) -> Standing {
+        let disconnected = self.observation(der.id).connected.is_some_and(|c| !c.value);
+        if Grid::of(der).is_none() || disconnected {
+            return Standing::Unable;
+        }
+        if let Some(dispatch) = dispatch {
+            if let Some(refusal) = self.refusal(der.id, dispatch.id) {
+                return refusal;
+            }
+            // Once found not to follow, a member is left out for the rest of the dispatch:
+            // without a control there is nothing it could follow.
+            let latched = dispatch
+                .plan
+                .as_ref()
+                .is_some_and(|plan| plan.unasked.contains(&(der.id, Standing::NotFollowing)));
+            if latched {
+                return Standing::NotFollowing;
+            }
+        }
+        if !self.is_reachable(der.id) {
+            return Standing::Silent;
+        }
+        match dispatch {
+            Some(dispatch) if self.is_astray(der, dispatch) => Standing::NotFollowing,
+            _ => Standing::Controllable,
+        }
+    }
+
+    /// An opt-out or refusal that the device has stated for any control of the dispatch.
+    fn refusal(&self, der: DerId, dispatch: DispatchId) -> Option<Standing> {
+        self.controls(der, dispatch).find_map(|control| {
+            let delivery = self.deliveries.get(control.id.index())?;
+            match (delivery.state(), delivery.entries.last()?.evidence) {
+                (DeliveryState::Overridden, Evidence::Response(code)) if is_opt_out(code) => {
+                    Some(Standing::OptedOut)
+                }
+                (DeliveryState::Rejected, _) => Some(Standing::Rejected),
+                _ => None,
+            }
+        })
+    }
+
+    /// Whether the meter contradicts a control that has had time to act and that the member is
+    /// able to follow.
+    fn is_astray(&self, der: &Der, dispatch: &Dispatch) -> bool {
+        let observation = self.observation(der.id);
+        let (Some(metered), Some(range)) = (observation.p, self.range(der)) else {
+            return false;
+        };
+        let Some(control) = self.fleet.in_force(der.id, self.now) else {
+            return false;
+        };
+        let own =
+            matches!(control.origin, Origin::Dispatch { dispatch: id, .. } if id == dispatch.id);
+        let Some(asked) = control.base.active.map(crate::ActivePower::p) else {
+            return false;
+        };
+        let begun = control.interval.start.max(control.created);
+        let settled = begun.after(dispatch.ramp).after(self.policy.settle);
+        let allowed = self.allowed_deviation(der);
+        let reachable = range.lo - allowed <= asked && asked <= range.hi + allowed;
+        own && metered.at >= settled && reachable && (metered.value - asked).abs() > allowed
+    }
+
+    /// Deviation of `der` that still counts as following.
+    #[must_use]
+    pub fn allowed_deviation(&self, der: &Der) -> Watts {
+        let whole = der
+            .settings
+            .as_ref()
+            .map(|s| s.p_inject_max.max(s.p_absorb_max));
+        self.policy.tolerance.of(whole.unwrap_or_default())
+    }
+
+    /// What `der` could do now; `None` before it has reported settings.
+    #[must_use]
+    pub fn range(&self, der: &Der) -> Option<Range> {
+        let settings = der.settings.as_ref()?;
+        let observation = self.observation(der.id);
+        let (lo, hi) = match der.kind {
+            DerKind::Pv => {
+                let sun = observation
+                    .p_available
+                    .or(observation.p)
+                    .map_or(Watts::ZERO, |r| r.value);
+                (Watts::ZERO, sun.clamp(Watts::ZERO, settings.p_inject_max))
+            }
+            DerKind::Storage | DerKind::EvCharger | DerKind::Load | DerKind::Generator => {
+                (-settings.p_absorb_max, settings.p_inject_max)
+            }
+        };
+        Some(Range { lo, hi })
+    }
+
+    /// Energy `der` can inject before its reserve and absorb before it is full; `None` for a DER
+    /// without a store. A store whose state of charge is unknown can't be counted on.
+    #[must_use]
+    pub fn energy(&self, der: &Der) -> Option<(WattHours, WattHours)> {
+        let settings = der.settings.as_ref()?;
+        let rated = der.capability.as_ref().and_then(|c| c.energy_max);
+        let whole = settings.energy_max.or(rated)?;
+        let observation = self.observation(der.id);
+        let Some(soc) = observation.soc_pct else {
+            return Some((WattHours::ZERO, WattHours::ZERO));
+        };
+        let reserve = observation.reserve_pct.map_or(0.0, |r| r.value);
+        let share = |pct: f64| WattHours::from_f64(whole.as_f64() * pct.clamp(0.0, 100.0) / 100.0);
+        Some((share(soc.value - reserve), share(100.0 - soc.value)))
+    }
+
+    /// The range of `der` cut to what its energy can hold for `duration`.
+    #[must_use]
+    pub fn range_for(&self, der: &Der, duration: Duration) -> Option<Range> {
+        let range = self.range(der)?;
+        let Some((up, down)) = self.energy(der) else {
+            return Some(range);
+        };
+        let most = up.spread_over(duration).unwrap_or(range.hi);
+        let least = down.spread_over(duration).unwrap_or(-range.lo);
+        Some(Range {
+            lo: range.lo.max(-least),
+            hi: range.hi.min(most).max(range.lo.max(-least)),
+        })
+    }
+
+    /// The controls of `der` that belong to `dispatch`.
+    pub fn controls(
+        &self,
+        der: DerId,
+        dispatch: DispatchId,
+    ) -> impl Iterator<Item = &'a Control> + use<'a> {
+        self.fleet.controls_of(der).filter(move |control| {
+            matches!(control.origin, Origin::Dispatch { dispatch: id, .. } if id == dispatch)
+        })
+    }
+
+    /// What `der` will do in schedule interval `index` if nothing more is asked: the control that
+    /// it holds for it, else its default control, else `None` (what it does now).
+    #[must_use]
+    pub fn outlook(
+        &self,
+        der: &Der,
+        dispatch: &Dispatch,
+        index: u32,
+        known: Known,
+    ) -> Option<Watts> {
+        let held = self
+            .controls(der.id, dispatch.id)
+            .filter(|c| matches!(c.origin, Origin::Dispatch { interval, .. } if interval == index))
+            .filter(|control| {
+                let delivered = || self.deliveries.get(control.id.index());
+                let status = self.fleet.status(control, self.now);
+                matches!(status, ControlStatus::Scheduled | ControlStatus::Active(_))
+                    && (known == Known::ToUs
+                        || delivered().is_some_and(Delivery::is_known_to_device))
+            })
+            .max_by_key(|control| (control.created, control.mrid))
+            .and_then(|control| control.base.active);
+        let default = || {
+            self.fleet
+                .program(der.program)
+                .and_then(|p| p.default.active)
+        };
+        held.or_else(default).map(crate::ActivePower::p)
+    }
+}
+
+/// Whose knowledge of a control counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// It has been issued.
+    ToUs,
+    /// The device has fetched it.
+    ToDevice,
+}
+
+/// The members of a dispatch as the planner sees them, with the rows of expected output.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    /// Ascending by DER.
+    pub members: Vec<Member>,
+    /// See [`super::Request::expected`].
+    pub expected: Vec<Vec<Watts>>,
+}
+
+/// Judges the `ders` for a plan of `targets`. `dispatch` is the one being corrected, `None` for
+/// a first plan.
+#[must_use]
+pub fn members(
+    world: &World<'_>,
+    ders: &[DerId],
+    dispatch: Option<&Dispatch>,
+    targets: &[(u32, Target)],
+) -> Members {
+    let mut result = Members::default();
+    for der in ders.iter().filter_map(|id| world.fleet.der(*id)) {
+        let standing = world.standing(der, dispatch);
+        let mut member = member(world, der, standing);
+        if let Some(dispatch) = dispatch {
+            let known = if standing == Standing::Silent {
+                Known::ToDevice
+            } else {
+                Known::ToUs
+            };
+            let follows = matches!(standing, Standing::Controllable | Standing::Silent);
+            let row: Vec<Watts> = targets
+                .iter()
+                .map(|(index, _)| world.outlook(der, dispatch, *index, known))
+                .map(|p| p.unwrap_or(member.base))
+                .collect();
+            if follows && row.iter().any(|p| *p != member.base) {
+                member.expected = u32::try_from(result.expected.len()).ok();
+                result.expected.push(row);
+            }
+        }
+        result.members.push(member);
+    }
+    result
+}
+
+fn member(world: &World<'_>, der: &Der, standing: Standing) -> Member {
+    let base = world
+        .observation(der.id)
+        .p
+        .map_or(Watts::ZERO, |reading| reading.value);
+    let range = world.range(der).unwrap_or(Range { lo: base, hi: base });
+    let energy = world.energy(der);
+    let role = match standing {
+        Standing::Controllable => Role::Controllable,
+        Standing::Silent => Role::Held,
+        Standing::OptedOut | Standing::Rejected | Standing::NotFollowing | Standing::Unable => {
+            Role::Fixed
+        }
+    };
+    // What a silent PV plant could do does not depend on the sun it last reported.
+    let widest = der.settings.as_ref().map_or(range, |s| Range {
+        lo: -s.p_absorb_max,
+        hi: s.p_inject_max,
+    });
+    let range = if role == Role::Held { widest } else { range };
+    Member {
+        der: der.id,
+        standing,
+        role,
+        base,
+        lo: range.lo,
+        hi: range.hi,
+        ramp_w_per_s: der
+            .settings
+            .as_ref()
+            .and_then(crate::Settings::ramp_w_per_s),
+        energy_up: energy.map(|(up, _)| up),
+        energy_down: energy.map(|(_, down)| down),
+        grid: Grid::of(der).unwrap_or(Grid::TargetW { multiplier: 0 }),
+        expected: None,
+    }
+}

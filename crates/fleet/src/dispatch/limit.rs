@@ -1,0 +1,73 @@
+//! Limits over several DER at once: a feeder's rating, an envelope, a contract.
+
+use units::Watts;
+
+use super::plan::{Member, Role};
+use crate::{DerId, Name};
+
+/// `Σ coefficient · p ≤ max` over the DER named, injection positive. An import limit is the
+/// same row with negative coefficients.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LinearLimit {
+    /// What the operator calls it; named when it binds.
+    pub name: Name,
+    /// DER and coefficient, ascending by DER.
+    pub terms: Vec<(DerId, f64)>,
+    /// Upper bound.
+    pub max: Watts,
+}
+
+/// A row over positions in a plan's member list.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) name: Name,
+    pub(super) terms: Vec<(usize, f64)>,
+    /// Room left after members that are not asked, in micro-watts.
+    pub(super) room: f64,
+}
+
+impl LinearLimit {
+    /// This limit as a row over `members`, which are ascending by DER. Members that are not
+    /// asked take their room first: those that answer their expected output, silent ones the
+    /// most adverse they could do.
+    pub(super) fn row(&self, members: &[Member], expected: &[Watts]) -> Row {
+        let mut row = Row {
+            name: self.name.clone(),
+            terms: Vec::new(),
+            room: self.max.micro() as f64,
+        };
+        for (der, coefficient) in &self.terms {
+            let Ok(position) = members.binary_search_by_key(der, |m| m.der) else {
+                continue;
+            };
+            let member = &members[position];
+            match member.role {
+                Role::Controllable => row.terms.push((position, *coefficient)),
+                Role::Fixed => {
+                    row.room -= coefficient * expected[position].micro() as f64;
+                }
+                Role::Held => {
+                    let adverse = if *coefficient < 0.0 {
+                        member.lo
+                    } else {
+                        member.hi
+                    };
+                    row.room -= coefficient * adverse.micro() as f64;
+                }
+            }
+        }
+        row
+    }
+}
+
+impl Row {
+    /// How far `p` exceeds the row, in micro-watts; not positive when it is kept.
+    pub(super) fn excess(&self, p: impl Fn(usize) -> Watts) -> f64 {
+        let used: f64 = self
+            .terms
+            .iter()
+            .map(|(i, c)| c * p(*i).micro() as f64)
+            .sum();
+        used - self.room
+    }
+}

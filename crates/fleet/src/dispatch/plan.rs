@@ -1,0 +1,199 @@
+//! Sharing a net target among the members of a group.
+//!
+//! In each interval every controllable member has a feasible range: its own limits, what its
+//! ramp can reach and what its energy can hold for the whole interval. All start from what they
+//! would do unasked and move by the same fraction of the range that lies in the asked direction
+//! (water-filling: a member whose level is capped by a shared limit stops, the others go on).
+//! Shares are then put on the values each device's wire format can hold and the rounding is
+//! handed out step by step, so that shares, unasked output and a named residue add up to the
+//! target exactly.
+
+mod fill;
+
+use std::time::Duration;
+
+use units::{Timestamp, WattHours, Watts};
+
+use super::limit::LinearLimit;
+use super::share::Grid;
+use super::{Standing, Target};
+use crate::{ActivePower, DerId, DispatchId, Rejection};
+
+/// What a member contributes to a plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Can be asked for a share.
+    Controllable,
+    /// Can't be asked and is expected to keep its output.
+    Fixed,
+    /// Silent: expected to follow the controls it holds, counted at its most adverse feasible
+    /// output against shared limits.
+    Held,
+}
+
+/// One member, as the planner sees it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Member {
+    /// Who.
+    pub der: DerId,
+    /// How it stands, for the record.
+    pub standing: Standing,
+    /// What it contributes.
+    pub role: Role,
+    /// Output it would have unasked.
+    pub base: Watts,
+    /// Lowest output it can be asked for.
+    pub lo: Watts,
+    /// Highest output it can be asked for.
+    pub hi: Watts,
+    /// Steepest change per second, `None` when unlimited.
+    pub ramp_w_per_s: Option<Watts>,
+    /// Energy it can inject before its reserve, `None` when unlimited.
+    pub energy_up: Option<WattHours>,
+    /// Energy it can absorb before it is full, `None` when unlimited.
+    pub energy_down: Option<WattHours>,
+    /// Values it can be asked for.
+    pub grid: Grid,
+    /// Position in [`Request::expected`], for members whose output differs by interval: held
+    /// members, and controllable ones that had shares in the parent plan.
+    pub expected: Option<u32>,
+}
+
+/// What to do when the members can't reach the target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OnShort {
+    /// Refuse, naming what is short.
+    Reject,
+    /// Go as far as possible; the residue says what is missing. For corrections of a dispatch
+    /// that runs already.
+    Approach,
+}
+
+/// What to plan. `members` ascend by DER.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// For which dispatch.
+    pub dispatch: DispatchId,
+    /// The generation this plan will have.
+    pub generation: u32,
+    /// When it is made.
+    pub now: Timestamp,
+    /// When its controls can begin to act; a whole second.
+    pub effective: Timestamp,
+    /// Schedule index and target of the intervals to plan, in order.
+    pub targets: Vec<(u32, Target)>,
+    /// How long an interval's ramp may take.
+    pub ramp: Duration,
+    /// The members.
+    pub members: &'a [Member],
+    /// By [`Member::expected`]: expected output in each of `targets`.
+    pub expected: &'a [Vec<Watts>],
+    /// Limits over several members.
+    pub limits: &'a [LinearLimit],
+    /// What to do when the target is out of reach.
+    pub on_short: OnShort,
+}
+
+/// What one member is asked, or expected to do, in one interval.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allocation {
+    /// Who.
+    pub der: DerId,
+    /// Index in the dispatch's schedule.
+    pub interval: u32,
+    /// What it is asked.
+    pub share: ActivePower,
+}
+
+/// Shares for the rest of a dispatch. Immutable; a change is a plan of the next generation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Plan {
+    /// For which dispatch.
+    pub dispatch: DispatchId,
+    /// Counts up from 1; the parent is the one before.
+    pub generation: u32,
+    /// When it was made.
+    pub made: Timestamp,
+    /// When its controls begin to act.
+    pub effective: Timestamp,
+    /// Shares, by interval, then by DER.
+    pub allocations: Vec<Allocation>,
+    /// Members that are not asked, and why.
+    pub unasked: Vec<(DerId, Standing)>,
+    /// By interval planned: schedule index, output expected of members not asked, and what is
+    /// left of the target once both are taken off. The residue is smaller than the finest step
+    /// of a member with room, unless the plan could only approach the target.
+    pub balances: Vec<Balance>,
+    /// Digest of the observation it rests on.
+    pub observed: u64,
+}
+
+/// How one interval adds up: `target = shares + unasked + residue`, to the micro-watt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Balance {
+    /// Index in the dispatch's schedule.
+    pub interval: u32,
+    /// Net target.
+    pub target: Watts,
+    /// Expected of members that are not asked.
+    pub unasked: Watts,
+    /// What nobody was given.
+    pub residue: Watts,
+}
+
+impl Plan {
+    /// The share of `der` in schedule interval `interval`.
+    #[must_use]
+    pub fn share(&self, der: DerId, interval: u32) -> Option<ActivePower> {
+        self.allocations
+            .binary_search_by_key(&(interval, der), |a| (a.interval, a.der))
+            .ok()
+            .map(|position| self.allocations[position].share)
+    }
+}
+
+/// Plans `request`.
+///
+/// # Errors
+/// [`Rejection::ShortOfPower`] or [`Rejection::ShortOfEnergy`] when the target is out of reach
+/// and the request says to refuse; [`Rejection::LimitExceeded`] when a shared limit is broken
+/// whatever is asked.
+pub fn plan(request: &Request<'_>) -> Result<Plan, Rejection> {
+    let mut state = fill::State::new(request);
+    let mut plan = Plan {
+        dispatch: request.dispatch,
+        generation: request.generation,
+        made: request.now,
+        effective: request.effective,
+        allocations: Vec::with_capacity(request.members.len() * request.targets.len()),
+        unasked: request
+            .members
+            .iter()
+            .filter(|member| member.role != Role::Controllable)
+            .map(|member| (member.der, member.standing))
+            .collect(),
+        balances: Vec::with_capacity(request.targets.len()),
+        observed: digest(request.members),
+    };
+    for position in 0..request.targets.len() {
+        let balance = state.fill(position, &mut plan.allocations)?;
+        plan.balances.push(balance);
+    }
+    Ok(plan)
+}
+
+/// FNV-1a over what the planner saw, so that a plan can be tied to its observation.
+fn digest(members: &[Member]) -> u64 {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut mix = |value: u64| hash = (hash ^ value).wrapping_mul(PRIME);
+    for member in members {
+        mix(u64::from(member.der.0) << 8 | member.role as u64);
+        mix(member.base.micro().cast_unsigned());
+        mix(member.lo.micro().cast_unsigned());
+        mix(member.hi.micro().cast_unsigned());
+        mix(member.energy_up.map_or(0, |e| e.micro().cast_unsigned()));
+        mix(member.energy_down.map_or(0, |e| e.micro().cast_unsigned()));
+    }
+    hash
+}

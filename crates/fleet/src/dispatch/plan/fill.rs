@@ -1,0 +1,459 @@
+//! One interval at a time: ranges, common level, wire values, rounding.
+
+use std::time::Duration;
+
+use units::{WattHours, Watts};
+
+use super::{Allocation, Balance, Member, OnShort, Request, Role};
+use crate::dispatch::limit::Row;
+use crate::{Name, Rejection};
+
+/// Most rounds of capping levels at shared limits; each round settles at least one limit, so
+/// this bounds contradictory sets only.
+const MAX_ROUNDS: usize = 64;
+/// Most passes over the members that hand out rounding; each shrinks what is left by more than
+/// half of a common step.
+const MAX_ROUNDING_PASSES: usize = 16;
+
+/// A member's feasible range in the interval at hand.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    lo: Watts,
+    hi: Watts,
+    /// Where it starts from: its unasked output brought into the range.
+    start: Watts,
+    /// What it is given.
+    share: Watts,
+}
+
+/// What carries over from one interval to the next.
+pub(super) struct State<'a> {
+    request: &'a Request<'a>,
+    slots: Vec<Slot>,
+    /// Output at the end of the interval before.
+    previous: Vec<Watts>,
+    /// Energy injected since now, net, by member with a store.
+    drawn: Vec<WattHours>,
+}
+
+/// The direction of the asked change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+impl<'a> State<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Self {
+        let previous: Vec<Watts> = request.members.iter().map(|m| m.base).collect();
+        let lead = request
+            .targets
+            .first()
+            .map_or(Duration::ZERO, |(_, t)| t.interval.start.since(request.now));
+        let drawn = previous.iter().map(|p| p.over(lead)).collect();
+        Self {
+            request,
+            slots: Vec::with_capacity(request.members.len()),
+            previous,
+            drawn,
+        }
+    }
+
+    /// Plans one interval and appends its allocations.
+    pub(super) fn fill(
+        &mut self,
+        position: usize,
+        allocations: &mut Vec<Allocation>,
+    ) -> Result<Balance, Rejection> {
+        let (interval, target) = self.request.targets[position];
+        let duration = self.remaining(position);
+        let expected: Vec<Watts> = self.expected(position);
+        let unasked = self.unasked(&expected);
+        self.ranges(&expected, duration);
+        let rows: Vec<Row> = self
+            .request
+            .limits
+            .iter()
+            .map(|limit| limit.row(self.request.members, &expected))
+            .collect();
+        self.share_out(position, target.p - unasked, &rows)?;
+        let residue = self.round(target.p - unasked, &rows);
+        for (index, member) in self.request.members.iter().enumerate() {
+            let p = match member.role {
+                Role::Controllable => {
+                    let share = member.grid.encode(self.slots[index].share);
+                    allocations.push(Allocation {
+                        der: member.der,
+                        interval,
+                        share,
+                    });
+                    self.slots[index].share
+                }
+                _ => expected[index],
+            };
+            self.previous[index] = p;
+            self.drawn[index] += p.over(duration);
+        }
+        Ok(Balance {
+            interval,
+            target: target.p,
+            unasked,
+            residue,
+        })
+    }
+
+    /// How much of the interval lies ahead once controls can act.
+    fn remaining(&self, position: usize) -> Duration {
+        let interval = self.request.targets[position].1.interval;
+        interval
+            .end()
+            .since(interval.start.max(self.request.effective))
+    }
+
+    /// Output each member would have in this interval if nothing more were asked.
+    fn expected(&self, position: usize) -> Vec<Watts> {
+        let by_interval = |member: &Member| {
+            let row = self.request.expected.get(member.expected? as usize)?;
+            row.get(position).copied()
+        };
+        self.request
+            .members
+            .iter()
+            .map(|m| by_interval(m).unwrap_or(m.base))
+            .collect()
+    }
+
+    fn unasked(&self, expected: &[Watts]) -> Watts {
+        let members = self.request.members.iter().zip(expected);
+        members
+            .filter(|(m, _)| m.role != Role::Controllable)
+            .map(|(_, p)| *p)
+            .sum()
+    }
+
+    fn ranges(&mut self, expected: &[Watts], duration: Duration) {
+        self.slots.clear();
+        for (index, member) in self.request.members.iter().enumerate() {
+            if member.role != Role::Controllable {
+                let p = expected[index];
+                self.slots.push(Slot {
+                    lo: p,
+                    hi: p,
+                    start: p,
+                    share: p,
+                });
+                continue;
+            }
+            let (mut lo, mut hi) = (member.lo, member.hi);
+            if let Some(ramp) = member.ramp_w_per_s {
+                let reach = ramp_reach(ramp, self.request.ramp);
+                lo = lo.max(self.previous[index] - reach).min(hi);
+                hi = hi.min(self.previous[index] + reach).max(lo);
+            }
+            let (lo, hi) = self.within_energy(index, member, (lo, hi), duration);
+            let start = expected[index].clamp(lo, hi);
+            self.slots.push(Slot {
+                lo,
+                hi,
+                start,
+                share: start,
+            });
+        }
+    }
+
+    /// The part of a range that the member's energy can hold for the whole interval. Energy
+    /// goes before ramp: an empty battery stops whatever its ramp.
+    fn within_energy(
+        &self,
+        index: usize,
+        member: &Member,
+        (lo, hi): (Watts, Watts),
+        duration: Duration,
+    ) -> (Watts, Watts) {
+        let none = WattHours::ZERO;
+        let drawn = self.drawn[index];
+        let most = member
+            .energy_up
+            .and_then(|e| (e - drawn).max(none).spread_over(duration));
+        let least = member
+            .energy_down
+            .and_then(|e| (e + drawn).max(none).spread_over(duration));
+        let hi = most.map_or(hi, |most| hi.min(most));
+        let lo = least.map_or(lo, |least| lo.max(-least));
+        if lo <= hi {
+            (lo, hi)
+        } else {
+            (Watts::ZERO.min(lo), Watts::ZERO.min(lo))
+        }
+    }
+
+    /// Gives every slot its ideal share of `wanted`, the net power of the controllable members.
+    fn share_out(&mut self, position: usize, wanted: Watts, rows: &[Row]) -> Result<(), Rejection> {
+        let start: Watts = self.controllable().map(|(_, slot)| slot.start).sum();
+        let need = wanted - start;
+        let direction = if need >= Watts::ZERO {
+            Direction::Up
+        } else {
+            Direction::Down
+        };
+        let mut caps: Vec<f64> = if rows.is_empty() {
+            Vec::new()
+        } else {
+            vec![1.0; self.slots.len()]
+        };
+        let mut binding: Vec<Name> = Vec::new();
+        for _ in 0..MAX_ROUNDS {
+            let reached = self.level(direction, need.abs(), &caps);
+            let missing = need.abs() - reached;
+            let Some((row, excess)) = self.most_exceeded(rows) else {
+                return self.judge(position, missing, direction, binding);
+            };
+            if !self.cap(direction, row, &mut caps) {
+                let excess = watts(excess);
+                let interval = self.request.targets[position].0 as usize + 1;
+                return Err(Rejection::LimitExceeded {
+                    interval,
+                    limit: row.name.clone(),
+                    excess,
+                });
+            }
+            if !binding.contains(&row.name) {
+                binding.push(row.name.clone());
+            }
+        }
+        let interval = self.request.targets[position].0 as usize + 1;
+        let limit = binding.pop().unwrap_or_else(|| rows[0].name.clone());
+        Err(Rejection::LimitExceeded {
+            interval,
+            limit,
+            excess: need.abs(),
+        })
+    }
+
+    /// Moves every slot to the common level that provides `need`, or as far as caps allow;
+    /// returns what is provided. The level is exact up to rounding: members at their cap are
+    /// taken out until none is above it.
+    fn level(&mut self, direction: Direction, need: Watts, caps: &[f64]) -> Watts {
+        let cap = |index: usize| caps.get(index).copied().unwrap_or(1.0);
+        let mut level = 0.0_f64;
+        loop {
+            let (mut open, mut provided) = (0.0, 0.0);
+            for (index, slot) in self.controllable() {
+                let width = slot.width(direction);
+                if cap(index) > level {
+                    open += width;
+                } else {
+                    provided += width * cap(index);
+                }
+            }
+            if open <= 0.0 {
+                break;
+            }
+            let next = ((need.micro() as f64 - provided) / open).min(1.0);
+            if next <= level {
+                break;
+            }
+            level = next;
+            if caps.is_empty() {
+                break;
+            }
+        }
+        let mut reached = Watts::ZERO;
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let moved = watts(slot.width(direction) * level.min(cap(index)));
+            slot.share = match direction {
+                Direction::Up => (slot.start + moved).min(slot.hi),
+                Direction::Down => (slot.start - moved).max(slot.lo),
+            };
+            reached += (slot.share - slot.start).abs();
+        }
+        reached
+    }
+
+    fn most_exceeded<'r>(&self, rows: &'r [Row]) -> Option<(&'r Row, f64)> {
+        const TOLERANCE_MICRO_W: f64 = 1_000.0;
+        rows.iter()
+            .map(|row| (row, row.excess(|index| self.slots[index].share)))
+            .filter(|(_, excess)| *excess > TOLERANCE_MICRO_W)
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// Lowers the caps of the members that load `row` to the level at which it is just kept;
+    /// `false` when it is exceeded even where they start.
+    fn cap(&self, direction: Direction, row: &Row, caps: &mut [f64]) -> bool {
+        let sign = if direction == Direction::Up {
+            1.0
+        } else {
+            -1.0
+        };
+        let loading: Vec<(usize, f64)> = row
+            .terms
+            .iter()
+            .filter(|(_, coefficient)| coefficient * sign > 0.0)
+            .map(|(index, coefficient)| (*index, coefficient.abs()))
+            .collect();
+        let moved = |index: usize| {
+            (self.slots[index].share - self.slots[index].start)
+                .abs()
+                .micro() as f64
+        };
+        let excess = row.excess(|index| self.slots[index].share);
+        let load: f64 = loading.iter().map(|(index, c)| c * moved(*index)).sum();
+        if load < excess {
+            return false;
+        }
+        let keep = (load - excess) / load;
+        for (index, _) in loading {
+            let width = self.slots[index].width(direction);
+            if width > 0.0 {
+                caps[index] = caps[index].min(moved(index) / width * keep);
+            }
+        }
+        true
+    }
+
+    /// Decides what `missing` power means for the request.
+    fn judge(
+        &self,
+        position: usize,
+        missing: Watts,
+        direction: Direction,
+        limited_by: Vec<Name>,
+    ) -> Result<(), Rejection> {
+        const NEGLIGIBLE: Watts = Watts::whole(1);
+        if missing <= NEGLIGIBLE || self.request.on_short == OnShort::Approach {
+            return Ok(());
+        }
+        let (index, target) = self.request.targets[position];
+        let interval = index as usize + 1;
+        let asked = target.p;
+        if limited_by.is_empty() && self.without_energy(direction) >= missing {
+            let short = missing.over(self.remaining(position));
+            return Err(Rejection::ShortOfEnergy {
+                interval,
+                asked,
+                short,
+            });
+        }
+        let reachable = match direction {
+            Direction::Up => asked - missing,
+            Direction::Down => asked + missing,
+        };
+        Err(Rejection::ShortOfPower {
+            interval,
+            asked,
+            reachable,
+            short: missing,
+            limited_by,
+        })
+    }
+
+    /// Further power the members would have if their energy were without limit.
+    fn without_energy(&self, direction: Direction) -> Watts {
+        self.controllable()
+            .map(|(index, slot)| {
+                let member = &self.request.members[index];
+                let reach = member
+                    .ramp_w_per_s
+                    .map_or(Watts::MAX, |ramp| ramp_reach(ramp, self.request.ramp));
+                match direction {
+                    Direction::Up => member.hi.min(self.previous[index] + reach) - slot.hi,
+                    Direction::Down => slot.lo - member.lo.max(self.previous[index] - reach),
+                }
+            })
+            .map(|room| room.max(Watts::ZERO))
+            .sum()
+    }
+
+    /// Puts every share on its wire grid, then hands out what rounding left, a step at a time;
+    /// returns what remains of `wanted`.
+    fn round(&mut self, wanted: Watts, rows: &[Row]) -> Watts {
+        let mut given = Watts::ZERO;
+        for (index, member) in self.request.members.iter().enumerate() {
+            if member.role == Role::Controllable {
+                let slot = &mut self.slots[index];
+                slot.share = on_grid(member, slot);
+                given += slot.share;
+            }
+        }
+        let mut left = wanted - given;
+        for _ in 0..MAX_ROUNDING_PASSES {
+            let before = left;
+            for (index, member) in self.request.members.iter().enumerate() {
+                if member.role == Role::Controllable {
+                    left -= self.step(index, member, left, rows);
+                }
+            }
+            if left == before {
+                break;
+            }
+        }
+        left
+    }
+
+    /// Moves one member by one wire step towards `left`, if that fits; returns the change.
+    fn step(&mut self, index: usize, member: &Member, left: Watts, rows: &[Row]) -> Watts {
+        let slot = self.slots[index];
+        let moved = if left > Watts::ZERO {
+            member.grid.ceil(slot.share + Watts::from_micro(1))
+        } else if left < Watts::ZERO {
+            member.grid.floor(slot.share - Watts::from_micro(1))
+        } else {
+            return Watts::ZERO;
+        };
+        let change = moved - slot.share;
+        if change.abs() > left.abs() || moved < slot.lo || moved > slot.hi {
+            return Watts::ZERO;
+        }
+        self.slots[index].share = moved;
+        if !rows.is_empty() && self.most_exceeded(rows).is_some() {
+            self.slots[index].share = slot.share;
+            return Watts::ZERO;
+        }
+        change
+    }
+
+    fn controllable(&self) -> impl Iterator<Item = (usize, &Slot)> {
+        let slots = self.slots.iter().enumerate();
+        slots.filter(|(index, _)| self.request.members[*index].role == Role::Controllable)
+    }
+}
+
+impl Slot {
+    fn width(&self, direction: Direction) -> f64 {
+        let width = match direction {
+            Direction::Up => self.hi - self.start,
+            Direction::Down => self.start - self.lo,
+        };
+        width.micro() as f64
+    }
+}
+
+/// The wire value next to the ideal share that lies in range: the one nearer to the start, else
+/// the other, else (a range narrower than a step) the one nearer to zero.
+fn on_grid(member: &Member, slot: &Slot) -> Watts {
+    let (below, above) = (member.grid.floor(slot.share), member.grid.ceil(slot.share));
+    let (first, second) = if slot.share >= slot.start {
+        (below, above)
+    } else {
+        (above, below)
+    };
+    let fits = |p: Watts| slot.lo <= p && p <= slot.hi;
+    if fits(first) {
+        first
+    } else if fits(second) {
+        second
+    } else if slot.share >= Watts::ZERO {
+        below
+    } else {
+        above
+    }
+}
+
+fn ramp_reach(per_second: Watts, ramp: Duration) -> Watts {
+    Watts::from_f64(per_second.as_f64() * ramp.as_secs_f64())
+}
+
+fn watts(micro: f64) -> Watts {
+    Watts::from_f64(micro / units::MICRO as f64)
+}

@@ -1,0 +1,269 @@
+//! Bringing the world to the plan, and noticing when the plan no longer fits the world.
+//!
+//! Nothing here remembers anything: what is to be done follows from the plan in force, the
+//! controls that exist and the clock, so a restart and a normal run are one path.
+
+use units::{Interval, Timestamp, Watts};
+
+use super::assess::{Known, World, members};
+use super::plan::{OnShort, Plan, Request, plan};
+use super::{Dispatch, LinearLimit, Standing, Target};
+use crate::control::ControlStatus;
+use crate::{Command, Control, ControlBase, DerId, NewControl, Origin, Rejection};
+
+/// Why a plan is to be replaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// A member no longer stands as the plan assumed.
+    Standing {
+        /// Who.
+        der: DerId,
+        /// As planned.
+        from: Standing,
+        /// As it is.
+        to: Standing,
+    },
+    /// A member's share is beyond what it can do now.
+    OutOfReach {
+        /// Who.
+        der: DerId,
+        /// What it was asked.
+        asked: Watts,
+    },
+}
+
+/// The commands that bring the controls of `dispatch` to its plan; none when they agree.
+#[must_use]
+pub fn reconcile(world: &World<'_>, dispatch: &Dispatch) -> Vec<Command> {
+    let Some(plan) = &dispatch.plan else {
+        return Vec::new();
+    };
+    if dispatch.cancelled.is_some() {
+        return Vec::new();
+    }
+    let mut commands = withdrawals(world, dispatch, plan);
+    let earliest = plan.effective.max(world.now).ceil_secs();
+    for allocation in &plan.allocations {
+        let Some(target) = dispatch.schedule.get(allocation.interval as usize) else {
+            continue;
+        };
+        let Some(der) = world.fleet.der(allocation.der) else {
+            continue;
+        };
+        let start = target.interval.start.max(earliest);
+        if start >= target.interval.end() {
+            continue;
+        }
+        let base = ControlBase {
+            active: Some(allocation.share),
+            ..ControlBase::default()
+        };
+        let current = latest(world, allocation.der, dispatch, allocation.interval);
+        if current.is_some_and(|control| control.base == base) {
+            continue;
+        }
+        let origin = Origin::Dispatch {
+            dispatch: dispatch.id,
+            generation: plan.generation,
+            interval: allocation.interval,
+        };
+        let interval = Interval::between(start, target.interval.end());
+        let program = der.program;
+        let new = NewControl {
+            der: allocation.der,
+            program,
+            origin,
+            interval,
+            base,
+        };
+        commands.push(Command::IssueControl(new));
+    }
+    commands
+}
+
+/// Controls of members the plan no longer asks. A silent member keeps its controls: it can't
+/// hear of a withdrawal, and its share stays counted on it.
+fn withdrawals(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Command> {
+    let dropped = plan
+        .unasked
+        .iter()
+        .filter(|(_, standing)| *standing != Standing::Silent);
+    dropped
+        .flat_map(|(der, _)| world.controls(*der, dispatch.id))
+        .filter(|control| control.cancelled.is_none() && world.now < control.interval.end())
+        .map(|control| Command::CancelControl(control.id))
+        .collect()
+}
+
+/// The newest control of `der` for one interval of the dispatch that has not been withdrawn.
+fn latest<'a>(
+    world: &World<'a>,
+    der: DerId,
+    dispatch: &Dispatch,
+    index: u32,
+) -> Option<&'a Control> {
+    world
+        .controls(der, dispatch.id)
+        .filter(|control| {
+            let own =
+                matches!(control.origin, Origin::Dispatch { interval, .. } if interval == index);
+            let status = world.fleet.status(control, world.now);
+            own && matches!(status, ControlStatus::Scheduled | ControlStatus::Active(_))
+        })
+        .max_by_key(|control| (control.created, control.mrid))
+}
+
+/// Why the plan of `dispatch` should be replaced now, if it should.
+#[must_use]
+pub fn cause(world: &World<'_>, dispatch: &Dispatch) -> Option<Cause> {
+    let plan = dispatch.plan.as_ref()?;
+    let pause = world.policy.lead.max(std::time::Duration::from_secs(2));
+    if world.now < plan.made.after(pause) {
+        return None;
+    }
+    let ahead = remaining(dispatch, world.now.after(world.policy.lead).ceil_secs());
+    if ahead.is_empty() {
+        return None;
+    }
+    let group = world.fleet.group(dispatch.group)?;
+    let ders = group.members.iter().filter_map(|id| world.fleet.der(*id));
+    ders.filter_map(|der| {
+        let planned = planned_standing(plan, der.id);
+        let standing = world.standing(der, Some(dispatch));
+        if planned == standing {
+            return out_of_reach(world, dispatch, plan, der);
+        }
+        // Silence alone frees nothing while the device still holds its controls.
+        let holds = || {
+            ahead.iter().all(|(index, _)| {
+                plan.share(der.id, *index).is_none()
+                    || world
+                        .outlook(der, dispatch, *index, Known::ToDevice)
+                        .is_some()
+            })
+        };
+        if standing == Standing::Silent && holds() {
+            return None;
+        }
+        Some(Cause::Standing {
+            der: der.id,
+            from: planned,
+            to: standing,
+        })
+    })
+    .next()
+}
+
+fn planned_standing(plan: &Plan, der: DerId) -> Standing {
+    let unasked = plan.unasked.iter().find(|(id, _)| *id == der);
+    unasked.map_or(Standing::Controllable, |(_, standing)| *standing)
+}
+
+/// Whether the running share of a controllable member is beyond its range by more than the
+/// tolerance.
+fn out_of_reach(
+    world: &World<'_>,
+    dispatch: &Dispatch,
+    plan: &Plan,
+    der: &crate::Der,
+) -> Option<Cause> {
+    let running = dispatch
+        .schedule
+        .iter()
+        .position(|t| t.interval.contains(world.now))?;
+    let asked = plan.share(der.id, u32::try_from(running).ok()?)?.p();
+    let left = dispatch.schedule[running].interval.end().since(world.now);
+    let range = world.range_for(der, left)?;
+    let allowed = world.allowed_deviation(der);
+    let beyond = asked > range.hi + allowed || asked < range.lo - allowed;
+    beyond.then_some(Cause::OutOfReach { der: der.id, asked })
+}
+
+/// The targets of `dispatch` that are not over at `effective`, with their schedule index.
+#[must_use]
+pub fn remaining(dispatch: &Dispatch, effective: Timestamp) -> Vec<(u32, Target)> {
+    let indexed = dispatch.schedule.iter().enumerate();
+    indexed
+        .filter(|(_, target)| effective < target.interval.end())
+        .filter_map(|(index, target)| Some((u32::try_from(index).ok()?, *target)))
+        .collect()
+}
+
+/// Plans `dispatch` from what is known now: its first plan, or the successor of the one in
+/// force.
+///
+/// # Errors
+/// As [`plan`]; a successor approaches its target and is refused for broken limits only.
+pub fn replan(
+    world: &World<'_>,
+    dispatch: &Dispatch,
+    limits: &[LinearLimit],
+) -> Result<Plan, Rejection> {
+    let effective = match dispatch.plan {
+        Some(_) => world.now.after(world.policy.lead).ceil_secs(),
+        None => world.now.ceil_secs(),
+    };
+    let targets = remaining(dispatch, effective);
+    let group = world.fleet.group(dispatch.group);
+    let ders = group.map_or(&[][..], |group| group.members.as_slice());
+    let current = dispatch.plan.as_ref();
+    let known = members(world, ders, current.map(|_| dispatch), &targets);
+    let limits = net_of_outsiders(world, limits, ders);
+    plan(&Request {
+        dispatch: dispatch.id,
+        generation: current.map_or(1, |plan| plan.generation + 1),
+        now: world.now,
+        effective,
+        targets,
+        ramp: dispatch.ramp,
+        members: &known.members,
+        expected: &known.expected,
+        limits: &limits,
+        on_short: if current.is_some() {
+            OnShort::Approach
+        } else {
+            OnShort::Reject
+        },
+    })
+}
+
+/// The limits with the power of DER outside `ders` taken off: measured where they answer, the
+/// most adverse they could do where they do not.
+fn net_of_outsiders(world: &World<'_>, limits: &[LinearLimit], ders: &[DerId]) -> Vec<LinearLimit> {
+    let net = |limit: &LinearLimit| {
+        let mut net = LinearLimit {
+            name: limit.name.clone(),
+            terms: Vec::new(),
+            max: limit.max,
+        };
+        for (id, coefficient) in &limit.terms {
+            if ders.binary_search(id).is_ok() {
+                net.terms.push((*id, *coefficient));
+            } else if let Some(der) = world.fleet.der(*id) {
+                let p = adverse(world, der, *coefficient);
+                net.max -= Watts::from_f64(coefficient * p.as_f64());
+            }
+        }
+        net
+    };
+    limits.iter().map(net).collect()
+}
+
+/// What to count `der` at against a limit it loads with `coefficient`.
+#[must_use]
+pub fn adverse(world: &World<'_>, der: &crate::Der, coefficient: f64) -> Watts {
+    let metered = world
+        .observation(der.id)
+        .p
+        .map_or(Watts::ZERO, |reading| reading.value);
+    match &der.settings {
+        Some(settings) if !world.is_reachable(der.id) => {
+            if coefficient < 0.0 {
+                -settings.p_absorb_max
+            } else {
+                settings.p_inject_max
+            }
+        }
+        _ => metered,
+    }
+}

@@ -1,0 +1,117 @@
+//! A domain "no", with its reason.
+
+use thiserror::Error;
+use units::{WattHours, Watts};
+
+use crate::{CimMrid, DerId, Lfdi, Name};
+
+/// Why a command is refused. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Rejection {
+    /// A named limit of the fleet is reached.
+    #[error("{what}: at most {max} are allowed")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// The mRID is taken.
+    #[error("mRID {0} is already in use")]
+    MridTaken(CimMrid),
+    /// The name is taken.
+    #[error("name {0} is already in use")]
+    NameTaken(Name),
+    /// The certificate is enrolled already.
+    #[error("LFDI {0} is already enrolled")]
+    LfdiTaken(Lfdi),
+    /// The DER is registered already.
+    #[error("DER {0} is already registered")]
+    AlreadyRegistered(DerId),
+    /// There is no such thing.
+    #[error("no {what} {id}")]
+    Unknown {
+        /// Which kind of thing.
+        what: &'static str,
+        /// How it was named.
+        id: String,
+    },
+    /// A value is outside what the field allows.
+    #[error("{field}: {rule}")]
+    Invalid {
+        /// Which field.
+        field: &'static str,
+        /// Which rule it breaks.
+        rule: String,
+    },
+    /// The group has not got this ability.
+    #[error("group {group} has no {function}")]
+    FunctionMissing {
+        /// Which group.
+        group: CimMrid,
+        /// Which `DERFunction`.
+        function: &'static str,
+    },
+    /// The group is being dispatched.
+    #[error("group {0} has a dispatch that is not over")]
+    GroupInUse(CimMrid),
+    /// The dispatch is over or called off.
+    #[error("dispatch {0} is over or called off")]
+    DispatchOver(CimMrid),
+    /// Another plan has been adopted since.
+    #[error("plan generation {got} is stale: generation {expected} is due")]
+    StalePlan {
+        /// The generation that would be accepted.
+        expected: u32,
+        /// The generation given.
+        got: u32,
+    },
+    /// The members can't reach the target for lack of power.
+    #[error(
+        "interval {interval}: {asked:.1} asked, {reachable:.1} reachable, short by {short:.1}\
+         {}",
+        limits(limited_by)
+    )]
+    ShortOfPower {
+        /// Which interval, from 1.
+        interval: usize,
+        /// Net power asked.
+        asked: Watts,
+        /// The closest net power that can be reached.
+        reachable: Watts,
+        /// The difference, as a magnitude.
+        short: Watts,
+        /// Names of the limits that bind, if any beyond the devices' own.
+        limited_by: Vec<Name>,
+    },
+    /// The members have the power but not the energy to hold it.
+    #[error("interval {interval}: short by {short:.1} of energy to hold {asked:.1}")]
+    ShortOfEnergy {
+        /// Which interval, from 1.
+        interval: usize,
+        /// Net power asked.
+        asked: Watts,
+        /// Missing energy, as a magnitude.
+        short: WattHours,
+    },
+    /// Limits contradict each other whatever the devices do.
+    #[error(
+        "interval {interval}: limit {limit} is exceeded by {excess:.1} before anything is asked"
+    )]
+    LimitExceeded {
+        /// Which interval, from 1.
+        interval: usize,
+        /// Which limit.
+        limit: Name,
+        /// By how much.
+        excess: Watts,
+    },
+}
+
+fn limits(names: &[Name]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = names.iter().map(Name::as_str).collect();
+    format!(", limited by {}", names.join(", "))
+}
