@@ -1,1 +1,93 @@
-fn main() {}
+//! The project's commands: `cargo xtask test`, `demo`, `bench` and the rest.
+//!
+//! It builds in seconds and needs nothing but a Rust toolchain, because it is also what installs
+//! everything else that the build and the tests need.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a command-line tool prints, times its steps, and waits for processes"
+)]
+
+mod fuzz;
+mod process;
+mod setup;
+mod steps;
+mod tasks;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows wattfold")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is needed, then run every check, test and the headless demo
+    Test {
+        /// Run only this step (and the set-up); may be repeated
+        #[arg(long = "only", value_name = "STEP")]
+        only: Vec<String>,
+    },
+    /// Build everything and run the storyline against a simulated feeder
+    Demo {
+        /// Options of the demo driver, such as --headless
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Install the programs of other teams that the tests talk to
+    Peers,
+    /// Build in release mode and print the speed ratios
+    Bench {
+        /// Run only benchmarks whose target matches this name
+        #[arg(default_value = "*")]
+        name: String,
+    },
+    /// Run every fuzz target
+    Fuzz {
+        /// Time for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// The quick checks: formatting, lints, licences and sources of dependencies
+    Ci,
+    /// Build the console into console/dist
+    Console,
+    /// Write console/openapi.json from the code
+    Openapi,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Test { only } => tasks::test(&only),
+        Command::Demo { args } => tasks::demo(&args),
+        Command::Peers => tasks::peers(),
+        Command::Bench { name } => tasks::bench(&name),
+        Command::Fuzz { seconds } => {
+            setup::debian_packages()?;
+            fuzz::every_target(seconds)
+        }
+        Command::Ci => tasks::ci(),
+        Command::Console => {
+            setup::node_modules()?;
+            tasks::build_console()
+        }
+        Command::Openapi => tasks::openapi(),
+    }
+}
