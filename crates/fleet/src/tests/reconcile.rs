@@ -1,0 +1,218 @@
+//! The planner, the ledger and the clock together, without a shell.
+
+use std::time::Duration;
+
+use units::{Percent, Timestamp, Watts};
+
+use super::{Rig, mrid, t, target, watts};
+use crate::dispatch::assess::{Policy, World};
+use crate::dispatch::reconcile::{Cause, cause, reconcile, replan};
+use crate::dispatch::{Plan, Standing};
+use crate::{
+    Command, Delivery, DerId, Event, Evidence, NewDispatch, Observation, Quality, Reading,
+};
+
+struct Scene {
+    rig: Rig,
+    observations: Vec<Observation>,
+    deliveries: Vec<Delivery>,
+}
+
+impl Scene {
+    /// Three batteries at rest, half full, in one group with one dispatch of 3 × 60 s.
+    fn new(p: i64) -> Self {
+        let mut rig = Rig::new();
+        let members: Vec<DerId> = (0..3).map(|_| rig.storage(5_000, 10_000)).collect();
+        rig.group("g", &members);
+        let mut scene = Self {
+            rig,
+            observations: Vec::new(),
+            deliveries: Vec::new(),
+        };
+        scene.observations = vec![Observation::default(); 3];
+        (0..3).for_each(|der| scene.hear(der, 0, 0));
+        let group = scene.rig.fleet.group_by_mrid(&mrid("g")).unwrap().id;
+        let schedule = vec![target(100, 60, p), target(160, 60, p), target(220, 60, p)];
+        let ramp = Some(Duration::from_secs(5));
+        let new = NewDispatch {
+            mrid: mrid("d"),
+            name: None,
+            group,
+            schedule,
+            ramp,
+        };
+        scene.must(&Command::CreateDispatch(new), 10);
+        let plan = scene.replan(10);
+        scene.must(&Command::AdoptPlan(plan), 10);
+        scene
+    }
+
+    fn world(&self, now: i64) -> World<'_> {
+        World {
+            fleet: &self.rig.fleet,
+            observations: &self.observations,
+            deliveries: &self.deliveries,
+            policy: Policy {
+                silent_after: Duration::from_secs(30),
+                settle: Duration::from_secs(10),
+                lead: Duration::from_secs(3),
+                tolerance: Percent::from_hundredths(500),
+            },
+            now: t(now),
+        }
+    }
+
+    fn must(&mut self, command: &Command, now: i64) {
+        for event in self.rig.must(command, now) {
+            if let Event::ControlIssued(control) = event {
+                self.deliveries
+                    .push(Delivery::planned(control.id, control.der, control.created));
+            }
+        }
+    }
+
+    fn replan(&self, now: i64) -> Plan {
+        replan(&self.world(now), &self.rig.fleet.dispatches()[0], &[]).unwrap()
+    }
+
+    fn reconcile(&mut self, now: i64) -> usize {
+        let commands = reconcile(&self.world(now), &self.rig.fleet.dispatches()[0]);
+        commands.iter().for_each(|command| self.must(command, now));
+        commands.len()
+    }
+
+    fn cause(&self, now: i64) -> Option<Cause> {
+        cause(&self.world(now), &self.rig.fleet.dispatches()[0])
+    }
+
+    fn hear(&mut self, der: usize, p_w: i64, now: i64) {
+        let reading = |value| {
+            Some(Reading {
+                value,
+                at: t(now),
+                quality: Quality::Valid,
+            })
+        };
+        self.observations[der].last_contact = Some(t(now));
+        self.observations[der].p = Some(Reading {
+            value: watts(p_w),
+            at: t(now),
+            quality: Quality::Valid,
+        });
+        self.observations[der].soc_pct = reading(50.0);
+    }
+
+    fn respond(&mut self, control: usize, code: u8, now: i64) {
+        let next = self.deliveries[control].next(Evidence::Response(code), t(now));
+        self.deliveries[control].entries.extend(next);
+    }
+
+    fn asked(&self, der: u32, now: i64) -> Option<Watts> {
+        let control = self
+            .rig
+            .fleet
+            .in_force(DerId(der), Timestamp::from_secs(now))?;
+        control.base.active.map(crate::ActivePower::p)
+    }
+}
+
+#[test]
+fn a_plan_becomes_controls_once() {
+    let mut scene = Scene::new(3_000);
+    assert_eq!(scene.reconcile(11), 9);
+    assert_eq!(scene.reconcile(11), 0);
+    assert_eq!(scene.reconcile(150), 0);
+    assert_eq!(scene.asked(0, 110), Some(watts(1_000)));
+}
+
+#[test]
+fn the_share_of_an_owner_who_opts_out_goes_to_the_others() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..3).for_each(|der| scene.hear(der, 1_000, 119));
+    scene.respond(0, 4, 120);
+    scene.hear(0, 0, 120);
+    let expected = Cause::Standing {
+        der: DerId(0),
+        from: Standing::Controllable,
+        to: Standing::OptedOut,
+    };
+    assert_eq!(scene.cause(120), Some(expected));
+    let plan = scene.replan(120);
+    scene.must(&Command::AdoptPlan(plan), 120);
+    assert_eq!(
+        scene.reconcile(120),
+        3 + 6,
+        "three withdrawn, two members in three intervals"
+    );
+    assert_eq!(scene.asked(1, 125), Some(watts(1_500)));
+    assert_eq!(scene.asked(0, 125), None);
+    assert_eq!(scene.reconcile(121), 0);
+    assert_eq!(scene.cause(124), None);
+}
+
+#[test]
+fn the_share_of_a_silent_member_that_holds_its_controls_is_not_given_away() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..9).for_each(|control| scene.respond(control, 1, 20));
+    (1..3).for_each(|der| scene.hear(der, 1_000, 130));
+    assert_eq!(
+        scene.world(130).standing(&scene.rig.fleet.ders()[0], None),
+        Standing::Silent
+    );
+    assert_eq!(scene.cause(130), None);
+}
+
+#[test]
+fn what_a_silent_member_never_fetched_is_given_to_others() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    let fetched: Vec<usize> = (0..9).filter(|control| *control != 6).collect();
+    fetched
+        .into_iter()
+        .for_each(|control| scene.respond(control, 1, 20));
+    (1..3).for_each(|der| scene.hear(der, 1_000, 130));
+    assert!(matches!(
+        scene.cause(130),
+        Some(Cause::Standing {
+            to: Standing::Silent,
+            ..
+        })
+    ));
+    let plan = scene.replan(130);
+    let share = |interval| plan.share(DerId(1), interval).map(crate::ActivePower::p);
+    assert_eq!(
+        (share(1), share(2)),
+        (Some(watts(1_000)), Some(watts(1_500)))
+    );
+}
+
+#[test]
+fn a_member_that_says_yes_and_does_not_move_is_found_out_and_stays_out() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..9).for_each(|control| scene.respond(control, 2, 100));
+    (1..3).for_each(|der| scene.hear(der, 1_000, 116));
+    scene.hear(0, 0, 114);
+    assert_eq!(
+        scene.cause(116),
+        None,
+        "the meter has not had time to show anything"
+    );
+    scene.hear(0, 0, 116);
+    assert!(matches!(
+        scene.cause(116),
+        Some(Cause::Standing {
+            to: Standing::NotFollowing,
+            ..
+        })
+    ));
+    let plan = scene.replan(116);
+    scene.must(&Command::AdoptPlan(plan), 116);
+    scene.reconcile(116);
+    assert_eq!(scene.asked(2, 120), Some(watts(1_500)));
+    scene.hear(0, 0, 125);
+    (1..3).for_each(|der| scene.hear(der, 1_500, 125));
+    assert_eq!(scene.cause(125), None);
+}
