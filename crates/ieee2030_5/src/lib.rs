@@ -5,4 +5,6 @@
 //! Nothing here opens a socket, reads a clock or keeps a lock.
 
 pub mod codec;
+pub mod server;
+pub mod translate;
 pub mod wire;

@@ -1,0 +1,196 @@
+//! What a DER reports of itself, as the fleet reads it.
+
+use fleet::{Capability, Modes, Settings};
+use units::{Percent, Timestamp, Vars, VoltAmperes, WattHours, Watts};
+
+use super::Quality;
+use super::metering::{Measurement, Point, Quantity, believed};
+use crate::codec::simple::TimeType;
+use crate::wire::der::{
+    DerAvailability, DerCapability, DerSettings, DerStatus, DerType, connect_status,
+};
+use crate::wire::der_control::DerControlType;
+use crate::wire::quantity::{ActivePower, ApparentPower, ReactivePower, WattHour};
+
+/// A value that cannot be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is negative or beyond what can be computed with")]
+pub struct OutOfRange {
+    pub field: &'static str,
+}
+
+/// The nameplate.
+///
+/// Interpretation: `rtgMaxW` is the injection rating unless `rtgMaxDischargeRateW` is given for a
+/// storage type; a storage type that gives no discharge rate and does not claim to discharge (an EV
+/// charger) injects nothing, whatever its `rtgMaxW`.
+pub fn capability(wire: &DerCapability) -> Result<Capability, OutOfRange> {
+    let p_max = watts(&wire.rtg_max_w, "rtgMaxW")?;
+    let discharge = wire
+        .rtg_max_discharge_rate_w
+        .as_ref()
+        .map(|w| watts(w, "rtgMaxDischargeRateW"))
+        .transpose()?;
+    Ok(Capability {
+        p_inject_max: injection(wire.der_type, wire.modes_supported, p_max, discharge),
+        p_absorb_max: match &wire.rtg_max_charge_rate_w {
+            Some(charge) => watts(charge, "rtgMaxChargeRateW")?,
+            None => Watts::ZERO,
+        },
+        s_max: volt_amperes(wire.rtg_max_va.as_ref(), "rtgMaxVA")?,
+        q_inject_max: vars(wire.rtg_max_var.as_ref(), "rtgMaxVar")?,
+        q_absorb_max: vars(wire.rtg_max_var_neg.as_ref(), "rtgMaxVarNeg")?,
+        energy_max: watt_hours(wire.rtg_max_wh.as_ref(), "rtgMaxWh")?,
+        modes: Modes(wire.modes_supported.0),
+    })
+}
+
+/// The settings. `nameplate` says what kind of DER it is, if it has said so.
+///
+/// Interpretation: modes that are not reported as enabled or disabled are taken as enabled.
+pub fn settings(
+    wire: &DerSettings,
+    nameplate: Option<&DerCapability>,
+) -> Result<Settings, OutOfRange> {
+    let p_max = watts(&wire.set_max_w, "setMaxW")?;
+    let discharge = wire
+        .set_max_discharge_rate_w
+        .as_ref()
+        .map(|w| watts(w, "setMaxDischargeRateW"))
+        .transpose()?;
+    let der_type = nameplate.map_or(DerType::UNKNOWN, |n| n.der_type);
+    let modes_supported = nameplate.map_or(DerControlType(u32::MAX), |n| n.modes_supported);
+    let ramp = Percent::from_hundredths(i32::from(wire.set_grad_w));
+    Ok(Settings {
+        p_inject_max: injection(der_type, modes_supported, p_max, discharge),
+        p_absorb_max: match (&wire.set_max_charge_rate_w, nameplate) {
+            (Some(charge), _) => watts(charge, "setMaxChargeRateW")?,
+            (
+                None,
+                Some(DerCapability {
+                    rtg_max_charge_rate_w: Some(charge),
+                    ..
+                }),
+            ) => watts(charge, "rtgMaxChargeRateW")?,
+            (None, _) => Watts::ZERO,
+        },
+        s_max: volt_amperes(wire.set_max_va.as_ref(), "setMaxVA")?,
+        energy_max: watt_hours(wire.set_max_wh.as_ref(), "setMaxWh")?,
+        ramp_per_second: (wire.set_grad_w > 0).then_some(ramp),
+        modes: Modes(wire.modes_enabled.map_or(u32::MAX, |modes| modes.0)),
+        updated: wire.updated_time.timestamp(),
+    })
+}
+
+fn injection(
+    der_type: DerType,
+    modes: DerControlType,
+    p_max: Watts,
+    discharge: Option<Watts>,
+) -> Watts {
+    let stores = matches!(
+        der_type,
+        DerType::OTHER_STORAGE | DerType::ELECTRIC_VEHICLE | DerType::EVSE
+    );
+    match discharge {
+        Some(discharge) if stores => discharge,
+        None if stores && !modes.has(DerControlType::DISCHARGE) => Watts::ZERO,
+        _ => p_max,
+    }
+}
+
+/// What a status tells: state of charge and whether it is connected.
+#[must_use]
+pub fn status(wire: &DerStatus, now: Timestamp) -> Vec<Measurement> {
+    let mut told = Vec::new();
+    if let Some(soc) = &wire.state_of_charge_status {
+        let percent = f64::from(soc.value.0) / 100.0;
+        told.push(measurement(
+            Quantity::StateOfCharge,
+            percent,
+            soc.date_time,
+            now,
+        ));
+    }
+    let connected = match (&wire.gen_connect_status, &wire.stor_connect_status) {
+        (Some(one), None) | (None, Some(one)) => Some((is_connected(one.value.0), one.date_time)),
+        (Some(generator), Some(storage)) => Some((
+            is_connected(generator.value.0) || is_connected(storage.value.0),
+            generator.date_time.max(storage.date_time),
+        )),
+        (None, None) => None,
+    };
+    if let Some((connected, at)) = connected {
+        let value = if connected { 1.0 } else { 0.0 };
+        told.push(measurement(Quantity::Connected, value, at, now));
+    }
+    told
+}
+
+fn is_connected(bits: u8) -> bool {
+    bits & connect_status::CONNECTED != 0
+}
+
+/// What an availability tells.
+///
+/// Interpretation: `statWAvail` is the level of injection the DER could reach now, not the distance
+/// from its present level; the standard says "estimated reserve active power" and devices in the
+/// field report it the way SunSpec's `WAval` is defined.
+#[must_use]
+pub fn availability(wire: &DerAvailability, now: Timestamp) -> Vec<Measurement> {
+    wire.stat_w_avail
+        .as_ref()
+        .and_then(ActivePower::quantity)
+        .map(|p| measurement(Quantity::AvailablePower, p.as_f64(), wire.reading_time, now))
+        .into_iter()
+        .collect()
+}
+
+fn measurement(quantity: Quantity, value: f64, at: TimeType, now: Timestamp) -> Measurement {
+    let (at, quality) = believed(at.timestamp(), Quality::Valid, now);
+    Measurement {
+        point: Point::Der,
+        quantity,
+        value,
+        at,
+        period_s: 0,
+        quality,
+    }
+}
+
+macro_rules! magnitudes {
+    ($($function:ident: $Wire:ty => $Quantity:ty;)*) => {$(
+        fn $function(
+            wire: Option<&$Wire>,
+            field: &'static str,
+        ) -> Result<Option<$Quantity>, OutOfRange> {
+            wire.map(|wire| match wire.quantity() {
+                Some(quantity) if <$Quantity>::ZERO <= quantity => Ok(quantity),
+                _ => Err(OutOfRange { field }),
+            })
+            .transpose()
+        }
+    )*};
+}
+
+magnitudes! {
+    volt_amperes: ApparentPower => VoltAmperes;
+    watt_hours: WattHour => WattHours;
+}
+
+fn watts(wire: &ActivePower, field: &'static str) -> Result<Watts, OutOfRange> {
+    match wire.quantity() {
+        Some(quantity) if Watts::ZERO <= quantity => Ok(quantity),
+        _ => Err(OutOfRange { field }),
+    }
+}
+
+/// As a magnitude: the standard has the rating of absorbed reactive power negative, but devices send
+/// either sign.
+fn vars(wire: Option<&ReactivePower>, field: &'static str) -> Result<Option<Vars>, OutOfRange> {
+    wire.map(|wire| {
+        let quantity = wire.quantity().ok_or(OutOfRange { field })?;
+        Ok(Vars::from_micro(quantity.micro().saturating_abs()))
+    })
+    .transpose()
+}
