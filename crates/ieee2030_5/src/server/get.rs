@@ -66,7 +66,7 @@ fn own(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusa
         Target::Ders(_) => {
             let members = [device::der(der, view)];
             let head = device::der_list(der, view);
-            page(asked, view, &members, |all, results| head(all, results))
+            page(asked, view, &members, head)
         }
         Target::Der(_) => Ok(Response::ok(write(&device::der(der, view), edition))),
         Target::Capability(_) => document(asked, view, documents.capability.as_ref()),

@@ -49,11 +49,14 @@ class Schema:
         return None
 
     def value(self, name, full):
-        if name == "UInt40":
-            # The schema repeats the bound of UInt48 here; the type's name says which one is meant.
-            return str(2**40 - 1) if full else "0"
+        if name == "HexBinary160":
+            # An LFDI is always its twenty octets, although the schema only bounds it.
+            return "0F" * 20
         facets = {}
         while name not in BUILT_IN and name not in ("xs:hexBinary", "xs:string"):
+            if name == "UInt40":
+                # The schema repeats the bound of UInt48 here; the name says which one is meant.
+                return str(2**40 - 1) if full else "0"
             restriction = self.types[name].find(f".//{XS}restriction")
             for facet in restriction if restriction is not None else ():
                 facets.setdefault(facet.tag.removeprefix(XS), facet.get("value"))
