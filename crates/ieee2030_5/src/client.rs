@@ -18,9 +18,6 @@ pub mod setpoint;
 mod tree;
 mod write;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -37,7 +34,7 @@ use schedule::{Job, RETRY_FIRST, Resource, Schedule};
 use setpoint::Setpoint;
 use tree::Tree;
 
-/// Responses that wait for the server; when there are more the oldest is given up.
+/// Responses that wait for the server; further ones are given up.
 pub const MAX_WAITING_RESPONSES: usize = 1024;
 
 /// Who the device is and how it was set up.
@@ -149,7 +146,12 @@ impl Client {
             self.next_id += 1;
             self.schedule.begin(&job);
             self.in_flight.insert(id, (job, now));
-            requests.push(Request { id, method, href, body });
+            requests.push(Request {
+                id,
+                method,
+                href,
+                body,
+            });
         }
         requests
     }
@@ -166,7 +168,9 @@ impl Client {
 
     /// Takes in the answer to the request `id`.
     pub fn on_answer(&mut self, id: u64, answer: Answer<'_>, now: Timestamp) {
-        let Some((job, sent)) = self.in_flight.remove(&id) else { return };
+        let Some((job, sent)) = self.in_flight.remove(&id) else {
+            return;
+        };
         match answer.status {
             200..=299 => self.succeeded(&job, answer, sent, now),
             301 | 302 | 307 | 308 => self.redirected(&job, answer.location, now),
@@ -226,10 +230,9 @@ impl Client {
         let server_now = self.server_time(now);
         self.events.step(server_now);
         for due in self.events.take_due() {
-            if self.waiting.len() == MAX_WAITING_RESPONSES {
-                self.waiting.pop_front();
+            if self.waiting.len() < MAX_WAITING_RESPONSES {
+                self.waiting.push_back(due);
             }
-            self.waiting.push_back(due);
         }
         if !self.waiting.is_empty() {
             self.schedule.ensure(&Job::Respond, now);
@@ -270,7 +273,11 @@ impl Client {
             Job::Read(Resource::DeviceCapability, _) => self.schedule.failed(job, now),
             _ => {
                 self.schedule.failed(job, now);
-                for resource in [Resource::DeviceCapability, Resource::EndDevices, Resource::Ders] {
+                for resource in [
+                    Resource::DeviceCapability,
+                    Resource::EndDevices,
+                    Resource::Ders,
+                ] {
                     self.schedule.hasten(resource, RETRY_FIRST, now);
                 }
             }

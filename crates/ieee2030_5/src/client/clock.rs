@@ -28,7 +28,11 @@ impl ServerClock {
             low_ms: self.low_ms.max(later.low_ms),
             high_ms: self.high_ms.min(later.high_ms),
         };
-        if both.low_ms <= both.high_ms { both } else { later }
+        if both.low_ms <= both.high_ms {
+            both
+        } else {
+            later
+        }
     }
 
     pub(super) fn server_time(self, local: Timestamp) -> Timestamp {

@@ -149,10 +149,10 @@ impl Events {
         for control in controls {
             let mrid = control.mrid.value();
             listed.insert(mrid);
-            match self.events.get_mut(&mrid) {
-                Some(event) => event.program = program,
-                None if self.events.len() < MAX_EVENTS => self.meet(program, control, now),
-                None => {}
+            if let Some(event) = self.events.get_mut(&mrid) {
+                event.program = program;
+            } else if self.events.len() < MAX_EVENTS {
+                self.meet(program, control, now);
             }
             self.heed_status(mrid, control, now);
         }
@@ -167,7 +167,8 @@ impl Events {
 
     /// Replaces the default control of `program`; it takes effect at once.
     pub(super) fn learn_default(&mut self, program: Program, default: DefaultDerControl) {
-        self.defaults.insert(program.mrid, (program.primacy, default));
+        self.defaults
+            .insert(program.mrid, (program.primacy, default));
     }
 
     /// The programmes that are assigned now; controls of others are abandoned.
@@ -188,9 +189,15 @@ impl Events {
             }
         }
         for mrid in gone {
-            self.end(mrid, Outcome::Abandoned, ResponseStatus::ABORTED_BY_SERVER, now);
+            self.end(
+                mrid,
+                Outcome::Abandoned,
+                ResponseStatus::ABORTED_BY_SERVER,
+                now,
+            );
         }
-        self.events.retain(|_, event| programs.contains_key(&event.program.mrid));
+        self.events
+            .retain(|_, event| programs.contains_key(&event.program.mrid));
         self.step(now);
     }
 
@@ -250,7 +257,12 @@ impl Events {
             return;
         }
         if modes.is_empty() {
-            self.end(mrid, Outcome::NotApplicable, ResponseStatus::NOT_APPLICABLE, now);
+            self.end(
+                mrid,
+                Outcome::NotApplicable,
+                ResponseStatus::NOT_APPLICABLE,
+                now,
+            );
             return;
         }
         self.respond(mrid, ResponseStatus::RECEIVED, now);
@@ -265,7 +277,9 @@ impl Events {
         let stretch_s =
             random::within(self.seed ^ 1, mrid, control.randomize_duration.map(clamped));
         let start_s = control.interval.start.0.saturating_add(shift_s);
-        let duration_s = i64::from(control.interval.duration).saturating_add(stretch_s).max(0);
+        let duration_s = i64::from(control.interval.duration)
+            .saturating_add(stretch_s)
+            .max(0);
         Event {
             mrid,
             program,
@@ -285,7 +299,9 @@ impl Events {
 
     /// Follows a cancellation or supersession that the server has decided.
     fn heed_status(&mut self, mrid: u128, control: &DerControl, now: Timestamp) {
-        let Some(event) = self.events.get_mut(&mrid) else { return };
+        let Some(event) = self.events.get_mut(&mrid) else {
+            return;
+        };
         if event.is_over() {
             return;
         }
@@ -365,7 +381,9 @@ impl Events {
     }
 
     fn respond(&mut self, mrid: u128, status: ResponseStatus, at: Timestamp) {
-        let Some(event) = self.events.get(&mrid) else { return };
+        let Some(event) = self.events.get(&mrid) else {
+            return;
+        };
         let bit = match status {
             ResponseStatus::RECEIVED => response_required::RECEIVED,
             ResponseStatus::OPT_OUT | ResponseStatus::OPT_IN => response_required::USER,
@@ -375,7 +393,12 @@ impl Events {
             return;
         }
         if let Some(reply_to) = event.reply_to.clone() {
-            self.due.push(Due { reply_to, subject: mrid, status, at });
+            self.due.push(Due {
+                reply_to,
+                subject: mrid,
+                status,
+                at,
+            });
         }
     }
 

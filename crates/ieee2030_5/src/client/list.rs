@@ -4,9 +4,7 @@ use crate::codec::read::{Complex, ReadError, read};
 use crate::wire::der::{Der, DerList};
 use crate::wire::der_control::{DerControl, DerControlList, DerProgram, DerProgramList};
 use crate::wire::end_device::{EndDevice, EndDeviceList};
-use crate::wire::function_set_assignments::{
-    FunctionSetAssignments, FunctionSetAssignmentsList,
-};
+use crate::wire::function_set_assignments::{FunctionSetAssignments, FunctionSetAssignmentsList};
 
 /// Members asked for at once.
 pub(super) const PAGE_LEN: usize = 32;
@@ -52,7 +50,11 @@ pub(super) struct Whole<M> {
 
 /// Puts the pages read so far together.
 pub(super) fn whole<L: List>(pages: &[Vec<u8>]) -> Result<Whole<L::Member>, ReadError> {
-    let mut whole = Whole { members: Vec::new(), poll_rate_s: None, is_complete: false };
+    let mut whole = Whole {
+        members: Vec::new(),
+        poll_rate_s: None,
+        is_complete: false,
+    };
     for body in pages {
         let (all, poll_rate_s, members) = read::<L>(body)?.page();
         let is_last = members.is_empty();

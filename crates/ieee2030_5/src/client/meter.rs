@@ -53,12 +53,19 @@ impl Meter {
         let p = Watts::from_f64(mean(self.p_w_ms, sample.p.as_f64()));
         let q = Vars::from_f64(mean(self.q_var_ms, sample.q.as_f64()));
         let period_s = u32::try_from(elapsed_ms / 1000).unwrap_or(0).max(1);
-        *self = Self { latest: self.latest, begun: Some(now), p_w_ms: 0.0, q_var_ms: 0.0 };
+        *self = Self {
+            latest: self.latest,
+            begun: Some(now),
+            p_w_ms: 0.0,
+            q_var_ms: 0.0,
+        };
         Some(measurement(&sample, p, q, period_s))
     }
 
     fn advance(&mut self, now: Timestamp) {
-        let Some((at, sample)) = &mut self.latest else { return };
+        let Some((at, sample)) = &mut self.latest else {
+            return;
+        };
         let held_ms = (now - *at).max(0) as f64;
         self.p_w_ms += sample.p.as_f64() * held_ms;
         self.q_var_ms += sample.q.as_f64() * held_ms;

@@ -27,8 +27,9 @@ mod tests {
     #[test]
     fn draws_stay_in_range_and_reach_both_ends() {
         for range in [0_i16, 1, 5, -5] {
-            let draws: Vec<i64> =
-                (0..500_u128).map(|mrid| within(7, mrid << 64, Some(range))).collect();
+            let draws: Vec<i64> = (0..500_u128)
+                .map(|mrid| within(7, mrid << 64, Some(range)))
+                .collect();
             let (low, high) = (range.min(0), range.max(0));
             assert_eq!(draws.iter().min(), Some(&i64::from(low)));
             assert_eq!(draws.iter().max(), Some(&i64::from(high)));

@@ -102,7 +102,10 @@ pub(super) fn status(
         (true, true) => connected,
         (true, false) => connected | connect_status::OPERATING,
     };
-    let connect = ConnectStatusType { date_time: at, value: HexBinary8(bits) };
+    let connect = ConnectStatusType {
+        date_time: at,
+        value: HexBinary8(bits),
+    };
     let operational = match measured.is_connected {
         true => OPERATIONAL_MODE_OPERATIONAL,
         false => OPERATIONAL_MODE_OFF,
@@ -114,9 +117,10 @@ pub(super) fn status(
             value: operational,
         }),
         reading_time: at,
-        state_of_charge_status: measured
-            .soc_hundredths
-            .map(|soc| StateOfChargeStatusType { date_time: at, value: PerCent(soc) }),
+        state_of_charge_status: measured.soc_hundredths.map(|soc| StateOfChargeStatusType {
+            date_time: at,
+            value: PerCent(soc),
+        }),
         stor_connect_status: is_storage(nameplate).then_some(connect),
         ..DerStatus::default()
     }
@@ -183,7 +187,10 @@ impl Metered {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates and 48 bits are kept below")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` saturates and 48 bits are kept below"
+    )]
     fn value(self, measured: &Measurement) -> Int48 {
         let value = match self {
             Self::ActivePower => measured.p.as_f64(),
@@ -204,7 +211,9 @@ pub(super) struct Mrids {
 
 impl Mrids {
     fn mrid(self, tag: u8) -> HexBinary128 {
-        let head = self.lfdi[..11].iter().fold(0_u128, |value, octet| value << 8 | u128::from(*octet));
+        let head = self.lfdi[..11]
+            .iter()
+            .fold(0_u128, |value, octet| value << 8 | u128::from(*octet));
         HexBinary128::new(head << 40 | u128::from(tag) << 32 | u128::from(self.pen))
     }
 }
@@ -219,7 +228,9 @@ pub(super) fn usage_point(mrids: Mrids) -> MirrorUsagePoint {
     MirrorUsagePoint {
         mrid: mrids.mrid(0),
         description: Some(Text::clipped("DER terminals")),
-        role_flags: HexBinary16(role_flags::IS_MIRROR | role_flags::IS_DER | role_flags::IS_SUBMETER),
+        role_flags: HexBinary16(
+            role_flags::IS_MIRROR | role_flags::IS_DER | role_flags::IS_SUBMETER,
+        ),
         service_category_kind: ServiceKind::ELECTRICITY,
         status: 1,
         device_lfdi: HexBinary160(mrids.lfdi),
@@ -233,7 +244,9 @@ pub(super) fn readings(
     measured: &Measurement,
     server_now: Timestamp,
 ) -> MirrorMeterReadingList {
-    let start_s = server_now.secs().saturating_sub(i64::from(measured.period_s));
+    let start_s = server_now
+        .secs()
+        .saturating_sub(i64::from(measured.period_s));
     let readings = Metered::ALL.map(|metered| MirrorMeterReading {
         mrid: mrids.mrid(metered.tag()),
         last_update_time: Some(TimeType::from(server_now)),

@@ -58,11 +58,18 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(seed: u64, floor: Duration) -> Self {
-        Self { seed, floor, slots: BTreeMap::new() }
+        Self {
+            seed,
+            floor,
+            slots: BTreeMap::new(),
+        }
     }
 
     pub(super) fn due(&self, now: Timestamp) -> Vec<Job> {
-        let due = self.slots.iter().filter(|(_, slot)| !slot.is_in_flight && slot.due <= now);
+        let due = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| !slot.is_in_flight && slot.due <= now);
         due.map(|(job, _)| job.clone()).collect()
     }
 
@@ -79,7 +86,12 @@ impl Schedule {
 
     /// Puts `job` on the schedule, due at once, unless it is there.
     pub(super) fn ensure(&mut self, job: &Job, now: Timestamp) {
-        let slot = Slot { due: now, rate: RATE_DEFAULT, failures: 0, is_in_flight: false };
+        let slot = Slot {
+            due: now,
+            rate: RATE_DEFAULT,
+            failures: 0,
+            is_in_flight: false,
+        };
         self.slots.entry(job.clone()).or_insert(slot);
     }
 
@@ -92,14 +104,24 @@ impl Schedule {
         let floor = self.floor;
         if let Some(slot) = self.slots.get_mut(job) {
             let rate = rate.unwrap_or(RATE_DEFAULT).max(floor);
-            *slot = Slot { due: now.after(rate), rate, failures: 0, is_in_flight: false };
+            *slot = Slot {
+                due: now.after(rate),
+                rate,
+                failures: 0,
+                is_in_flight: false,
+            };
         }
     }
 
     /// `job` needs doing once more right away.
     pub(super) fn again(&mut self, job: &Job, now: Timestamp) {
         if let Some(slot) = self.slots.get_mut(job) {
-            *slot = Slot { due: now, failures: 0, is_in_flight: false, ..*slot };
+            *slot = Slot {
+                due: now,
+                failures: 0,
+                is_in_flight: false,
+                ..*slot
+            };
         }
     }
 
@@ -110,7 +132,10 @@ impl Schedule {
 
     /// How often `resource` is read, at whichever of its addresses is read most often.
     pub(super) fn rate_of(&self, resource: Resource) -> Option<Duration> {
-        let reads = self.slots.iter().filter(|(job, _)| is_read_of(job, resource));
+        let reads = self
+            .slots
+            .iter()
+            .filter(|(job, _)| is_read_of(job, resource));
         reads.map(|(_, slot)| slot.rate).min()
     }
 
@@ -155,7 +180,10 @@ impl Schedule {
 
     /// Reads `resource` again within `delay`, unless it failed and waits for its next try.
     pub(super) fn hasten(&mut self, resource: Resource, delay: Duration, now: Timestamp) {
-        let reads = self.slots.iter_mut().filter(|(job, _)| is_read_of(job, resource));
+        let reads = self
+            .slots
+            .iter_mut()
+            .filter(|(job, _)| is_read_of(job, resource));
         for (_, slot) in reads.filter(|(_, slot)| slot.failures == 0) {
             slot.due = slot.due.min(now.after(delay));
         }
@@ -163,7 +191,9 @@ impl Schedule {
 
     pub(super) fn move_read(&mut self, resource: Resource, from: &str, to: String, now: Timestamp) {
         let old = Job::Read(resource, from.to_owned());
-        let Some(mut slot) = self.slots.remove(&old) else { return };
+        let Some(mut slot) = self.slots.remove(&old) else {
+            return;
+        };
         // Redirections count as failures, so that a circle of them slows down.
         let new = Job::Read(resource, to);
         slot.is_in_flight = false;

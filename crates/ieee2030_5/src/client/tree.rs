@@ -17,9 +17,7 @@ use crate::wire::der_control::{
 };
 use crate::wire::device_capability::DeviceCapability;
 use crate::wire::end_device::{EndDevice, EndDeviceList, Registration};
-use crate::wire::function_set_assignments::{
-    FunctionSetAssignments, FunctionSetAssignmentsList,
-};
+use crate::wire::function_set_assignments::{FunctionSetAssignments, FunctionSetAssignmentsList};
 use crate::wire::link::{Link, ListLink};
 use crate::wire::metering_mirror::MirrorUsagePoint;
 use crate::wire::time::Time;
@@ -71,7 +69,11 @@ impl Tree {
                     && self.is_described
                     && self.usage_point.is_some()
                     && self.has_read_controls;
-                if in_service { Stage::InService } else { Stage::Registered }
+                if in_service {
+                    Stage::InService
+                } else {
+                    Stage::Registered
+                }
             }
         }
     }
@@ -117,7 +119,9 @@ impl Tree {
 
 /// The path and query of an address; its host is the one that the device is configured for.
 pub(super) fn path_of(href: &str) -> &str {
-    let after_scheme = href.strip_prefix("https://").or_else(|| href.strip_prefix("http://"));
+    let after_scheme = href
+        .strip_prefix("https://")
+        .or_else(|| href.strip_prefix("http://"));
     match after_scheme {
         Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
         None => href,
@@ -155,14 +159,14 @@ impl Client {
             Resource::DefaultControl(program) => {
                 read(body).map(|default| self.on_default(&job, program, default, at.1))
             }
-            Resource::EndDevices => self.list::<EndDeviceList>(&job, body, at.1, Self::on_end_devices),
+            Resource::EndDevices => {
+                self.list::<EndDeviceList>(&job, body, at.1, Self::on_end_devices)
+            }
             Resource::Ders => self.list::<DerList>(&job, body, at.1, Self::on_ders),
             Resource::Assignments => {
                 self.list::<FunctionSetAssignmentsList>(&job, body, at.1, Self::on_assignments)
             }
-            Resource::Programs => {
-                self.list::<DerProgramList>(&job, body, at.1, Self::on_programs)
-            }
+            Resource::Programs => self.list::<DerProgramList>(&job, body, at.1, Self::on_programs),
             Resource::Controls(_) => {
                 self.list::<DerControlList>(&job, body, at.1, Self::on_controls)
             }
@@ -200,7 +204,8 @@ impl Client {
         self.schedule.track(Resource::Time, time.as_slice(), now);
         self.tree.end_devices = list_link(dcap.end_device_list_link.as_ref());
         let end_devices = self.tree.end_devices.clone();
-        self.schedule.track(Resource::EndDevices, end_devices.as_slice(), now);
+        self.schedule
+            .track(Resource::EndDevices, end_devices.as_slice(), now);
         self.tree.usage_points = list_link(dcap.mirror_usage_point_list_link.as_ref());
     }
 
@@ -212,7 +217,9 @@ impl Client {
 
     fn on_end_devices(&mut self, _: &Job, devices: Vec<EndDevice>, now: Timestamp) {
         let lfdi = self.config.lfdi;
-        let own = devices.into_iter().find(|device| device.lfdi.is_some_and(|it| it.0 == lfdi));
+        let own = devices
+            .into_iter()
+            .find(|device| device.lfdi.is_some_and(|it| it.0 == lfdi));
         let Some(own) = own else {
             self.tree.presence = Presence::Absent;
             self.schedule.ensure(&Job::Register, now);
@@ -222,13 +229,18 @@ impl Client {
         self.schedule.drop_job(&Job::Register);
         self.tree.post_rate_s = own.post_rate;
         let registration = link(own.registration_link.as_ref());
-        self.schedule.track(Resource::Registration, registration.as_slice(), now);
+        self.schedule
+            .track(Resource::Registration, registration.as_slice(), now);
         let ders = list_link(own.der_list_link.as_ref());
         self.schedule.track(Resource::Ders, ders.as_slice(), now);
         let assignments = list_link(own.function_set_assignments_list_link.as_ref());
         let trusted = self.tree.is_trusted(self.config.pin);
         let assignments = assignments.filter(|_| trusted);
-        self.schedule.track(Resource::Assignments, assignments.as_slice(), now);
+        self.schedule
+            .track(Resource::Assignments, assignments.as_slice(), now);
+        if !trusted {
+            self.on_assignments(&Job::Register, Vec::new(), now);
+        }
         if self.tree.usage_points.is_some() && self.tree.usage_point.is_none() {
             self.schedule.ensure(&Job::CreateUsagePoint, now);
         }
@@ -240,7 +252,8 @@ impl Client {
         self.tree.pin = Some(registration.pin);
         if was_trusted != self.tree.is_trusted(self.config.pin) {
             // The links of the EndDevice are followed, or dropped, on its next reading.
-            self.schedule.hasten(Resource::EndDevices, Duration::ZERO, now);
+            self.schedule
+                .hasten(Resource::EndDevices, Duration::ZERO, now);
         }
     }
 
@@ -277,7 +290,10 @@ impl Client {
     fn on_programs(&mut self, job: &Job, programs: Vec<DerProgram>, now: Timestamp) {
         let Job::Read(_, list) = job else { return };
         let assigned = programs.iter().take(MAX_PROGRAMS).map(|program| Assigned {
-            program: Program { mrid: program.mrid.value(), primacy: program.primacy },
+            program: Program {
+                mrid: program.mrid.value(),
+                primacy: program.primacy,
+            },
             controls: list_link(program.der_control_list_link.as_ref()),
             default: link(program.default_der_control_link.as_ref()),
         });
@@ -288,13 +304,18 @@ impl Client {
     /// Follows the programmes that are assigned now and lets go of the others.
     fn reassign(&mut self, now: Timestamp) {
         let assigned: Vec<Assigned> = self.tree.programs.values().flatten().cloned().collect();
-        let programs: BTreeMap<u128, Program> =
-            assigned.iter().map(|it| (it.program.mrid, it.program)).collect();
-        self.schedule.keep_programs(|mrid| programs.contains_key(&mrid));
+        let programs: BTreeMap<u128, Program> = assigned
+            .iter()
+            .map(|it| (it.program.mrid, it.program))
+            .collect();
+        self.schedule
+            .keep_programs(|mrid| programs.contains_key(&mrid));
         for it in &assigned {
             let mrid = it.program.mrid;
-            self.schedule.track(Resource::Controls(mrid), it.controls.as_slice(), now);
-            self.schedule.track(Resource::DefaultControl(mrid), it.default.as_slice(), now);
+            self.schedule
+                .track(Resource::Controls(mrid), it.controls.as_slice(), now);
+            self.schedule
+                .track(Resource::DefaultControl(mrid), it.default.as_slice(), now);
         }
         let server_now = self.server_time(now);
         self.events.assign(&programs, server_now);
@@ -302,20 +323,21 @@ impl Client {
 
     fn program(&self, mrid: u128) -> Option<Program> {
         let assigned = self.tree.programs.values().flatten();
-        assigned.map(|it| it.program).find(|program| program.mrid == mrid)
+        assigned
+            .map(|it| it.program)
+            .find(|program| program.mrid == mrid)
     }
 
-    fn on_controls(
-        &mut self,
-        job: &Job,
-        controls: Vec<DerControl>,
-        now: Timestamp,
-    ) {
+    fn on_controls(&mut self, job: &Job, controls: Vec<DerControl>, now: Timestamp) {
         // A DERControlList has no pollRate of its own; it is read as often as its programme.
         let rate = self.schedule.rate_of(Resource::Programs);
         self.schedule.repeat(job, rate, now);
-        let Job::Read(Resource::Controls(mrid), _) = job else { return };
-        let Some(program) = self.program(*mrid) else { return };
+        let Job::Read(Resource::Controls(mrid), _) = job else {
+            return;
+        };
+        let Some(program) = self.program(*mrid) else {
+            return;
+        };
         let server_now = self.server_time(now);
         self.events.learn(program, &controls, server_now);
         self.tree.has_read_controls = true;

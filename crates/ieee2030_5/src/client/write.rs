@@ -25,9 +25,11 @@ impl Client {
         let server_now = self.server_time(now);
         let nameplate = self.config.nameplate;
         match job {
-            Job::Read(resource, href) => {
-                Some((Method::Get, self.read_href(*resource, href, job), Vec::new()))
-            }
+            Job::Read(resource, href) => Some((
+                Method::Get,
+                self.read_href(*resource, href, job),
+                Vec::new(),
+            )),
             Job::Respond => self.compose_response(),
             Job::Register => {
                 let href = self.tree.end_devices.clone()?;
@@ -39,7 +41,11 @@ impl Client {
             }
             Job::Settings => {
                 let href = self.tree.settings_href()?;
-                Some((Method::Put, href, body(&report::settings(&nameplate, server_now))))
+                Some((
+                    Method::Put,
+                    href,
+                    body(&report::settings(&nameplate, server_now)),
+                ))
             }
             Job::Status => {
                 let (href, measured) = (self.tree.status_href()?, self.meter.latest()?);
@@ -74,7 +80,8 @@ impl Client {
             }
             Job::Register => {
                 self.schedule.drop_job(job);
-                self.schedule.hasten(Resource::EndDevices, std::time::Duration::ZERO, now);
+                self.schedule
+                    .hasten(Resource::EndDevices, std::time::Duration::ZERO, now);
             }
             Job::Capability => self.schedule.drop_job(job),
             Job::Settings => {
@@ -88,7 +95,8 @@ impl Client {
                 Some(location) => {
                     let href = tree::path_of(location).to_owned();
                     self.schedule.drop_job(job);
-                    self.schedule.track(Resource::UsagePoint, std::slice::from_ref(&href), now);
+                    self.schedule
+                        .track(Resource::UsagePoint, std::slice::from_ref(&href), now);
                     self.schedule.ensure(&Job::Readings, now);
                     self.tree.usage_point = Some(href);
                 }
@@ -118,7 +126,11 @@ impl Client {
             subject: HexBinary128::new(due.subject),
             ..Response::default()
         };
-        Some((Method::Post, tree::path_of(&due.reply_to).to_owned(), body(&response)))
+        Some((
+            Method::Post,
+            tree::path_of(&due.reply_to).to_owned(),
+            body(&response),
+        ))
     }
 
     fn own_end_device(&self, server_now: Timestamp) -> EndDevice {
@@ -131,6 +143,9 @@ impl Client {
     }
 
     fn mrids(&self) -> Mrids {
-        Mrids { lfdi: self.config.lfdi, pen: self.config.pen }
+        Mrids {
+            lfdi: self.config.lfdi,
+            pen: self.config.pen,
+        }
     }
 }
