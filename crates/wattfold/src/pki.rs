@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use fleet::Lfdi;
 use openssl::error::ErrorStack;
 use units::Timestamp;
 
-use crate::tls::{LfdiBytes, lfdi};
+use crate::tls::lfdi;
 use certificate::{Authority, EnterpriseUse, Issued, Names};
 use directory::{Directory, Secrecy};
 
@@ -102,14 +103,13 @@ impl std::fmt::Display for PkiSummary {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceIdentity {
     pub name: String,
-    pub lfdi: LfdiBytes,
+    pub lfdi: Lfdi,
 }
 
 impl DeviceIdentity {
     /// The row of `devices.csv`, without its line end.
     fn roster_row(&self) -> String {
-        let hex: String = self.lfdi.iter().map(|byte| format!("{byte:02X}")).collect();
-        format!("{},{hex},{}", self.name, sfdi(&self.lfdi))
+        format!("{},{},{}", self.name, self.lfdi, self.lfdi.sfdi())
     }
 }
 
@@ -200,22 +200,6 @@ pub fn add_device(args: &DeviceArgs, now: Timestamp) -> Result<PkiSummary, PkiEr
         dir: args.dir.clone(),
         devices: vec![device],
     })
-}
-
-/// The short form device identifier: the first 36 bits of the LFDI as a decimal number, followed
-/// by the digit that makes the sum of all digits a multiple of ten.
-pub fn sfdi(lfdi: &LfdiBytes) -> u64 {
-    let bits_36 = lfdi[..5]
-        .iter()
-        .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte))
-        >> 4;
-    let mut digit_sum = 0;
-    let mut rest = bits_36;
-    while rest != 0 {
-        digit_sum += rest % 10;
-        rest /= 10;
-    }
-    bits_36 * 10 + (10 - digit_sum % 10) % 10
 }
 
 fn device_names(args: &InitArgs) -> Result<Vec<String>, PkiError> {

@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
+use fleet::Lfdi;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::ssl::{
@@ -43,9 +44,6 @@ pub const MAX_CACHED_SESSIONS: i32 = 4096;
 
 /// A resumed session is only valid for the listener that made it.
 const SESSION_ID_CONTEXT: &[u8] = b"wattfold ieee2030.5";
-
-/// The first 160 bits of the SHA-256 of a certificate's DER: the long form device identifier.
-pub type LfdiBytes = [u8; 20];
 
 /// The PEM files of one side of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +119,7 @@ impl Acceptor {
     /// Completes the server's handshake and names the device by its LFDI.
     ///
     /// The time this may take is the caller's to bound.
-    pub async fn accept<S>(&self, stream: S) -> Result<(TlsStream<S>, LfdiBytes), TlsError>
+    pub async fn accept<S>(&self, stream: S) -> Result<(TlsStream<S>, Lfdi), TlsError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -175,17 +173,18 @@ impl Connector {
 }
 
 /// The LFDI of the first certificate in a PEM file, as a device needs to know its own.
-pub fn lfdi_of_pem(path: &Path) -> Result<LfdiBytes, TlsSetupError> {
+pub fn lfdi_of_pem(path: &Path) -> Result<Lfdi, TlsSetupError> {
     let certificates = read_certificates(path)?;
     Ok(lfdi(&certificates[0])?)
 }
 
-pub(crate) fn lfdi(certificate: &X509Ref) -> Result<LfdiBytes, ErrorStack> {
+/// The first 160 bits of the SHA-256 of the certificate's DER (IEEE 2030.5 6.3.4).
+pub(crate) fn lfdi(certificate: &X509Ref) -> Result<Lfdi, ErrorStack> {
     let digest = certificate.digest(MessageDigest::sha256())?;
-    let mut bytes = LfdiBytes::default();
-    let len = bytes.len();
-    bytes.copy_from_slice(&digest[..len]);
-    Ok(bytes)
+    let (head, _) = digest
+        .split_first_chunk()
+        .expect("a SHA-256 has more than twenty bytes");
+    Ok(Lfdi(*head))
 }
 
 fn apply_profile(builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {

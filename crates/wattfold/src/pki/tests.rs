@@ -28,29 +28,6 @@ fn init_args(dir: &Path) -> InitArgs {
 }
 
 #[test]
-fn sfdi_of_a_published_pair() {
-    let lfdi = {
-        let mut lfdi = LfdiBytes::default();
-        lfdi[..5].copy_from_slice(&[0x3E, 0x4F, 0x45, 0xAB, 0x31]);
-        lfdi
-    };
-    assert_eq!(sfdi(&lfdi), 167_261_211_391);
-}
-
-#[test]
-fn the_digits_of_an_sfdi_add_up_to_a_multiple_of_ten() {
-    for seed in 0..=255u8 {
-        let number = sfdi(&[seed.wrapping_mul(97); 20]);
-        let digits: u32 = number
-            .to_string()
-            .bytes()
-            .map(|d| u32::from(d - b'0'))
-            .sum();
-        assert_eq!(digits % 10, 0, "{number}");
-    }
-}
-
-#[test]
 fn a_pki_is_never_overwritten() {
     let dir = scratch("twice");
     init(&init_args(&dir), NOW).unwrap();
@@ -102,6 +79,9 @@ fn the_roster_lists_every_device_and_grows() {
         .map(|line| line.split(',').next().unwrap())
         .collect();
     assert_eq!(names, ["name", "der-001", "der-002", "house-7", "late"]);
+    let device = &added.devices[0];
+    let row = format!("late,{},{}", device.lfdi, device.lfdi.sfdi());
+    assert_eq!(roster.lines().last(), Some(row.as_str()));
     let chain = std::fs::read_to_string(dir.join("late.chain.pem")).unwrap();
     assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 3);
     assert_eq!(

@@ -13,11 +13,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 
+use fleet::Lfdi;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use units::Timestamp;
 use wattfold::pki::{self, InitArgs};
-use wattfold::tls::{Acceptor, Connector, LfdiBytes, TlsError, TlsFiles};
+use wattfold::tls::{Acceptor, Connector, TlsError, TlsFiles};
 
 const VALID_FROM: Timestamp = Timestamp::from_secs(1_735_689_600);
 const CCM8: &str = "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0";
@@ -26,12 +27,12 @@ const GCM: &str = "ECDHE-ECDSA-AES128-GCM-SHA256";
 /// What the server made of one connection.
 #[derive(Debug)]
 enum Outcome {
-    Device { lfdi: LfdiBytes, cipher: String },
+    Device { lfdi: Lfdi, cipher: String },
     Refused(TlsError),
 }
 
 impl Outcome {
-    fn device(self) -> (LfdiBytes, String) {
+    fn device(self) -> (Lfdi, String) {
         match self {
             Self::Device { lfdi, cipher } => (lfdi, cipher),
             Self::Refused(error) => panic!("refused: {error:?}"),
@@ -120,19 +121,27 @@ async fn answer(acceptor: &Acceptor, stream: TcpStream) -> Outcome {
 
 /// A PKI of one device, in a directory of the calling test's own.
 fn make_pki(name: &str) -> PathBuf {
+    let dir = empty_dir(name);
+    pki::init(&init_args(&dir), VALID_FROM).unwrap();
+    dir
+}
+
+fn empty_dir(name: &str) -> PathBuf {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{name}"));
     if dir.exists() {
         std::fs::remove_dir_all(&dir).unwrap();
     }
-    let args = InitArgs {
-        dir: dir.clone(),
+    dir
+}
+
+fn init_args(dir: &Path) -> InitArgs {
+    InitArgs {
+        dir: dir.to_owned(),
         devices: 1,
         device_names: Vec::new(),
         server_names: vec!["localhost".to_owned()],
         server_ips: vec!["127.0.0.1".parse().unwrap()],
-    };
-    pki::init(&args, VALID_FROM).unwrap();
-    dir
+    }
 }
 
 fn files(dir: &Path, name: &str) -> TlsFiles {
@@ -187,9 +196,16 @@ fn a_device_with_ccm8_or_gcm_is_known_by_its_lfdi() {
         let (lfdi, negotiated) = server.outcome().device();
         assert!(output.status.success(), "{output:?}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), "good day\n");
-        assert_eq!(lfdi.as_slice(), expected);
+        assert_eq!(lfdi.0.as_slice(), expected);
         assert!(cipher.starts_with(&negotiated), "{negotiated}");
     }
+}
+
+/// The worked example of IEEE 2030.5.
+#[test]
+fn an_sfdi_is_derived_as_in_the_published_example() {
+    let example: Lfdi = "3E4F45AB31EDFE5B67E343E5E4562E31984E23E5".parse().unwrap();
+    assert_eq!(example.sfdi(), 167_261_211_391);
 }
 
 #[test]
@@ -215,7 +231,7 @@ fn a_client_that_sends_its_leaf_alone_is_accepted() {
     let (lfdi, _) = server.outcome().device();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(
-        lfdi.as_slice(),
+        lfdi.0.as_slice(),
         lfdi_by_command(&path(&dir, "der-001.chain.pem"))
     );
 }
@@ -410,7 +426,7 @@ fn our_connector_checks_the_servers_name_and_root() {
         assert_eq!(connect(files(&dir, "der-001"), name).unwrap(), "good day\n");
         let (lfdi, cipher) = server.outcome().device();
         assert_eq!(
-            lfdi.as_slice(),
+            lfdi.0.as_slice(),
             lfdi_by_command(&path(&dir, "der-001.chain.pem"))
         );
         assert_eq!(cipher, "ECDHE-ECDSA-AES128-CCM8");
@@ -528,4 +544,41 @@ fn unusable_files_are_named() {
         let error = Acceptor::new(&bad).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
     }
+}
+
+/// Another team's client derives the same identifiers from the same files.
+#[test]
+fn py20305_agrees_on_every_identifier_in_the_roster() {
+    const SCRIPT: &str = "
+import sys, pathlib
+from py20305.security.identity import compute_lfdi, compute_sfdi
+for line in sys.stdin.read().splitlines()[1:]:
+    name = line.split(',')[0]
+    lfdi = compute_lfdi(pathlib.Path(sys.argv[1], name + '.chain.pem').read_text()).upper()
+    print(f'{name},{lfdi},{compute_sfdi(lfdi)}')
+";
+    let dir = empty_dir("roster");
+    let args = InitArgs {
+        devices: 100,
+        ..init_args(&dir)
+    };
+    assert_eq!(pki::init(&args, VALID_FROM).unwrap().devices.len(), 100);
+    let python = peers().join("bin/python");
+    let output = Command::new(&python)
+        .args(["-c", SCRIPT, dir.to_str().unwrap()])
+        .stdin(std::fs::File::open(dir.join("devices.csv")).unwrap())
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask peers`", python.display()));
+    assert!(output.status.success(), "{output:?}");
+    let roster = std::fs::read_to_string(dir.join("devices.csv")).unwrap();
+    let (_, ours) = roster.split_once('\n').unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), ours);
+}
+
+/// The virtual environment that `cargo xtask peers` makes.
+fn peers() -> PathBuf {
+    std::env::var_os("WATTFOLD_PEERS").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/peers/venv"),
+        PathBuf::from,
+    )
 }
