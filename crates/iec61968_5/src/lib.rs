@@ -7,14 +7,15 @@
 //! everything beyond [`translate`] has injection positive.
 
 
+pub mod client;
 pub mod envelope;
 pub mod limits;
 pub mod message;
 pub mod profile;
 pub mod schema;
-
+pub mod server;
 pub mod soap;
-
+pub mod translate;
 pub mod wire;
 pub mod xml;
 

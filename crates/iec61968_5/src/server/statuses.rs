@@ -1,0 +1,23 @@
+//! Statuses: query.
+
+use super::answer::{Begun, Response};
+use super::groups::select;
+use crate::message::Payload;
+use crate::profile::Profile;
+use crate::translate::{View, wire_status};
+use crate::wire::der_group_queries::DerGroupQueries;
+use crate::wire::der_group_statuses::DerGroupStatuses;
+
+pub(super) fn query(
+    query: &DerGroupQueries,
+    begun: Begun,
+    profile: &Profile,
+    view: &View<'_>,
+) -> Response {
+    let (found, errors) = select(query, profile, view);
+    let handled = found.len();
+    let status = |group| wire_status(group, view.fleet, &(view.status)(group));
+    let groups: Vec<_> = found.into_iter().map(status).collect();
+    let payload = (!groups.is_empty()).then(|| Payload::Statuses(DerGroupStatuses { groups }));
+    begun.answer(handled, errors, payload)
+}
