@@ -23,8 +23,8 @@ const CONFIG: &str = "
 [ca]
 default_ca = any
 [any]
-new_certs_dir = $ENV::ISSUED
-database = $ENV::ISSUED/index.txt
+new_certs_dir = ISSUED_DIR
+database = ISSUED_DIR/index.txt
 rand_serial = yes
 default_md = sha256
 policy = names
@@ -161,7 +161,7 @@ fn write_config(dir: &Path) -> String {
         std::fs::write(index, "").unwrap();
     }
     let config = path(dir, "openssl.cnf");
-    let text = CONFIG.replace("$ENV::ISSUED", issued.to_str().unwrap());
+    let text = CONFIG.replace("ISSUED_DIR", issued.to_str().unwrap());
     std::fs::write(&config, text).unwrap();
     config
 }
