@@ -1,0 +1,72 @@
+//! State from what is stored.
+
+use std::ops::ControlFlow;
+
+use fleet::{Delivery, Evidence, Fleet};
+
+use crate::chain;
+use crate::record::RecordError;
+use crate::{Head, ReadError, Store};
+
+/// Delivery steps read at a time.
+const STEPS_PER_READ: usize = 10_000;
+
+/// The fleet as the journal has it, checking the chain on the way, and the head it stands at.
+pub fn fold(store: &dyn Store) -> Result<(Fleet, Head), ReadError> {
+    let mut fleet = Fleet::default();
+    let mut head = chain::genesis(store.journal());
+    let mut failed = None;
+    store.scan(1, usize::MAX, &mut |raw| {
+        if raw.sequence != head.version + 1 || raw.linked_to(head.hash) != raw.hash {
+            failed = Some(ReadError::Chain {
+                sequence: head.version + 1,
+            });
+            return ControlFlow::Break(());
+        }
+        head = Head {
+            version: raw.sequence,
+            hash: raw.hash,
+        };
+        match raw.event() {
+            Ok(event) => fleet.apply(&event),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    match failed {
+        Some(error) => Err(error),
+        None if head != store.head() => Err(ReadError::Chain {
+            sequence: head.version + 1,
+        }),
+        None => Ok((fleet, head)),
+    }
+}
+
+/// The delivery ledger by control. Its first step, planned, follows from the journal.
+pub fn ledger(store: &dyn Store, fleet: &Fleet) -> Result<Vec<Delivery>, ReadError> {
+    let planned = |c: &fleet::Control| Delivery::planned(c.id, c.der, c.created);
+    let mut ledger: Vec<Delivery> = fleet.controls().iter().map(planned).collect();
+    let mut skip = 0;
+    loop {
+        let steps = store.deliveries(skip, STEPS_PER_READ)?;
+        for step in &steps {
+            skip += 1;
+            let row = ledger
+                .get_mut(step.control.index())
+                .filter(|row| row.der == step.der);
+            let Some(row) = row else {
+                let error = RecordError::malformed("control", "is not one of this DER");
+                return Err(ReadError::Delivery { row: skip, error });
+            };
+            if step.evidence != Evidence::Journal {
+                row.push(*step);
+            }
+        }
+        if steps.len() < STEPS_PER_READ {
+            return Ok(ledger);
+        }
+    }
+}

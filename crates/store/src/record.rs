@@ -1,0 +1,175 @@
+//! On-disk records: the one serialised shape of each event.
+//!
+//! A record is JSON with a kind and a version. Power and energy are whole micro-units, shares are
+//! hundredths of a percent, times are milliseconds since 1970 UTC; absent means none. A shape is
+//! never changed once released: a change is a new version with a shape of its own, and
+//! [`decode`] lifts every older one.
+
+mod capability;
+mod control;
+mod delivery;
+mod der;
+mod dispatch;
+mod field;
+mod group;
+mod plan;
+mod program;
+
+use fleet::Event;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub(crate) use delivery::{decode_step, encode_evidence, state_text};
+
+use capability::{CapabilityReportedV1, SettingsReportedV1};
+use control::{ControlCancelledV1, ControlV1};
+use der::{DerRegisteredV1, DerV1};
+use dispatch::{DispatchCancelledV1, DispatchV1};
+use group::{GroupDeletedV1, GroupV1};
+use plan::PlanV1;
+use program::{FleetFoundedV1, ProgramV1};
+
+/// An event in its stored form.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Which event.
+    pub kind: &'static str,
+    /// Which version of its shape.
+    pub version: u32,
+    /// The shape, as JSON.
+    pub payload: String,
+}
+
+/// A value has no place in its record.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{field} of {kind} can't be stored: it {rule}")]
+pub struct Unstorable {
+    /// Of which record.
+    pub kind: &'static str,
+    /// Which field.
+    pub field: &'static str,
+    /// What is the matter with it.
+    pub rule: &'static str,
+}
+
+/// Why a record can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RecordError {
+    /// No release up to this one writes such a kind and version.
+    #[error("kind {kind:?} of version {version} is unknown to this release")]
+    Unknown {
+        /// Which kind.
+        kind: String,
+        /// Which version.
+        version: u32,
+    },
+    /// A field is missing or holds what it may not.
+    #[error("field {field}: {reason}")]
+    Malformed {
+        /// Path of the field inside the record.
+        field: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl RecordError {
+    pub(crate) fn malformed(field: &str, reason: impl ToString) -> Self {
+        Self::Malformed {
+            field: field.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+/// The latest shape of `event`.
+pub fn encode(event: &Event) -> Result<Record, Unstorable> {
+    let (kind, payload) = match event {
+        Event::FleetFounded(id) => ("fleet_founded", json(&FleetFoundedV1::from(*id))),
+        Event::ProgramCreated(p) => ("program_created", json(&ProgramV1::from(p))),
+        Event::DerEnrolled(der) => ("der_enrolled", json(&DerV1::from(der))),
+        Event::DerRegistered(id, at) => ("der_registered", json(&DerRegisteredV1::new(*id, *at))),
+        Event::CapabilityReported(id, capability) => (
+            "capability_reported",
+            json(&CapabilityReportedV1::new(*id, capability)),
+        ),
+        Event::SettingsReported(id, settings) => (
+            "settings_reported",
+            json(&SettingsReportedV1::new(*id, settings)),
+        ),
+        Event::GroupCreated(group) => ("group_created", json(&GroupV1::from(group))),
+        Event::GroupChanged(group) => ("group_changed", json(&GroupV1::from(group))),
+        Event::GroupDeleted(id) => ("group_deleted", json(&GroupDeletedV1::from(*id))),
+        Event::DispatchCreated(d) => ("dispatch_created", json(&DispatchV1::try_from(d)?)),
+        Event::PlanAdopted(plan) => ("plan_adopted", json(&PlanV1::from(plan))),
+        Event::DispatchCancelled(id, at) => (
+            "dispatch_cancelled",
+            json(&DispatchCancelledV1::new(*id, *at)),
+        ),
+        Event::ControlIssued(c) => ("control_issued", json(&ControlV1::try_from(c)?)),
+        Event::ControlCancelled(id, at) => (
+            "control_cancelled",
+            json(&ControlCancelledV1::new(*id, *at)),
+        ),
+    };
+    Ok(Record {
+        kind,
+        version: 1,
+        payload,
+    })
+}
+
+/// The event that a record of this kind and version holds.
+pub fn decode(kind: &str, version: u32, payload: &str) -> Result<Event, RecordError> {
+    match (kind, version) {
+        ("fleet_founded", 1) => Ok(Event::FleetFounded(
+            parse::<FleetFoundedV1>(payload)?.into(),
+        )),
+        ("program_created", 1) => parse::<ProgramV1<'_>>(payload)?
+            .read()
+            .map(Event::ProgramCreated),
+        ("der_enrolled", 1) => parse::<DerV1<'_>>(payload)?.read().map(Event::DerEnrolled),
+        ("der_registered", 1) => Ok(parse::<DerRegisteredV1>(payload)?.into()),
+        ("capability_reported", 1) => Ok(parse::<CapabilityReportedV1>(payload)?.into()),
+        ("settings_reported", 1) => Ok(parse::<SettingsReportedV1>(payload)?.into()),
+        ("group_created", 1) => parse::<GroupV1<'_>>(payload)?
+            .read()
+            .map(Event::GroupCreated),
+        ("group_changed", 1) => parse::<GroupV1<'_>>(payload)?
+            .read()
+            .map(Event::GroupChanged),
+        ("group_deleted", 1) => Ok(parse::<GroupDeletedV1>(payload)?.into()),
+        ("dispatch_created", 1) => parse::<DispatchV1<'_>>(payload)?
+            .read()
+            .map(Event::DispatchCreated),
+        ("plan_adopted", 1) => parse::<PlanV1>(payload)?.read().map(Event::PlanAdopted),
+        ("dispatch_cancelled", 1) => Ok(parse::<DispatchCancelledV1>(payload)?.into()),
+        ("control_issued", 1) => parse::<ControlV1<'_>>(payload)?
+            .read()
+            .map(Event::ControlIssued),
+        ("control_cancelled", 1) => Ok(parse::<ControlCancelledV1>(payload)?.into()),
+        _ => Err(RecordError::Unknown {
+            kind: kind.to_owned(),
+            version,
+        }),
+    }
+}
+
+fn json(shape: &impl Serialize) -> String {
+    serde_json::to_string(shape).expect("record shapes have text keys and finite numbers only")
+}
+
+/// Reads `payload`, and once more with the path kept when that fails: keeping it costs time that
+/// a million sound records need not spend.
+fn parse<'a, T: Deserialize<'a>>(payload: &'a str) -> Result<T, RecordError> {
+    if let Ok(shape) = serde_json::from_str(payload) {
+        return Ok(shape);
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(payload);
+    serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| RecordError::malformed(&error.path().to_string(), error.inner()))
+        .and_then(|shape| match deserializer.end() {
+            Ok(()) => Ok(shape),
+            Err(error) => Err(RecordError::malformed(".", error)),
+        })
+}

@@ -1,0 +1,121 @@
+//! Enrolment.
+
+use std::borrow::Cow;
+
+use fleet::{Der, DerId, DerKind, Event, Pin, ProgramId, Registration};
+use serde::{Deserialize, Serialize};
+use units::Timestamp;
+
+use super::RecordError;
+use super::capability::{CapabilityV1, SettingsV1};
+use super::field::text;
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum DerKindV1 {
+    Pv,
+    Storage,
+    EvCharger,
+    Load,
+    Generator,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DerV1<'a> {
+    id: u32,
+    #[serde(borrow)]
+    mrid: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    kind: DerKindV1,
+    #[serde(borrow)]
+    lfdi: Cow<'a, str>,
+    pin: u32,
+    enrolled_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registered_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capability: Option<CapabilityV1>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<SettingsV1>,
+    program: u32,
+}
+
+impl<'a> From<&'a Der> for DerV1<'a> {
+    fn from(der: &'a Der) -> Self {
+        Self {
+            id: der.id.0,
+            mrid: der.mrid.as_str().into(),
+            name: der.name.as_str().into(),
+            kind: match der.kind {
+                DerKind::Pv => DerKindV1::Pv,
+                DerKind::Storage => DerKindV1::Storage,
+                DerKind::EvCharger => DerKindV1::EvCharger,
+                DerKind::Load => DerKindV1::Load,
+                DerKind::Generator => DerKindV1::Generator,
+            },
+            lfdi: der.lfdi.to_string().into(),
+            pin: der.pin.digits(),
+            enrolled_ms: der.enrolled.millis(),
+            registered_ms: match der.registration {
+                Registration::Authorised => None,
+                Registration::Registered(at) => Some(at.millis()),
+            },
+            capability: der.capability.as_ref().map(Into::into),
+            settings: der.settings.as_ref().map(Into::into),
+            program: der.program.0,
+        }
+    }
+}
+
+impl DerV1<'_> {
+    pub(super) fn read(self) -> Result<Der, RecordError> {
+        Ok(Der {
+            id: DerId(self.id),
+            mrid: text("mrid", &self.mrid)?,
+            name: text("name", &self.name)?,
+            kind: match self.kind {
+                DerKindV1::Pv => DerKind::Pv,
+                DerKindV1::Storage => DerKind::Storage,
+                DerKindV1::EvCharger => DerKind::EvCharger,
+                DerKindV1::Load => DerKind::Load,
+                DerKindV1::Generator => DerKind::Generator,
+            },
+            lfdi: text("lfdi", &self.lfdi)?,
+            pin: Pin::new(self.pin).map_err(|reason| RecordError::malformed("pin", reason))?,
+            enrolled: Timestamp::from_millis(self.enrolled_ms),
+            registration: self.registered_ms.map_or(Registration::Authorised, |at| {
+                Registration::Registered(Timestamp::from_millis(at))
+            }),
+            capability: self.capability.map(Into::into),
+            settings: self.settings.map(Into::into),
+            program: ProgramId(self.program),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DerRegisteredV1 {
+    der: u32,
+    at_ms: i64,
+}
+
+impl DerRegisteredV1 {
+    pub(super) fn new(der: DerId, at: Timestamp) -> Self {
+        Self {
+            der: der.0,
+            at_ms: at.millis(),
+        }
+    }
+}
+
+impl From<DerRegisteredV1> for Event {
+    fn from(registered: DerRegisteredV1) -> Self {
+        Self::DerRegistered(
+            DerId(registered.der),
+            Timestamp::from_millis(registered.at_ms),
+        )
+    }
+}
