@@ -1,5 +1,6 @@
 //! Dispatch of a group: a schedule of net active power, and the plans that serve it.
 
+pub mod aggregate;
 pub mod assess;
 pub mod limit;
 pub mod plan;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use units::{Interval, Timestamp, Watts};
 
+pub use aggregate::Aggregate;
 pub use assess::Standing;
 pub use limit::LinearLimit;
 pub use plan::{Allocation, Plan, Request, plan};
