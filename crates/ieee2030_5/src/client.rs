@@ -220,6 +220,12 @@ impl Client {
         self.tree.stage(self.config.pin)
     }
 
+    /// What the device is.
+    #[must_use]
+    pub fn nameplate(&self) -> Nameplate {
+        self.config.nameplate
+    }
+
     /// The server's time, as well as it is known.
     #[must_use]
     pub fn server_time(&self, now: Timestamp) -> Timestamp {

@@ -384,12 +384,12 @@ impl Events {
         let Some(event) = self.events.get(&mrid) else {
             return;
         };
-        let bit = match status {
+        let bits = match status {
             ResponseStatus::RECEIVED => response_required::RECEIVED,
-            ResponseStatus::OPT_OUT | ResponseStatus::OPT_IN => response_required::USER,
+            ResponseStatus::OPT_OUT => response_required::SPECIFIC | response_required::USER,
             _ => response_required::SPECIFIC,
         };
-        if event.response_required & bit == 0 {
+        if event.response_required & bits == 0 {
             return;
         }
         if let Some(reply_to) = event.reply_to.clone() {

@@ -11,12 +11,18 @@ pub(super) const PAGE_LEN: usize = 32;
 /// Pages read of one list; what lies beyond is not looked at.
 pub const MAX_PAGES: usize = 32;
 
+/// One page of a list.
+pub(super) struct Page<M> {
+    all: u32,
+    poll_rate_s: Option<u32>,
+    members: Vec<M>,
+}
+
 /// A list resource.
 pub(super) trait List: Complex {
     type Member;
 
-    /// `all`, `pollRate` and the members of this page.
-    fn page(self) -> (u32, Option<u32>, Vec<Self::Member>);
+    fn page(self) -> Page<Self::Member>;
 }
 
 macro_rules! lists {
@@ -24,9 +30,9 @@ macro_rules! lists {
         impl List for $List {
             type Member = $Member;
 
-            fn page(self) -> (u32, Option<u32>, Vec<$Member>) {
+            fn page(self) -> Page<$Member> {
                 let poll_rate: fn(&Self) -> Option<u32> = $poll_rate;
-                (self.all, poll_rate(&self), self.$field)
+                Page { all: self.all, poll_rate_s: poll_rate(&self), members: self.$field }
             }
         }
     )*};
@@ -56,7 +62,11 @@ pub(super) fn whole<L: List>(pages: &[Vec<u8>]) -> Result<Whole<L::Member>, Read
         is_complete: false,
     };
     for body in pages {
-        let (all, poll_rate_s, members) = read::<L>(body)?.page();
+        let Page {
+            all,
+            poll_rate_s,
+            members,
+        } = read::<L>(body)?.page();
         let is_last = members.is_empty();
         whole.members.extend(members);
         whole.poll_rate_s = whole.poll_rate_s.or(poll_rate_s);

@@ -249,6 +249,7 @@ pub(super) fn readings(
         .saturating_sub(i64::from(measured.period_s));
     let readings = Metered::ALL.map(|metered| MirrorMeterReading {
         mrid: mrids.mrid(metered.tag()),
+        description: Some(Text::clipped(metered.description())),
         last_update_time: Some(TimeType::from(server_now)),
         reading: Some(Reading {
             time_period: Some(DateTimeInterval {

@@ -140,6 +140,9 @@ fn rate(seconds: Option<u32>) -> Option<Duration> {
     seconds.map(|s| Duration::from_secs(s.into()))
 }
 
+/// What takes in a list once it is whole.
+type HandOver<M> = fn(&mut Client, &Job, &[M], Timestamp);
+
 /// When the request was sent and when its answer came.
 type Exchange = (Timestamp, Timestamp);
 
@@ -183,7 +186,7 @@ impl Client {
         job: &Job,
         body: &[u8],
         now: Timestamp,
-        hand_over: fn(&mut Self, &Job, Vec<L::Member>, Timestamp),
+        hand_over: HandOver<L::Member>,
     ) -> Result<(), ReadError> {
         let mut pages = self.tree.pages.remove(job).unwrap_or_default();
         pages.push(body.to_vec());
@@ -194,7 +197,7 @@ impl Client {
             return Ok(());
         }
         self.schedule.repeat(job, rate(whole.poll_rate_s), now);
-        hand_over(self, job, whole.members, now);
+        hand_over(self, job, &whole.members, now);
         Ok(())
     }
 
@@ -207,6 +210,7 @@ impl Client {
         self.schedule
             .track(Resource::EndDevices, end_devices.as_slice(), now);
         self.tree.usage_points = list_link(dcap.mirror_usage_point_list_link.as_ref());
+        self.want_usage_point(now);
     }
 
     fn on_time(&mut self, job: &Job, time: &Time, (sent, received): Exchange) {
@@ -215,16 +219,21 @@ impl Client {
         self.clock = Some(self.clock.map_or(seen, |clock| clock.narrowed(seen)));
     }
 
-    fn on_end_devices(&mut self, _: &Job, devices: Vec<EndDevice>, now: Timestamp) {
+    fn on_end_devices(&mut self, _: &Job, devices: &[EndDevice], now: Timestamp) {
         let lfdi = self.config.lfdi;
         let own = devices
-            .into_iter()
+            .iter()
             .find(|device| device.lfdi.is_some_and(|it| it.0 == lfdi));
         let Some(own) = own else {
             self.tree.presence = Presence::Absent;
             self.schedule.ensure(&Job::Register, now);
             return;
         };
+        if self.tree.presence != Presence::Present {
+            // A server may show more of itself to a device that it knows.
+            self.schedule
+                .hasten(Resource::DeviceCapability, Duration::ZERO, now);
+        }
         self.tree.presence = Presence::Present;
         self.schedule.drop_job(&Job::Register);
         self.tree.post_rate_s = own.post_rate;
@@ -239,9 +248,14 @@ impl Client {
         self.schedule
             .track(Resource::Assignments, assignments.as_slice(), now);
         if !trusted {
-            self.on_assignments(&Job::Register, Vec::new(), now);
+            self.on_assignments(&Job::Register, &[], now);
         }
-        if self.tree.usage_points.is_some() && self.tree.usage_point.is_none() {
+        self.want_usage_point(now);
+    }
+
+    fn want_usage_point(&mut self, now: Timestamp) {
+        let is_missing = self.tree.usage_points.is_some() && self.tree.usage_point.is_none();
+        if is_missing && self.tree.presence == Presence::Present {
             self.schedule.ensure(&Job::CreateUsagePoint, now);
         }
     }
@@ -257,9 +271,9 @@ impl Client {
         }
     }
 
-    fn on_ders(&mut self, job: &Job, ders: Vec<Der>, now: Timestamp) {
+    fn on_ders(&mut self, job: &Job, ders: &[Der], now: Timestamp) {
         self.tree.ders_rate = self.schedule.rate(job);
-        let first = ders.into_iter().next();
+        let first = ders.first().cloned();
         let is_same = match (&first, &self.tree.der) {
             (Some(new), Some(old)) => new.der_capability_link == old.der_capability_link,
             (new, old) => new.is_none() && old.is_none(),
@@ -276,7 +290,7 @@ impl Client {
         }
     }
 
-    fn on_assignments(&mut self, _: &Job, assigned: Vec<FunctionSetAssignments>, now: Timestamp) {
+    fn on_assignments(&mut self, _: &Job, assigned: &[FunctionSetAssignments], now: Timestamp) {
         let lists: Vec<String> = assigned
             .iter()
             .filter_map(|it| list_link(it.der_program_list_link.as_ref()))
@@ -287,7 +301,7 @@ impl Client {
         self.reassign(now);
     }
 
-    fn on_programs(&mut self, job: &Job, programs: Vec<DerProgram>, now: Timestamp) {
+    fn on_programs(&mut self, job: &Job, programs: &[DerProgram], now: Timestamp) {
         let Job::Read(_, list) = job else { return };
         let assigned = programs.iter().take(MAX_PROGRAMS).map(|program| Assigned {
             program: Program {
@@ -328,7 +342,7 @@ impl Client {
             .find(|program| program.mrid == mrid)
     }
 
-    fn on_controls(&mut self, job: &Job, controls: Vec<DerControl>, now: Timestamp) {
+    fn on_controls(&mut self, job: &Job, controls: &[DerControl], now: Timestamp) {
         // A DERControlList has no pollRate of its own; it is read as often as its programme.
         let rate = self.schedule.rate_of(Resource::Programs);
         self.schedule.repeat(job, rate, now);
@@ -339,7 +353,7 @@ impl Client {
             return;
         };
         let server_now = self.server_time(now);
-        self.events.learn(program, &controls, server_now);
+        self.events.learn(program, controls, server_now);
         self.tree.has_read_controls = true;
     }
 
