@@ -65,8 +65,15 @@ pub fn der_control(fleet: &Fleet, control: &Control, now: Timestamp) -> DerContr
 /// the start, although the standard reserves the mark for partial overlap; a client that looks at its
 /// whole list comes to the same end, and one that does not is warned.
 fn event_status(fleet: &Fleet, control: &Control, now: Timestamp) -> EventStatus {
-    let displaced = control.superseded_at(fleet.controls_of(control.der));
-    let (current_status, since) = match fleet.status(control, now) {
+    let displaced = control
+        .superseded_at(fleet.controls_of(control.der))
+        .is_some();
+    let status = if displaced {
+        fleet.status(control, now)
+    } else {
+        control.status([], now)
+    };
+    let (current_status, since) = match status {
         ControlStatus::Scheduled => (EventState::SCHEDULED, control.created),
         ControlStatus::Active(at) => (EventState::ACTIVE, at),
         ControlStatus::Cancelled(at) => (EventState::CANCELLED, at),
@@ -79,7 +86,7 @@ fn event_status(fleet: &Fleet, control: &Control, now: Timestamp) -> EventStatus
     EventStatus {
         current_status,
         date_time: TimeType::from(since),
-        potentially_superseded: displaced.is_some(),
+        potentially_superseded: displaced,
         potentially_superseded_time: None,
         reason: None,
     }
