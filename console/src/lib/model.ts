@@ -1,0 +1,76 @@
+import type { components, paths } from "./api";
+
+type Schemas = components["schemas"];
+type Answers = {
+  [P in keyof paths]: paths[P] extends { get: { responses: { 200: { content: { "application/json": infer A } } } } }
+    ? A
+    : never;
+};
+
+export type Summary = Schemas["Summary"];
+export type GroupRow = Schemas["GroupRow"];
+export type GroupDetail = Schemas["GroupDetail"];
+export type DerRow = Schemas["DerRow"];
+export type DerDetail = Schemas["DerDetail"];
+export type DispatchRow = Schemas["DispatchRow"];
+export type DeliveryRow = Schemas["DeliveryRow"];
+export type LedgerEntry = Schemas["LedgerEntry"];
+export type Series = Schemas["Series"];
+export type Value = Schemas["Value"];
+
+export type Phase = DispatchRow["phase"];
+export type Verdict = DeliveryRow["verdict"];
+export type Contact = DerRow["state"];
+export type DerPage = Answers["/api/v1/ders"];
+export type Quality = Value["quality"];
+
+/** Shape and colour of a mark. Only `warn` and `bad` carry colour: they are the abnormal. */
+export type Tone = "ok" | "quiet" | "busy" | "warn" | "bad";
+
+const VERDICT_TONE: Record<Verdict, Tone> = {
+  pending: "busy",
+  delivered: "ok",
+  partly_delivered: "warn",
+  not_delivered: "bad",
+  opted_out: "quiet",
+  rejected: "bad",
+  silent: "bad",
+};
+
+const PHASE_TONE: Record<Phase, Tone> = {
+  scheduled: "quiet",
+  running: "busy",
+  waiting: "warn",
+  ended: "ok",
+  cancelled: "quiet",
+};
+
+const CONTACT_TONE: Record<Contact, Tone> = {
+  reachable: "ok",
+  silent: "bad",
+  never_heard: "warn",
+};
+
+export const verdictTone = (verdict: string): Tone => VERDICT_TONE[verdict as Verdict] ?? "quiet";
+export const phaseTone = (phase: string): Tone => PHASE_TONE[phase as Phase] ?? "quiet";
+export const derTone = (state: string): Tone => CONTACT_TONE[state as Contact] ?? "quiet";
+
+/** Delivery states that an operator must look at; every other state is quiet. */
+export function deliveryTone(state: string): Tone {
+  if (/reject|silent|fail|not_delivered/.test(state)) return "bad";
+  if (/overrid|partly|expired/.test(state)) return "warn";
+  if (/completed|following/.test(state)) return "ok";
+  if (/sent|received|started/.test(state)) return "busy";
+  return "quiet";
+}
+
+const ACRONYMS = new Map([
+  ["ev_charger", "EV charger"],
+  ["pv", "PV"],
+  ["der", "DER"],
+]);
+
+/** `not_delivered` → `not delivered`: the API's word stays the word on the screen. */
+export const words = (term: string): string => ACRONYMS.get(term) ?? term.replaceAll("_", " ");
+
+export const isOver = (phase: Phase): boolean => phase === "ended" || phase === "cancelled";
