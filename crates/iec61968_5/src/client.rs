@@ -64,7 +64,12 @@ pub fn request(operation: Operation, asked: Asked, sender: &Sender) -> Post {
         comment: None,
     };
     let soap_action = format!("\"{}\"", operation.soap_action(&namespaces.payload_base));
-    let message = RequestMessage { operation, namespaces, header, asked: Some(asked) };
+    let message = RequestMessage {
+        operation,
+        namespaces,
+        header,
+        asked: Some(asked),
+    };
     Post {
         path: operation.path(),
         soap_action,
@@ -76,7 +81,11 @@ pub fn request(operation: Operation, asked: Asked, sender: &Sender) -> Post {
 /// A query for these groups; for all when there are none.
 #[must_use]
 pub fn query(groups: Vec<GroupKey>) -> Asked {
-    let groups = if groups.is_empty() { vec![GroupKey::default()] } else { groups };
+    let groups = if groups.is_empty() {
+        vec![GroupKey::default()]
+    } else {
+        groups
+    };
     Asked::Query(DerGroupQueries { groups })
 }
 
@@ -87,8 +96,7 @@ pub fn query(groups: Vec<GroupKey>) -> Asked {
 /// answer.
 pub fn response(body: &[u8], operation: Operation) -> Result<ResponseMessage, ResponseError> {
     let envelope = xml::parse(body).map_err(ResponseError::Xml)?;
-    let body =
-        soap::body(&envelope).map_err(|fault| ResponseError::Fault(fault.text))?;
+    let body = soap::body(&envelope).map_err(|fault| ResponseError::Fault(fault.text))?;
     if let Some(text) = soap::read_fault(body) {
         return Err(ResponseError::Fault(text));
     }

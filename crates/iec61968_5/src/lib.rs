@@ -6,7 +6,6 @@
 //! replies with [`client`]. On the wire a group's power may be given with a flow direction;
 //! everything beyond [`translate`] has injection positive.
 
-
 pub mod client;
 pub mod envelope;
 pub mod limits;

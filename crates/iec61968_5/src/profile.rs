@@ -21,7 +21,10 @@ pub struct Namespaces {
 
 impl Default for Namespaces {
     fn default() -> Self {
-        Self { message: MESSAGE_2013.to_owned(), payload_base: PAYLOAD_2017.to_owned() }
+        Self {
+            message: MESSAGE_2013.to_owned(),
+            payload_base: PAYLOAD_2017.to_owned(),
+        }
     }
 }
 

@@ -7,7 +7,10 @@ const FILE_ORIGIN: &str = "http://localhost";
 
 macro_rules! wsdl {
     ($path:literal, $file:literal) => {
-        (concat!("/61968-5/", $path), include_str!(concat!("../schema/", $file)))
+        (
+            concat!("/61968-5/", $path),
+            include_str!(concat!("../schema/", $file)),
+        )
     };
 }
 
@@ -21,9 +24,15 @@ macro_rules! xsd {
 pub const WSDLS: [(&str, &str); 5] = [
     wsdl!("create/executeDERGroups", "create/ExecuteDERGroups.wsdl"),
     wsdl!("change/executeDERGroups", "change/ExecuteDERGroups.wsdl"),
-    wsdl!("create/executeDERGroupDispatches", "create/ExecuteDERGroupDispatches.wsdl"),
+    wsdl!(
+        "create/executeDERGroupDispatches",
+        "create/ExecuteDERGroupDispatches.wsdl"
+    ),
     wsdl!("get/queryDERGroups", "get/QueryDERGroups.wsdl"),
-    wsdl!("get/queryDERGroupStatuses", "get/QueryDERGroupStatuses.wsdl"),
+    wsdl!(
+        "get/queryDERGroupStatuses",
+        "get/QueryDERGroupStatuses.wsdl"
+    ),
 ];
 
 /// File name of each schema and its text.
@@ -47,10 +56,16 @@ pub const XSDS: [(&str, &str); 12] = [
 #[must_use]
 pub fn document(path: &str, query: Option<&str>, origin: &str) -> Option<String> {
     if let Some(file) = path.strip_prefix(XSD_PATH) {
-        return XSDS.iter().find(|(name, _)| *name == file).map(|(_, text)| (*text).to_owned());
+        return XSDS
+            .iter()
+            .find(|(name, _)| *name == file)
+            .map(|(_, text)| (*text).to_owned());
     }
     let asked = query.is_some_and(|query| query.eq_ignore_ascii_case("wsdl"));
-    let (_, text) = WSDLS.iter().find(|(service, _)| *service == path).filter(|_| asked)?;
+    let (_, text) = WSDLS
+        .iter()
+        .find(|(service, _)| *service == path)
+        .filter(|_| asked)?;
     let address = crate::xml::escaped(origin.trim_end_matches('/'));
     let from = format!("location=\"{FILE_ORIGIN}/");
     Some(text.replace(&from, &format!("location=\"{address}/")))

@@ -36,7 +36,7 @@ pub enum Answer {
     /// Answer now.
     Reply(Response),
     /// Submit the commands one by one, in order, then [`finish`] with their outcomes.
-    Submit(Submission),
+    Submit(Box<Submission>),
 }
 
 /// Commands to make durable before the answer.
@@ -64,8 +64,15 @@ pub fn handle(
     let envelope = match xml::parse(request.body) {
         Ok(envelope) => envelope,
         Err(error) => {
-            let status = if error == XmlError::TooLarge { 413 } else { 400 };
-            return Answer::Reply(Response::fault(status, &SoapFault::client(error.to_string())));
+            let status = if error == XmlError::TooLarge {
+                413
+            } else {
+                400
+            };
+            return Answer::Reply(Response::fault(
+                status,
+                &SoapFault::client(error.to_string()),
+            ));
         }
     };
     let read = soap::body(&envelope).map(|body| read_request(body, profile));
@@ -137,7 +144,11 @@ fn unreadable(
             let text = format!("{root} in its namespace belongs to no operation of this server");
             Response::fault(500, &SoapFault::client(text))
         }
-        RequestError::Header { operation, namespaces, error } => {
+        RequestError::Header {
+            operation,
+            namespaces,
+            error,
+        } => {
             let item = ErrorItem::new(
                 ReplyCode::HeaderElementMissing,
                 Level::Fatal,
@@ -146,8 +157,18 @@ fn unreadable(
             .details(error.to_string());
             Response::fault_message(operation, &namespaces, item)
         }
-        RequestError::Content { operation, namespaces, header, error } => {
-            let message = RequestMessage { operation, namespaces, header: *header, asked: None };
+        RequestError::Content {
+            operation,
+            namespaces,
+            header,
+            error,
+        } => {
+            let message = RequestMessage {
+                operation,
+                namespaces,
+                header: *header,
+                asked: None,
+            };
             Begun::new(&message, profile, mint, now).failed(schema_error(&error))
         }
     }

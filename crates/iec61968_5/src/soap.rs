@@ -46,7 +46,10 @@ impl SoapFault {
     /// A fault of the message.
     #[must_use]
     pub fn client(text: impl Into<String>) -> Self {
-        Self { code: FaultCode::Client, text: text.into() }
+        Self {
+            code: FaultCode::Client,
+            text: text.into(),
+        }
     }
 }
 
@@ -58,7 +61,10 @@ impl SoapFault {
 pub fn body(envelope: &Element) -> Result<&Element, SoapFault> {
     if &*envelope.ns == SOAP_12 {
         let text = "SOAP 1.2 is not served, SOAP 1.1 is".to_owned();
-        return Err(SoapFault { code: FaultCode::VersionMismatch, text });
+        return Err(SoapFault {
+            code: FaultCode::VersionMismatch,
+            text,
+        });
     }
     if !envelope.is(SOAP_11, "Envelope") {
         return Err(SoapFault::client("the root is not a SOAP 1.1 Envelope"));
@@ -67,9 +73,16 @@ pub fn body(envelope: &Element) -> Result<&Element, SoapFault> {
         Some((first, rest)) if first.is(SOAP_11, "Header") => (Some(first), rest),
         _ => (None, envelope.children.as_slice()),
     };
-    if let Some(entry) = header.into_iter().flat_map(|h| &h.children).find(|e| is_mandatory(e)) {
+    if let Some(entry) = header
+        .into_iter()
+        .flat_map(|h| &h.children)
+        .find(|e| is_mandatory(e))
+    {
         let text = format!("header entry {} is not understood", entry.local);
-        return Err(SoapFault { code: FaultCode::MustUnderstand, text });
+        return Err(SoapFault {
+            code: FaultCode::MustUnderstand,
+            text,
+        });
     }
     match rest.first() {
         Some(body) if body.is(SOAP_11, "Body") => match body.children.as_slice() {
@@ -94,21 +107,21 @@ fn is_mandatory(entry: &Element) -> bool {
 pub(crate) fn envelope(write: impl FnOnce(&mut Writer)) -> String {
     let mut w = Writer::default();
     w.prefixed("soap", |w| {
-        w.element_with("Envelope", &attribute("xmlns:soap", SOAP_11), |w| w.element("Body", write));
+        w.element_with("Envelope", &attribute("xmlns:soap", SOAP_11), |w| {
+            w.element("Body", write)
+        });
     });
     w.finish()
 }
 
-/// A fault, with `detail` if there is more to say.
-pub(crate) fn fault(fault: &SoapFault, detail: Option<&dyn Fn(&mut Writer)>) -> String {
+/// A fault; `detail` writes what more there is to say.
+pub(crate) fn fault(fault: &SoapFault, detail: impl FnOnce(&mut Writer)) -> String {
     envelope(|w| {
         w.element("Fault", |w| {
             w.prefixed("", |w| {
                 w.leaf("faultcode", fault.code.as_str());
                 w.leaf("faultstring", &fault.text);
-                if let Some(detail) = detail {
-                    w.element("detail", |w| detail(w));
-                }
+                detail(w);
             });
         });
     })
@@ -118,7 +131,10 @@ pub(crate) fn fault(fault: &SoapFault, detail: Option<&dyn Fn(&mut Writer)>) -> 
 #[must_use]
 pub fn read_fault(body: &Element) -> Option<String> {
     body.is(SOAP_11, "Fault").then(|| {
-        let text = body.children.iter().find(|child| child.local == "faultstring");
+        let text = body
+            .children
+            .iter()
+            .find(|child| child.local == "faultstring");
         text.map_or_else(String::new, |text| text.text.trim().to_owned())
     })
 }

@@ -31,7 +31,9 @@ pub struct View<'a> {
 
 impl std::fmt::Debug for View<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("View").field("fleet", &self.fleet).finish_non_exhaustive()
+        f.debug_struct("View")
+            .field("fleet", &self.fleet)
+            .finish_non_exhaustive()
     }
 }
 
@@ -51,7 +53,11 @@ impl<'a> Directory<'a> {
     /// Over the groups that exist now.
     #[must_use]
     pub const fn new(fleet: &'a Fleet, profile: &Profile) -> Self {
-        Self { fleet, by_name: None, mode: profile.mode }
+        Self {
+            fleet,
+            by_name: None,
+            mode: profile.mode,
+        }
     }
 
     /// The group with this mRID or, without one, with the first of these names.
@@ -64,7 +70,9 @@ impl<'a> Directory<'a> {
             let reason = "the group does not exist";
             ErrorItem::new(ReplyCode::UnknownGroup, Level::Fatal, reason).about(key_id(key))
         };
-        let Some(mrid) = &key.mrid else { return self.group_by_name(key, unknown) };
+        let Some(mrid) = &key.mrid else {
+            return self.group_by_name(key, unknown);
+        };
         let mrid = CimMrid::new(mrid).map_err(|_| unknown())?;
         let group = self.fleet.group_by_mrid(&mrid).ok_or_else(unknown)?;
         let named = |name: &WireName| group.names.iter().any(|n| n.name.as_str() == name.name);
@@ -83,7 +91,11 @@ impl<'a> Directory<'a> {
     ) -> Result<&'a Group, ErrorItem> {
         let Some(name) = key.names.first() else {
             let reason = "neither mRID nor Names says which group is meant";
-            return Err(ErrorItem::new(ReplyCode::MandatoryMissing, Level::Fatal, reason));
+            return Err(ErrorItem::new(
+                ReplyCode::MandatoryMissing,
+                Level::Fatal,
+                reason,
+            ));
         };
         let fleet = self.fleet;
         let index = self.by_name.get_or_insert_with(|| {
@@ -115,7 +127,11 @@ pub fn object_id(mrid: Option<&str>, names: &[WireName], object_type: &str) -> O
         (None, Some(name)) => (Some(IdKind::Name), name.name.as_str()),
         (None, None) => (Some(IdKind::Other), ""),
     };
-    ObjectId { kind, object_type: Some(object_type.to_owned()), value: value.to_owned() }
+    ObjectId {
+        kind,
+        object_type: Some(object_type.to_owned()),
+        value: value.to_owned(),
+    }
 }
 
 /// How a group is called in an error.

@@ -85,7 +85,10 @@ impl Header {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let verb = fields.text("Verb")?.to_owned();
         if decode.mode == Mode::Strict && Verb::from_literal(&verb).is_none() {
-            let fault = Fault::Value { value: shortened(&verb), expected: "a verb" };
+            let fault = Fault::Value {
+                value: shortened(&verb),
+                expected: "a verb",
+            };
             return Err(DecodeError::at(element, fault));
         }
         let noun = fields.text("Noun")?.to_owned();
@@ -110,7 +113,15 @@ impl Header {
         }
         fields.any_other();
         fields.finish()?;
-        Ok(Self { verb, noun, timestamp, source, message_id, correlation_id, comment })
+        Ok(Self {
+            verb,
+            noun,
+            timestamp,
+            source,
+            message_id,
+            correlation_id,
+            comment,
+        })
     }
 
     /// Writes the children; the caller has opened the element.

@@ -106,7 +106,7 @@ pub struct ErrorItem {
     /// Where in the message, or by how much.
     pub details: Option<String>,
     /// Which object.
-    pub id: Option<ObjectId>,
+    pub id: Option<Box<ObjectId>>,
 }
 
 impl ErrorItem {
@@ -114,7 +114,13 @@ impl ErrorItem {
     #[must_use]
     pub fn none() -> Self {
         let code = ReplyCode::NoError.as_str().to_owned();
-        Self { code, level: None, reason: None, details: None, id: None }
+        Self {
+            code,
+            level: None,
+            reason: None,
+            details: None,
+            id: None,
+        }
     }
 
     /// An error about no object in particular.
@@ -132,13 +138,19 @@ impl ErrorItem {
     /// The same with details.
     #[must_use]
     pub fn details(self, details: impl Into<String>) -> Self {
-        Self { details: Some(details.into()), ..self }
+        Self {
+            details: Some(details.into()),
+            ..self
+        }
     }
 
     /// The same about this object.
     #[must_use]
     pub fn about(self, id: ObjectId) -> Self {
-        Self { id: Some(id), ..self }
+        Self {
+            id: Some(Box::new(id)),
+            ..self
+        }
     }
 }
 
@@ -187,17 +199,30 @@ fn read_error(element: &Element, decode: &Decode<'_>) -> Result<ErrorItem, Decod
     fields.optional_text("xpath")?;
     fields.optional_text("stackTrace")?;
     fields.optional("Location");
-    let id = fields.optional("ID").map(read_id).transpose()?;
+    let id = fields
+        .optional("ID")
+        .map(read_id)
+        .transpose()?
+        .map(Box::new);
     fields.optional("relatedID");
     fields.optional("object");
     fields.optional_integer("operationId")?;
     fields.finish()?;
-    Ok(ErrorItem { code, level, reason, details, id })
+    Ok(ErrorItem {
+        code,
+        level,
+        reason,
+        details,
+        id,
+    })
 }
 
 fn read_id(element: &Element) -> Result<ObjectId, DecodeError> {
     if let Some(inner) = element.children.first() {
-        return Err(DecodeError::at(element, Fault::Unexpected(inner.local.clone())));
+        return Err(DecodeError::at(
+            element,
+            Fault::Unexpected(inner.local.clone()),
+        ));
     }
     Ok(ObjectId {
         kind: element.attribute("kind").and_then(IdKind::from_literal),
@@ -212,8 +237,14 @@ fn write_error(error: &ErrorItem, w: &mut Writer) {
     w.optional("reason", error.reason.as_deref());
     w.optional("details", error.details.as_deref());
     if let Some(id) = &error.id {
-        let kind = id.kind.map(|kind| attribute("kind", kind.as_str())).unwrap_or_default();
-        let of = id.object_type.as_deref().map(|of| attribute("objectType", of));
+        let kind = id
+            .kind
+            .map(|kind| attribute("kind", kind.as_str()))
+            .unwrap_or_default();
+        let of = id
+            .object_type
+            .as_deref()
+            .map(|of| attribute("objectType", of));
         w.leaf_with("ID", &(kind + &of.unwrap_or_default()), &id.value);
     }
 }

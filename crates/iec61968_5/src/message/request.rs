@@ -73,7 +73,10 @@ pub fn read_request(body: &Element, profile: &Profile) -> Result<RequestMessage,
         let root = body.local.chars().take(64).collect();
         RequestError::NotUnderstood { root }
     })?;
-    let namespaces = Namespaces { message: message_namespace(body, profile), payload_base };
+    let namespaces = Namespaces {
+        message: message_namespace(body, profile),
+        payload_base,
+    };
     let decode = Decode {
         mode: profile.mode,
         message_ns: &namespaces.message,
@@ -86,21 +89,44 @@ pub fn read_request(body: &Element, profile: &Profile) -> Result<RequestMessage,
         .and_then(|header| Header::read(header, &decode).map_err(|error| error.inside(body)));
     let header = match header {
         Ok(header) => header,
-        Err(error) => return Err(RequestError::Header { operation, namespaces, error }),
+        Err(error) => {
+            return Err(RequestError::Header {
+                operation,
+                namespaces,
+                error,
+            });
+        }
     };
-    let content = Content { operation, namespaces: &namespaces, decode, typed: &typed };
+    let content = Content {
+        operation,
+        namespaces: &namespaces,
+        decode,
+        typed: &typed,
+    };
     match content.read(body, fields) {
-        Ok(asked) => Ok(RequestMessage { operation, namespaces, header, asked }),
+        Ok(asked) => Ok(RequestMessage {
+            operation,
+            namespaces,
+            header,
+            asked,
+        }),
         Err(error) => {
             let header = Box::new(header);
-            Err(RequestError::Content { operation, namespaces, header, error })
+            Err(RequestError::Content {
+                operation,
+                namespaces,
+                header,
+                error,
+            })
         }
     }
 }
 
 /// The root's name decides; `SOAPAction` and the path are hints that peers get wrong.
 fn identify(body: &Element, profile: &Profile) -> Option<(Operation, String)> {
-    let operation = Operation::ALL.into_iter().find(|operation| operation.root() == body.local)?;
+    let operation = Operation::ALL
+        .into_iter()
+        .find(|operation| operation.root() == body.local)?;
     let base = profile.payload_bases.iter().find(|base| {
         let rest = body.ns.strip_prefix(base.as_str());
         rest.and_then(|rest| rest.strip_suffix("Message"))
@@ -113,10 +139,17 @@ fn identify(body: &Element, profile: &Profile) -> Option<(Operation, String)> {
 /// against which reading them then fails.
 fn message_namespace(body: &Element, profile: &Profile) -> String {
     let header = body.children.iter().find(|child| child.local == "Header");
-    let used = header.and_then(|header| header.children.first()).map_or("", |first| &*first.ns);
+    let used = header
+        .and_then(|header| header.children.first())
+        .map_or("", |first| &*first.ns);
     let accepted = &profile.message_namespaces;
-    let known = accepted.iter().find(|ns| *ns == used).or_else(|| accepted.first());
-    known.cloned().unwrap_or_else(|| Namespaces::default().message)
+    let known = accepted
+        .iter()
+        .find(|ns| *ns == used)
+        .or_else(|| accepted.first());
+    known
+        .cloned()
+        .unwrap_or_else(|| Namespaces::default().message)
 }
 
 struct Content<'c> {

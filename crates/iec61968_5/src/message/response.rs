@@ -42,7 +42,10 @@ pub fn write_response(message: &ResponseMessage) -> String {
     let namespaces = &message.namespaces;
     let noun = operation.noun().as_str();
     let declarations = [
-        attribute("xmlns:m", &namespaces.typed(operation.message_noun().as_str())),
+        attribute(
+            "xmlns:m",
+            &namespaces.typed(operation.message_noun().as_str()),
+        ),
         attribute("xmlns:msg", &namespaces.message),
         attribute("xmlns:p", &namespaces.payload(noun)),
     ];
@@ -85,14 +88,15 @@ pub fn write_fault(
         attribute("xmlns:msg", &namespaces.message),
     ]
     .concat();
-    let detail = |w: &mut Writer| {
-        w.prefixed("m", |w| {
-            w.element_with(operation.fault_root(), &declarations, |w| {
-                w.element("Reply", |w| w.prefixed("msg", |w| reply.write(w)));
+    soap::fault(&SoapFault::client(text), |w| {
+        w.element("detail", |w| {
+            w.prefixed("m", |w| {
+                w.element_with(operation.fault_root(), &declarations, |w| {
+                    w.element("Reply", |w| w.prefixed("msg", |w| reply.write(w)));
+                });
             });
         });
-    };
-    soap::fault(&SoapFault::client(text), Some(&detail))
+    })
 }
 
 /// Reads the answer to `operation` from the element in the body of an envelope.
@@ -107,18 +111,28 @@ pub fn read_response(
     let unexpected = || DecodeError::at(body, Fault::Unexpected(body.local.clone()));
     let noun = operation.message_noun().as_str();
     let base = profile.payload_bases.iter().find(|base| {
-        body.ns.strip_prefix(base.as_str()).and_then(|rest| rest.strip_suffix("Message"))
+        body.ns
+            .strip_prefix(base.as_str())
+            .and_then(|rest| rest.strip_suffix("Message"))
             == Some(noun)
     });
     let payload_base = base.cloned().ok_or_else(unexpected)?;
     if body.local != operation.response_root() {
         return Err(unexpected());
     }
-    let used = body.children.first().and_then(|header| header.children.first());
+    let used = body
+        .children
+        .first()
+        .and_then(|header| header.children.first());
     let accepted = &profile.message_namespaces;
     let message = used.and_then(|first| accepted.iter().find(|ns| ***ns == *first.ns));
-    let message = message.cloned().unwrap_or_else(|| Namespaces::default().message);
-    let namespaces = Namespaces { message, payload_base };
+    let message = message
+        .cloned()
+        .unwrap_or_else(|| Namespaces::default().message);
+    let namespaces = Namespaces {
+        message,
+        payload_base,
+    };
     let typed = namespaces.typed(noun);
     let decode = Decode {
         mode: profile.mode,
@@ -136,7 +150,13 @@ pub fn read_response(
         .map_err(inside)?
         .flatten();
     fields.finish()?;
-    Ok(ResponseMessage { operation, namespaces, header, reply, payload })
+    Ok(ResponseMessage {
+        operation,
+        namespaces,
+        header,
+        reply,
+        payload,
+    })
 }
 
 fn read_payload(
@@ -153,16 +173,16 @@ fn read_payload(
     let object = fields.optional(noun.as_str());
     let payload = match (noun, object) {
         (_, None) => None,
-        (Noun::DerGroupStatuses, Some(object)) => {
-            Some(Payload::Statuses(DerGroupStatuses::read(object, decode, &ns).map_err(inside)?))
-        }
+        (Noun::DerGroupStatuses, Some(object)) => Some(Payload::Statuses(
+            DerGroupStatuses::read(object, decode, &ns).map_err(inside)?,
+        )),
         (Noun::DerGroupDispatches, Some(object)) => {
             let dispatches = DerGroupDispatches::read(object, decode, &ns).map_err(inside)?;
             Some(Payload::Dispatches(dispatches))
         }
-        (_, Some(object)) => {
-            Some(Payload::Groups(DerGroups::read(object, decode, &ns).map_err(inside)?))
-        }
+        (_, Some(object)) => Some(Payload::Groups(
+            DerGroups::read(object, decode, &ns).map_err(inside)?,
+        )),
     };
     fields.namespace(&typed);
     fields.optional_text("Format")?;

@@ -27,7 +27,11 @@ impl Response {
     /// A SOAP fault.
     #[must_use]
     pub fn fault(status: u16, fault: &SoapFault) -> Self {
-        Self { status, content_type: CONTENT_TYPE, body: soap::fault(fault, None) }
+        Self {
+            status,
+            content_type: CONTENT_TYPE,
+            body: soap::fault(fault, |_| ()),
+        }
     }
 
     pub(super) fn fault_message(
@@ -36,9 +40,16 @@ impl Response {
         error: ErrorItem,
     ) -> Self {
         let text = error.reason.clone().unwrap_or_default();
-        let reply = Reply { result: Outcome::Failed, errors: vec![error] };
+        let reply = Reply {
+            result: Outcome::Failed,
+            errors: vec![error],
+        };
         let body = write_fault(operation, namespaces, &text, &reply);
-        Self { status: 500, content_type: CONTENT_TYPE, body }
+        Self {
+            status: 500,
+            content_type: CONTENT_TYPE,
+            body,
+        }
     }
 }
 
@@ -68,7 +79,10 @@ impl Begun {
             timestamp: Some(now),
             source: Some(profile.source.clone()),
             message_id: Some(mint().as_str().to_owned()),
-            correlation_id: asked.correlation_id.clone().or_else(|| asked.message_id.clone()),
+            correlation_id: asked
+                .correlation_id
+                .clone()
+                .or_else(|| asked.message_id.clone()),
             comment: None,
         };
         Self {
@@ -112,7 +126,11 @@ impl Begun {
             reply: Reply { result, errors },
             payload,
         };
-        Response { status: 200, content_type: CONTENT_TYPE, body: write_response(&message) }
+        Response {
+            status: 200,
+            content_type: CONTENT_TYPE,
+            body: write_response(&message),
+        }
     }
 }
 
@@ -178,7 +196,11 @@ pub fn finish(
         match echo {
             Echo::Nothing => {}
             Echo::Group(mrid) => {
-                groups.extend(fleet.group_by_mrid(&mrid).map(|group| wire_group(group, fleet)));
+                groups.extend(
+                    fleet
+                        .group_by_mrid(&mrid)
+                        .map(|group| wire_group(group, fleet)),
+                );
             }
             Echo::Dispatch(dispatch) => dispatches.push(*dispatch),
         }

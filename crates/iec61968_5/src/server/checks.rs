@@ -8,12 +8,16 @@ use crate::soap::SoapFault;
 /// SOAP 1.1 is `text/xml`; `application/xml` is let pass as some clients send it, while
 /// `application/soap+xml` is SOAP 1.2.
 pub(super) fn is_soap_11(content_type: Option<&str>) -> bool {
-    let Some(content_type) = content_type else { return false };
+    let Some(content_type) = content_type else {
+        return false;
+    };
     let mut parts = content_type.split(';');
     let media = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
     let charset = parts.find_map(|part| {
         let (key, value) = part.split_once('=')?;
-        key.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+        key.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"'))
     });
     let readable = charset.is_none_or(|charset| {
         charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("us-ascii")
@@ -28,7 +32,9 @@ pub(super) fn soap_action(
     message: &RequestMessage,
     profile: &Profile,
 ) -> Option<SoapFault> {
-    let action = given.map(|action| action.trim().trim_matches('"')).filter(|a| !a.is_empty())?;
+    let action = given
+        .map(|action| action.trim().trim_matches('"'))
+        .filter(|a| !a.is_empty())?;
     let name = message.operation.name();
     let matches = action.rsplit('/').next() == Some(name);
     (profile.mode == Mode::Strict && !matches)
@@ -49,8 +55,16 @@ pub(super) fn header(
         Mode::Lenient => given.eq_ignore_ascii_case(expected),
     };
     if !verb_fits {
-        let details = format!("{} has verb {expected}, not {}", operation.name(), short(given));
-        let error = ErrorItem::new(ReplyCode::InvalidVerb, Level::Fatal, "the verb does not fit");
+        let details = format!(
+            "{} has verb {expected}, not {}",
+            operation.name(),
+            short(given)
+        );
+        let error = ErrorItem::new(
+            ReplyCode::InvalidVerb,
+            Level::Fatal,
+            "the verb does not fit",
+        );
         return Err(error.details(details));
     }
     let noun = &message.header.noun;
@@ -58,7 +72,11 @@ pub(super) fn header(
         return Ok(vec![]);
     }
     let expected = operation.noun().as_str();
-    let details = format!("{} has noun {expected}, not {}", operation.name(), short(noun));
+    let details = format!(
+        "{} has noun {expected}, not {}",
+        operation.name(),
+        short(noun)
+    );
     let item = |level| {
         ErrorItem::new(ReplyCode::InvalidNoun, level, "the noun does not fit").details(&*details)
     };

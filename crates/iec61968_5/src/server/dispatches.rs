@@ -46,6 +46,13 @@ pub(super) fn create(
 fn group_key(wire: &DerGroupDispatch, mode: Mode) -> GroupKey {
     let mrid = present(wire.group_mrid.as_deref(), mode).map(str::to_owned);
     let named = mrid.is_some() || !wire.group_names.is_empty() || mode == Mode::Strict;
-    let names = if named { &wire.group_names } else { &wire.names };
-    GroupKey { mrid, names: names.clone() }
+    let names = if named {
+        &wire.group_names
+    } else {
+        &wire.names
+    };
+    GroupKey {
+        mrid,
+        names: names.clone(),
+    }
 }

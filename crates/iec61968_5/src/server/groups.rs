@@ -32,8 +32,14 @@ impl Gathered {
     }
 
     pub(super) fn into_answer(self, begun: Begun) -> Answer {
-        let continuation = Continuation { begun, slots: self.slots };
-        Answer::Submit(Submission { commands: self.commands, continuation })
+        let continuation = Continuation {
+            begun,
+            slots: self.slots,
+        };
+        Answer::Submit(Box::new(Submission {
+            commands: self.commands,
+            continuation,
+        }))
     }
 }
 
@@ -70,8 +76,14 @@ pub(super) fn change(
         let id = group_id(wire, profile);
         // With an mRID, the names are not a key but what the group shall be called.
         let key = match present(wire.mrid.as_deref(), profile.mode) {
-            Some(mrid) => GroupKey { mrid: Some(mrid.to_owned()), names: vec![] },
-            None => GroupKey { mrid: None, names: wire.names.clone() },
+            Some(mrid) => GroupKey {
+                mrid: Some(mrid.to_owned()),
+                names: vec![],
+            },
+            None => GroupKey {
+                mrid: None,
+                names: wire.names.clone(),
+            },
         };
         let command = directory.group(&key).and_then(|group| {
             let change = group_change(wire, view.fleet, profile.mode, now)?;
@@ -97,7 +109,10 @@ pub(super) fn delete(
     for wire in &groups.groups {
         let id = group_id(wire, profile);
         let mrid = present(wire.mrid.as_deref(), profile.mode).map(str::to_owned);
-        let key = GroupKey { mrid, names: wire.names.clone() };
+        let key = GroupKey {
+            mrid,
+            names: wire.names.clone(),
+        };
         match directory.group(&key) {
             Ok(group) => {
                 let slot = Slot::Submitted(id, Echo::Nothing);
@@ -117,8 +132,11 @@ pub(super) fn query(
 ) -> Response {
     let (found, errors) = select(query, profile, view);
     let handled = found.len();
-    let groups: Vec<_> = found.into_iter().map(|group| wire_group(group, view.fleet)).collect();
-    let payload = (!groups.is_empty()).then(|| Payload::Groups(DerGroups { groups }));
+    let groups: Vec<_> = found
+        .into_iter()
+        .map(|group| wire_group(group, view.fleet))
+        .collect();
+    let payload = (!groups.is_empty()).then_some(Payload::Groups(DerGroups { groups }));
     begun.answer(handled, errors, payload)
 }
 
@@ -146,5 +164,9 @@ pub(super) fn select<'a>(
 }
 
 fn group_id(wire: &EndDeviceGroup, profile: &Profile) -> crate::envelope::ObjectId {
-    object_id(present(wire.mrid.as_deref(), profile.mode), &wire.names, "DERGroup")
+    object_id(
+        present(wire.mrid.as_deref(), profile.mode),
+        &wire.names,
+        "DERGroup",
+    )
 }

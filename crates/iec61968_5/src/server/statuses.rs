@@ -18,6 +18,6 @@ pub(super) fn query(
     let handled = found.len();
     let status = |group| wire_status(group, view.fleet, &(view.status)(group));
     let groups: Vec<_> = found.into_iter().map(status).collect();
-    let payload = (!groups.is_empty()).then(|| Payload::Statuses(DerGroupStatuses { groups }));
+    let payload = (!groups.is_empty()).then_some(Payload::Statuses(DerGroupStatuses { groups }));
     begun.answer(handled, errors, payload)
 }

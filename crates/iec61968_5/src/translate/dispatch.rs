@@ -14,6 +14,9 @@ use crate::wire::der_group_dispatches::{
 };
 use crate::wire::quantity::{CurveStyle, DerParameter, FlowDirection, UnitSymbol};
 
+/// Interval number, from 1, and the value there.
+type Point = (u32, f64);
+
 /// A dispatch to create, with an mRID from `mint` where it has none.
 ///
 /// # Errors
@@ -27,14 +30,24 @@ pub fn new_dispatch(
     let refused = |error: &dyn std::fmt::Display| {
         ErrorItem::new(ReplyCode::Schema, Level::Fatal, error.to_string())
     };
-    let name = wire.names.first().map(|name| Name::new(&name.name)).transpose();
+    let name = wire
+        .names
+        .first()
+        .map(|name| Name::new(&name.name))
+        .transpose();
     let name = name.map_err(|error| refused(&error))?;
     let schedule = schedule(&wire.parameter, profile)?;
     let mrid = match present(wire.mrid.as_deref(), profile.mode) {
         Some(mrid) => CimMrid::new(mrid).map_err(|error| refused(&error))?,
         None => mint(),
     };
-    Ok(NewDispatch { mrid, name, group, schedule, ramp: None })
+    Ok(NewDispatch {
+        mrid,
+        name,
+        group,
+        schedule,
+        ramp: None,
+    })
 }
 
 fn schedule(
@@ -76,14 +89,24 @@ fn curve(
         Mode::Strict => schedule.start_time,
         Mode::Lenient => schedule.start_time.ceil_secs(),
     };
-    let ends = points.iter().skip(1).map(|(number, _)| *number).chain([end]);
+    let ends = points
+        .iter()
+        .skip(1)
+        .map(|(number, _)| *number)
+        .chain([end]);
     points
         .iter()
         .zip(ends)
         .map(|((number, value), end)| {
             let from = start.after(times(length, number - 1)?);
-            let interval = Interval { start: from, duration: times(length, end - number)? };
-            Ok(Target { interval, p: injection(*value, parameter, profile)? })
+            let interval = Interval {
+                start: from,
+                duration: times(length, end - number)?,
+            };
+            Ok(Target {
+                interval,
+                p: injection(*value, parameter, profile)?,
+            })
         })
         .collect()
 }
@@ -91,9 +114,13 @@ fn curve(
 fn interval_length(schedule: &DispatchSchedule) -> Result<Duration, ErrorItem> {
     let Some(unit) = schedule.interval_unit.seconds() else {
         let unit = schedule.interval_unit.as_str();
-        return Err(not_offered(&format!("intervals in {unit} (calendar units) can't be used")));
+        return Err(not_offered(&format!(
+            "intervals in {unit} (calendar units) can't be used"
+        )));
     };
-    let count = u64::try_from(schedule.interval_duration).ok().filter(|count| *count > 0);
+    let count = u64::try_from(schedule.interval_duration)
+        .ok()
+        .filter(|count| *count > 0);
     let seconds = count.and_then(|count| count.checked_mul(unit));
     let seconds = seconds.filter(|seconds| u32::try_from(*seconds).is_ok());
     seconds.map(Duration::from_secs).ok_or_else(|| {
@@ -107,22 +134,31 @@ fn interval_length(schedule: &DispatchSchedule) -> Result<Duration, ErrorItem> {
 /// Interpretation: numbers count from 1. Strict peers number every interval once and in order;
 /// from lenient ones, the last of several points of one number counts, and a gap holds the value
 /// before it.
-fn ordered(schedule: &DispatchSchedule, mode: Mode) -> Result<Vec<(u32, f64)>, ErrorItem> {
+fn ordered(schedule: &DispatchSchedule, mode: Mode) -> Result<Vec<Point>, ErrorItem> {
     let refused = |reason: &str| ErrorItem::new(ReplyCode::Schema, Level::Fatal, reason);
     let numbered = schedule.points.iter().map(|(number, value)| {
-        let number = u32::try_from(*number).ok().filter(|n| (1..u32::MAX).contains(n));
+        let number = u32::try_from(*number)
+            .ok()
+            .filter(|n| (1..u32::MAX).contains(n));
         let number = number.ok_or_else(|| refused("intervalNumber counts from 1"))?;
         Ok((number, *value))
     });
     let mut points = numbered.collect::<Result<Vec<_>, ErrorItem>>()?;
     if mode == Mode::Strict {
-        let counted = points.iter().zip(1..).all(|((number, _), expected)| *number == expected);
+        let counted = points
+            .iter()
+            .zip(1..)
+            .all(|((number, _), expected)| *number == expected);
         let reason = "intervalNumber counts 1, 2, 3 … without gap or repetition";
-        return if counted { Ok(points) } else { Err(refused(reason)) };
+        return if counted {
+            Ok(points)
+        } else {
+            Err(refused(reason))
+        };
     }
     // The sort is stable, so that of equal numbers the last one sent comes last.
     points.sort_by_key(|(number, _)| *number);
-    let mut last_of_each: Vec<(u32, f64)> = Vec::with_capacity(points.len());
+    let mut last_of_each: Vec<Point> = Vec::with_capacity(points.len());
     for point in points {
         match last_of_each.last_mut() {
             Some(last) if last.0 == point.0 => *last = point,
@@ -137,8 +173,11 @@ fn ordered(schedule: &DispatchSchedule, mode: Mode) -> Result<Vec<(u32, f64)>, E
 
 /// The N intervals of a line through N + 1 points, where it is level, and the number its last
 /// point has; set-points hold within an interval, so a slope can't be delivered.
-fn level(mut points: Vec<(u32, f64)>) -> Result<(Vec<(u32, f64)>, u32), ErrorItem> {
-    if points.windows(2).any(|pair| pair[0].1.total_cmp(&pair[1].1).is_ne()) {
+fn level(mut points: Vec<Point>) -> Result<(Vec<Point>, u32), ErrorItem> {
+    if points
+        .windows(2)
+        .any(|pair| pair[0].1.total_cmp(&pair[1].1).is_ne())
+    {
         let reason = "power can't be ramped along a line; send constantYValue";
         return Err(not_offered(reason));
     }
@@ -153,10 +192,13 @@ fn level(mut points: Vec<(u32, f64)>) -> Result<(Vec<(u32, f64)>, u32), ErrorIte
 
 fn times(length: Duration, count: u32) -> Result<Duration, ErrorItem> {
     let longest = Duration::from_secs(u64::from(u32::MAX));
-    length.checked_mul(count).filter(|total| *total <= longest).ok_or_else(|| {
-        let reason = "the schedule is longer than 4294967295 s";
-        ErrorItem::new(ReplyCode::Schema, Level::Fatal, reason)
-    })
+    length
+        .checked_mul(count)
+        .filter(|total| *total <= longest)
+        .ok_or_else(|| {
+            let reason = "the schedule is longer than 4294967295 s";
+            ErrorItem::new(ReplyCode::Schema, Level::Fatal, reason)
+        })
 }
 
 /// A value of the wire as power, injection positive.
@@ -182,8 +224,10 @@ fn injection(
             return Err(not_offered(&reason));
         }
     };
-    let explicit =
-        matches!(parameter.flow_direction, Some(FlowDirection::Forward | FlowDirection::Reverse));
+    let explicit = matches!(
+        parameter.flow_direction,
+        Some(FlowDirection::Forward | FlowDirection::Reverse)
+    );
     if value < 0.0 && explicit && profile.mode == Mode::Strict {
         let reason = format!("{value}: a value with a flow direction is a magnitude");
         return Err(refused(reason));

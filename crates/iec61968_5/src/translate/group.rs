@@ -49,7 +49,10 @@ pub fn new_group(
         description: description(wire)?,
         functions: function_set(functions),
         members: members(&wire.devices, fleet)?,
-        version: wire.version.map(|version| self::version(version, now)).transpose()?,
+        version: wire
+            .version
+            .map(|version| self::version(version, now))
+            .transpose()?,
     })
 }
 
@@ -68,12 +71,19 @@ pub fn group_change(
 ) -> Result<GroupChange, ErrorItem> {
     let renames = present(wire.mrid.as_deref(), mode).is_some() && !wire.names.is_empty();
     Ok(GroupChange {
-        names: if renames { Some(names(&wire.names)?) } else { None },
+        names: if renames {
+            Some(names(&wire.names)?)
+        } else {
+            None
+        },
         description: description(wire)?,
         functions: wire.functions.map(function_set),
         add: members(&wire.devices, fleet)?,
         remove: vec![],
-        version: wire.version.map(|version| self::version(version, now)).transpose()?,
+        version: wire
+            .version
+            .map(|version| self::version(version, now))
+            .transpose()?,
     })
 }
 
@@ -84,11 +94,17 @@ pub fn wire_group(group: &Group, fleet: &Fleet) -> EndDeviceGroup {
     let device = |id: &DerId| {
         let der = fleet.der(*id)?;
         let names = vec![WireName::plain(der.name.as_str())];
-        Some(EndDevice { mrid: Some(der.mrid.as_str().to_owned()), names })
+        Some(EndDevice {
+            mrid: Some(der.mrid.as_str().to_owned()),
+            names,
+        })
     };
     EndDeviceGroup {
         mrid: Some(group.mrid.as_str().to_owned()),
-        description: group.description.as_ref().map(|text| text.as_str().to_owned()),
+        description: group
+            .description
+            .as_ref()
+            .map(|text| text.as_str().to_owned()),
         functions: Some(FUNCTIONS.map(|function| group.functions.has(function))),
         devices: group.members.iter().filter_map(device).collect(),
         names: wire_names(group),
@@ -108,7 +124,10 @@ pub(super) fn wire_names(group: &Group) -> Vec<WireName> {
         name_type: name.name_type.as_ref().map(|kind| NameType {
             description: None,
             name: kind.as_str().to_owned(),
-            authority: name.authority.as_ref().map(|a| (None, a.as_str().to_owned())),
+            authority: name
+                .authority
+                .as_ref()
+                .map(|a| (None, a.as_str().to_owned())),
         }),
     };
     group.names.iter().map(wire).collect()
@@ -119,7 +138,9 @@ fn function_set(functions: [bool; 9]) -> DerFunctions {
         .into_iter()
         .zip(functions)
         .filter(|(_, has)| *has)
-        .fold(DerFunctions::default(), |set, (function, _)| set.with(function))
+        .fold(DerFunctions::default(), |set, (function, _)| {
+            set.with(function)
+        })
 }
 
 fn names(wire: &[WireName]) -> Result<Vec<GroupName>, ErrorItem> {
@@ -139,7 +160,9 @@ fn name(wire: &WireName) -> Result<GroupName, ErrorItem> {
 
 fn description(wire: &EndDeviceGroup) -> Result<Option<Name>, ErrorItem> {
     let text = wire.description.as_deref().filter(|text| !text.is_empty());
-    text.map(Name::new).transpose().map_err(|error| malformed(&error))
+    text.map(Name::new)
+        .transpose()
+        .map_err(|error| malformed(&error))
 }
 
 fn members(wire: &[EndDevice], fleet: &Fleet) -> Result<Vec<DerId>, ErrorItem> {
@@ -150,8 +173,12 @@ fn members(wire: &[EndDevice], fleet: &Fleet) -> Result<Vec<DerId>, ErrorItem> {
 fn member(wire: &EndDevice, fleet: &Fleet) -> Result<DerId, ErrorItem> {
     let mrid = wire.mrid.as_deref().filter(|mrid| !mrid.is_empty());
     let found = match (mrid, wire.names.first()) {
-        (Some(mrid), _) => CimMrid::new(mrid).ok().and_then(|mrid| fleet.der_by_mrid(&mrid)),
-        (None, Some(name)) => Name::new(&name.name).ok().and_then(|name| fleet.der_by_name(&name)),
+        (Some(mrid), _) => CimMrid::new(mrid)
+            .ok()
+            .and_then(|mrid| fleet.der_by_mrid(&mrid)),
+        (None, Some(name)) => Name::new(&name.name)
+            .ok()
+            .and_then(|name| fleet.der_by_name(&name)),
         (None, None) => None,
     };
     found.map(|der| der.id).ok_or_else(|| {

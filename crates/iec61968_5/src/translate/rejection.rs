@@ -17,9 +17,10 @@ pub fn rejected(rejection: &Rejection) -> ErrorItem {
         Rejection::Invalid { .. } => (ReplyCode::BusinessRule, "the fleet does not allow it"),
         Rejection::MridTaken(_) => (ReplyCode::BusinessRule, "the mRID is already in use"),
         Rejection::NameTaken(_) => (ReplyCode::BusinessRule, "the name is already in use"),
-        Rejection::FunctionMissing { .. } => {
-            (ReplyCode::BusinessRule, "the group has not got this DERFunction")
-        }
+        Rejection::FunctionMissing { .. } => (
+            ReplyCode::BusinessRule,
+            "the group has not got this DERFunction",
+        ),
         Rejection::GroupInUse(_) => (ReplyCode::BusinessRule, "the group is being dispatched"),
         Rejection::ShortOfPower { .. } => (ReplyCode::Short, "the group is short of power"),
         Rejection::ShortOfEnergy { .. } => (ReplyCode::Short, "the group is short of energy"),

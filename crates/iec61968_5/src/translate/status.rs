@@ -121,7 +121,10 @@ fn reachability(members: usize, status: &GroupStatus) -> Status {
     Status {
         date_time: Some(status.at),
         reason: None,
-        remark: Some(format!("{} of {members} members reporting", status.reporting)),
+        remark: Some(format!(
+            "{} of {members} members reporting",
+            status.reporting
+        )),
         value: Some(value.to_owned()),
     }
 }

@@ -85,17 +85,7 @@ impl DerGroupDispatches {
 
     pub(crate) fn write(&self, w: &mut Writer) {
         for dispatch in &self.dispatches {
-            w.element("DERGroupDispatch", |w| {
-                w.optional("mRID", dispatch.mrid.as_deref());
-                w.element("EndDeviceGroup", |w| {
-                    w.optional("mRID", dispatch.group_mrid.as_deref());
-                    w.element("DERMonitorableParameter", |w| {
-                        write_parameter(&dispatch.parameter, w);
-                    });
-                    write_names(&dispatch.group_names, w);
-                });
-                write_names(&dispatch.names, w);
-            });
+            w.element("DERGroupDispatch", |w| write_dispatch(dispatch, w));
         }
     }
 }
@@ -112,7 +102,13 @@ fn read_dispatch(
     let (group_mrid, parameter, group_names) = read_group(group, decode, ns).map_err(inside)?;
     let names = read_names(&mut fields, decode, ns).map_err(inside)?;
     fields.finish()?;
-    Ok(DerGroupDispatch { mrid, group_mrid, group_names, parameter, names })
+    Ok(DerGroupDispatch {
+        mrid,
+        group_mrid,
+        group_names,
+        parameter,
+        names,
+    })
 }
 
 type Group = (Option<String>, DerMonitorableParameter, Vec<Name>);
@@ -152,7 +148,13 @@ fn read_parameter(
         .collect::<Result<_, _>>()
         .map_err(|error| error.inside(element))?;
     fields.finish()?;
-    Ok(DerMonitorableParameter { parameter, flow_direction, multiplier, unit, schedules })
+    Ok(DerMonitorableParameter {
+        parameter,
+        flow_direction,
+        multiplier,
+        unit,
+        schedules,
+    })
 }
 
 fn read_schedule(
@@ -165,8 +167,11 @@ fn read_schedule(
     let start_time = fields.value("startTime", "a dateTime", timestamp)?;
     let interval_duration =
         fields.value("timeIntervalDuration", "an integer of 64 bits", integer)?;
-    let interval_unit =
-        fields.value("timeIntervalUnit", "a time unit", TimeIntervalKind::from_literal)?;
+    let interval_unit = fields.value(
+        "timeIntervalUnit",
+        "a time unit",
+        TimeIntervalKind::from_literal,
+    )?;
     let points = fields.repeated("DERCurveData", MAX_POINTS)?;
     if points.is_empty() {
         fields.required("DERCurveData")?;
@@ -183,19 +188,43 @@ fn read_schedule(
         .collect::<Result<_, _>>()
         .map_err(|error: DecodeError| error.inside(element))?;
     fields.finish()?;
-    Ok(DispatchSchedule { curve_style, start_time, interval_duration, interval_unit, points })
+    Ok(DispatchSchedule {
+        curve_style,
+        start_time,
+        interval_duration,
+        interval_unit,
+        points,
+    })
+}
+
+fn write_dispatch(dispatch: &DerGroupDispatch, w: &mut Writer) {
+    w.optional("mRID", dispatch.mrid.as_deref());
+    w.element("EndDeviceGroup", |w| {
+        w.optional("mRID", dispatch.group_mrid.as_deref());
+        w.element("DERMonitorableParameter", |w| {
+            write_parameter(&dispatch.parameter, w)
+        });
+        write_names(&dispatch.group_names, w);
+    });
+    write_names(&dispatch.names, w);
 }
 
 fn write_parameter(parameter: &DerMonitorableParameter, w: &mut Writer) {
     w.leaf("DERParameter", parameter.parameter.as_str());
-    w.optional("flowDirection", parameter.flow_direction.map(FlowDirection::as_str));
+    w.optional(
+        "flowDirection",
+        parameter.flow_direction.map(FlowDirection::as_str),
+    );
     w.leaf("yMultiplier", parameter.multiplier.as_str());
     w.leaf("yUnit", parameter.unit.as_str());
     for schedule in &parameter.schedules {
         w.element("DispatchSchedule", |w| {
             w.leaf("curveStyleKind", schedule.curve_style.as_str());
             w.leaf("startTime", &format_timestamp(schedule.start_time));
-            w.leaf("timeIntervalDuration", &schedule.interval_duration.to_string());
+            w.leaf(
+                "timeIntervalDuration",
+                &schedule.interval_duration.to_string(),
+            );
             w.leaf("timeIntervalUnit", schedule.interval_unit.as_str());
             for (number, value) in &schedule.points {
                 w.element("DERCurveData", |w| {

@@ -106,7 +106,12 @@ fn read_group(
         .transpose()
         .map_err(inside)?;
     fields.finish()?;
-    Ok(EndDeviceGroup { mrid, parameters, names, status })
+    Ok(EndDeviceGroup {
+        mrid,
+        parameters,
+        names,
+        status,
+    })
 }
 
 fn read_parameter(
@@ -157,7 +162,10 @@ fn write_parameter(parameter: &DerMonitorableParameter, w: &mut Writer) {
         w.optional(name, value.map(|v| v.to_string()).as_deref());
     };
     w.leaf("DERParameter", parameter.parameter.as_str());
-    w.optional("flowDirection", parameter.flow_direction.map(FlowDirection::as_str));
+    w.optional(
+        "flowDirection",
+        parameter.flow_direction.map(FlowDirection::as_str),
+    );
     w.leaf("yMultiplier", parameter.multiplier.as_str());
     w.leaf("yUnit", parameter.unit.as_str());
     float("yUnitInstalledMax", parameter.installed_max, w);

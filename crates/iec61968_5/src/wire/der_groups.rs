@@ -104,7 +104,14 @@ fn read_group(
         .transpose()
         .map_err(inside)?;
     fields.finish()?;
-    Ok(EndDeviceGroup { mrid, description, functions, devices, names, version })
+    Ok(EndDeviceGroup {
+        mrid,
+        description,
+        functions,
+        devices,
+        names,
+        version,
+    })
 }
 
 fn read_functions(

@@ -29,7 +29,10 @@ impl Name {
     /// A name without a type.
     #[must_use]
     pub fn plain(name: &str) -> Self {
-        Self { name: name.to_owned(), name_type: None }
+        Self {
+            name: name.to_owned(),
+            name_type: None,
+        }
     }
 
     fn read(element: &Element, decode: &Decode<'_>, ns: &str) -> Result<Self, DecodeError> {
@@ -81,7 +84,11 @@ fn read_type(element: &Element, decode: &Decode<'_>, ns: &str) -> Result<NameTyp
         .transpose()
         .map_err(|error: DecodeError| error.inside(element))?;
     fields.finish()?;
-    Ok(NameType { description, name, authority })
+    Ok(NameType {
+        description,
+        name,
+        authority,
+    })
 }
 
 /// `Names`, repeated.
@@ -91,7 +98,10 @@ pub(super) fn read_names<'c>(
     ns: &'c str,
 ) -> Result<Vec<Name>, DecodeError> {
     let names = fields.repeated("Names", MAX_NAMES)?;
-    names.into_iter().map(|name| Name::read(name, decode, ns)).collect()
+    names
+        .into_iter()
+        .map(|name| Name::read(name, decode, ns))
+        .collect()
 }
 
 pub(super) fn write_names(names: &[Name], w: &mut Writer) {
@@ -132,9 +142,11 @@ impl Version {
 
     pub(super) fn write(&self, w: &mut Writer) {
         w.optional("date", self.date.map(format_timestamp).as_deref());
-        for (name, number) in
-            [("major", self.major), ("minor", self.minor), ("revision", self.revision)]
-        {
+        for (name, number) in [
+            ("major", self.major),
+            ("minor", self.minor),
+            ("revision", self.revision),
+        ] {
             w.optional(name, number.map(|n| n.to_string()).as_deref());
         }
     }

@@ -162,7 +162,11 @@ impl UnitMultiplier {
     #[must_use]
     pub fn apply(self, value: f64) -> f64 {
         let scale = 10_f64.powi(self.exponent().abs());
-        if self.exponent() < 0 { value / scale } else { value * scale }
+        if self.exponent() < 0 {
+            value / scale
+        } else {
+            value * scale
+        }
     }
 }
 

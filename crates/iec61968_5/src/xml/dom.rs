@@ -55,6 +55,9 @@ pub enum XmlError {
     Malformed(String),
 }
 
+/// Name as written, and value.
+pub type Attribute = (String, String);
+
 /// An element with everything in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
@@ -63,7 +66,7 @@ pub struct Element {
     /// Name without prefix.
     pub local: String,
     /// Attributes with the prefixes they were written with, declarations left out.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<Attribute>,
     /// Child elements in document order.
     pub children: Vec<Self>,
     /// Text directly in it, comments left out.
@@ -74,7 +77,10 @@ impl Element {
     /// The value of an attribute by its name as written.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether it has this name in this namespace.
@@ -159,13 +165,21 @@ impl Tree {
         };
         let local = local.into_inner().to_owned();
         let attributes = attributes(start)?;
-        self.open.push(Element { ns, local, attributes, children: vec![], text: String::new() });
+        self.open.push(Element {
+            ns,
+            local,
+            attributes,
+            children: vec![],
+            text: String::new(),
+        });
         Ok(())
     }
 
     fn end(&mut self) {
         // The reader has checked that end tags match start tags.
-        let Some(element) = self.open.pop() else { return };
+        let Some(element) = self.open.pop() else {
+            return;
+        };
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
             None => self.root = Some(element),
@@ -177,11 +191,19 @@ impl Tree {
             return Err(XmlError::Character(u32::from(bad)));
         }
         let Some(element) = self.open.last_mut() else {
-            return if text.trim().is_empty() { Ok(()) } else { Err(XmlError::Root) };
+            return if text.trim().is_empty() {
+                Ok(())
+            } else {
+                Err(XmlError::Root)
+            };
         };
         if element.text.len() + text.len() > MAX_TEXT_BYTES {
             // White space between elements is layout, not content.
-            return if text.trim().is_empty() { Ok(()) } else { Err(XmlError::TooMuchText) };
+            return if text.trim().is_empty() {
+                Ok(())
+            } else {
+                Err(XmlError::TooMuchText)
+            };
         }
         element.text.push_str(text);
         Ok(())
@@ -200,7 +222,7 @@ impl Tree {
     }
 }
 
-fn attributes(start: &BytesStart<'_>) -> Result<Vec<(String, String)>, XmlError> {
+fn attributes(start: &BytesStart<'_>) -> Result<Vec<Attribute>, XmlError> {
     let mut kept = vec![];
     for (count, attribute) in start.attributes().enumerate() {
         if count >= MAX_ATTRIBUTES {

@@ -60,7 +60,10 @@ impl DecodeError {
     /// A fault of `element` itself.
     #[must_use]
     pub fn at(element: &Element, fault: Fault) -> Self {
-        Self { path: element.local.clone(), fault }
+        Self {
+            path: element.local.clone(),
+            fault,
+        }
     }
 
     /// The same fault seen from the parent.
@@ -87,7 +90,13 @@ impl<'c> Decode<'c> {
     /// Begins to read the children of `element`, which belong to the namespace `ns`.
     #[must_use]
     pub fn fields<'e>(&self, element: &'e Element, ns: &'c str) -> Fields<'e, 'c> {
-        Fields { decode: *self, element, ns, next: 0, taken: vec![false; element.children.len()] }
+        Fields {
+            decode: *self,
+            element,
+            ns,
+            next: 0,
+            taken: vec![false; element.children.len()],
+        }
     }
 
     fn owns(&self, ns: &str) -> bool {
@@ -115,16 +124,20 @@ impl<'e, 'c> Fields<'e, 'c> {
     pub fn optional(&mut self, local: &'static str) -> Option<&'e Element> {
         let index = match self.decode.mode {
             Mode::Strict => Some(self.next).filter(|next| {
-                self.element.children.get(*next).is_some_and(|child| child.is(self.ns, local))
+                self.element
+                    .children
+                    .get(*next)
+                    .is_some_and(|child| child.is(self.ns, local))
             }),
-            Mode::Lenient => self
-                .element
-                .children
-                .iter()
-                .zip(&self.taken)
-                .position(|(child, taken)| {
-                    !taken && child.local == local && self.decode.owns(&child.ns)
-                }),
+            Mode::Lenient => {
+                self.element
+                    .children
+                    .iter()
+                    .zip(&self.taken)
+                    .position(|(child, taken)| {
+                        !taken && child.local == local && self.decode.owns(&child.ns)
+                    })
+            }
         }?;
         self.taken[index] = true;
         self.next = index + 1;
@@ -133,7 +146,8 @@ impl<'e, 'c> Fields<'e, 'c> {
 
     /// A child that has to be there.
     pub fn required(&mut self, local: &'static str) -> Result<&'e Element, DecodeError> {
-        self.optional(local).ok_or_else(|| self.fault(Fault::Missing(local)))
+        self.optional(local)
+            .ok_or_else(|| self.fault(Fault::Missing(local)))
     }
 
     /// Children that repeat.
@@ -182,9 +196,14 @@ impl<'e, 'c> Fields<'e, 'c> {
     /// Ends the reading: whatever has not been taken is an error, unless it is foreign and the
     /// mode is lenient.
     pub fn finish(self) -> Result<(), DecodeError> {
-        let left = self.element.children.iter().zip(&self.taken).find(|(child, taken)| {
-            !**taken && (self.decode.mode == Mode::Strict || self.decode.owns(&child.ns))
-        });
+        let left = self
+            .element
+            .children
+            .iter()
+            .zip(&self.taken)
+            .find(|(child, taken)| {
+                !**taken && (self.decode.mode == Mode::Strict || self.decode.owns(&child.ns))
+            });
         if let Some((child, _)) = left {
             return Err(self.fault(Fault::Unexpected(shortened(&child.local))));
         }
@@ -196,7 +215,9 @@ impl<'e, 'c> Fields<'e, 'c> {
 
     /// Text of a child that may be left out.
     pub fn optional_text(&mut self, local: &'static str) -> Result<Option<&'e str>, DecodeError> {
-        self.optional(local).map(|child| self.text_of(child)).transpose()
+        self.optional(local)
+            .map(|child| self.text_of(child))
+            .transpose()
     }
 
     /// Text of a child that has to be there.
@@ -212,9 +233,14 @@ impl<'e, 'c> Fields<'e, 'c> {
         expected: &'static str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, DecodeError> {
-        let Some(child) = self.optional(local) else { return Ok(None) };
+        let Some(child) = self.optional(local) else {
+            return Ok(None);
+        };
         let text = self.text_of(child)?;
-        let value = || Fault::Value { value: shortened(text), expected };
+        let value = || Fault::Value {
+            value: shortened(text),
+            expected,
+        };
         let bad = || DecodeError::at(child, value()).inside(self.element);
         read(text).map(Some).ok_or_else(bad)
     }

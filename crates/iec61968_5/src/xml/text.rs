@@ -30,7 +30,9 @@ pub fn integer(text: &str) -> Option<i64> {
 /// have them, so they are refused.
 #[must_use]
 pub fn finite_float(text: &str) -> Option<f64> {
-    let lexical = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    let lexical = text
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
     if !lexical {
         return None;
     }
@@ -44,7 +46,11 @@ pub fn finite_float(text: &str) -> Option<f64> {
 pub fn timestamp(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() >= 19 && bytes[10] == b'T' && bytes[13] == b':' && bytes[16] == b':';
-    if !shaped || !bytes.iter().all(|b| b.is_ascii_digit() || b"-+:.TZ".contains(b)) {
+    if !shaped
+        || !bytes
+            .iter()
+            .all(|b| b.is_ascii_digit() || b"-+:.TZ".contains(b))
+    {
         return None;
     }
     let instant = match text.parse::<jiff::Timestamp>() {
@@ -58,13 +64,18 @@ pub fn timestamp(text: &str) -> Option<Timestamp> {
 }
 
 fn has_zone(text: &str) -> bool {
-    text.get(19..).is_none_or(|rest| rest.contains(['Z', '+', '-']))
+    text.get(19..)
+        .is_none_or(|rest| rest.contains(['Z', '+', '-']))
 }
 
 /// Writes an `xs:dateTime` in UTC, with milliseconds only where there are some.
 #[must_use]
 pub fn format_timestamp(at: Timestamp) -> String {
     let limits = (jiff::Timestamp::MIN, jiff::Timestamp::MAX);
-    let millis = at.millis().clamp(limits.0.as_millisecond() + 1, limits.1.as_millisecond());
-    jiff::Timestamp::from_millisecond(millis).unwrap_or(limits.1).to_string()
+    let millis = at
+        .millis()
+        .clamp(limits.0.as_millisecond() + 1, limits.1.as_millisecond());
+    jiff::Timestamp::from_millisecond(millis)
+        .unwrap_or(limits.1)
+        .to_string()
 }

@@ -15,7 +15,11 @@ pub struct Writer {
 impl Default for Writer {
     fn default() -> Self {
         let out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-        Self { out, open: vec![], prefix: "" }
+        Self {
+            out,
+            open: vec![],
+            prefix: "",
+        }
     }
 }
 
@@ -92,7 +96,13 @@ pub fn attribute(name: &str, value: &str) -> String {
 /// `text` escaped, with what XML cannot hold replaced.
 #[must_use]
 pub fn escaped(text: &str) -> String {
-    let legal = |c| if is_xml_char(c) { c } else { char::REPLACEMENT_CHARACTER };
+    let legal = |c| {
+        if is_xml_char(c) {
+            c
+        } else {
+            char::REPLACEMENT_CHARACTER
+        }
+    };
     let text: String = text.chars().map(legal).collect();
     escape(text.as_str()).into_owned()
 }

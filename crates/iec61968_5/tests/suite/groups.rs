@@ -22,7 +22,11 @@ fn payload(answer: &ResponseMessage) -> &[EndDeviceGroup] {
 }
 
 fn members(group: &EndDeviceGroup) -> Vec<&str> {
-    group.devices.iter().filter_map(|device| device.mrid.as_deref()).collect()
+    group
+        .devices
+        .iter()
+        .filter_map(|device| device.mrid.as_deref())
+        .collect()
 }
 
 #[test]
@@ -38,20 +42,40 @@ fn two_groups_in_one_message_get_mrids_and_are_shown_whole() {
                 authority: Some((None, "utility".to_owned())),
             }),
         }],
-        version: Some(Version { major: Some(4), minor: Some(2), ..Version::default() }),
+        version: Some(Version {
+            major: Some(4),
+            minor: Some(2),
+            ..Version::default()
+        }),
         ..group("", &["der-1", "der-2"])
     };
-    let west = EndDeviceGroup { mrid: Some("W".to_owned()), ..group("west", &["der-3"]) };
+    let west = EndDeviceGroup {
+        mrid: Some("W".to_owned()),
+        ..group("west", &["der-3"])
+    };
     let answer = scene.ask(CREATE, groups(vec![east.clone(), west]));
     assert_eq!(answer.reply.result, Outcome::Ok);
     assert_eq!(errors(&answer), [("0.0", "", "")]);
-    assert_eq!((answer.header.verb.as_str(), answer.header.noun.as_str()), ("reply", "DERGroups"));
+    assert_eq!(
+        (answer.header.verb.as_str(), answer.header.noun.as_str()),
+        ("reply", "DERGroups")
+    );
     assert_eq!(answer.header.correlation_id.as_deref(), Some("m-1"));
     assert_eq!(answer.header.source.as_deref(), Some("wattfold"));
-    let [first, second] = payload(&answer) else { panic!("two groups") };
-    assert!(first.mrid.as_deref().is_some_and(|mrid| mrid.starts_with("minted-")));
+    let [first, second] = payload(&answer) else {
+        panic!("two groups")
+    };
+    assert!(
+        first
+            .mrid
+            .as_deref()
+            .is_some_and(|mrid| mrid.starts_with("minted-"))
+    );
     assert_eq!(first.description, east.description);
-    assert_eq!((first.functions, &first.names), (east.functions, &east.names));
+    assert_eq!(
+        (first.functions, &first.names),
+        (east.functions, &east.names)
+    );
     assert_eq!(members(first), ["der-1", "der-2"]);
     assert_eq!(first.version.and_then(|v| v.major), Some(4));
     assert_eq!(second.mrid.as_deref(), Some("W"));
@@ -62,18 +86,35 @@ fn two_groups_in_one_message_get_mrids_and_are_shown_whole() {
 fn each_group_of_a_message_stands_alone() {
     let mut scene = Scene::new();
     let stranger = group("south", &["der-1", "der-99"]);
-    let taken = EndDeviceGroup { mrid: Some("N".to_owned()), ..group("north", &["der-2"]) };
-    let no_function = EndDeviceGroup { functions: None, ..group("west", &[]) };
+    let taken = EndDeviceGroup {
+        mrid: Some("N".to_owned()),
+        ..group("north", &["der-2"])
+    };
+    let no_function = EndDeviceGroup {
+        functions: None,
+        ..group("west", &[])
+    };
     let asked = groups(vec![taken.clone(), stranger, no_function, taken]);
     let answer = scene.ask(CREATE, asked.clone());
     assert_eq!(answer.reply.result, Outcome::Partial);
     assert_eq!(
         errors(&answer),
-        [("99.2", "FATAL", "south"), ("5.8", "FATAL", "west"), ("6.1", "FATAL", "N")]
+        [
+            ("99.2", "FATAL", "south"),
+            ("5.8", "FATAL", "west"),
+            ("6.1", "FATAL", "N")
+        ]
     );
-    let kinds: Vec<_> =
-        answer.reply.errors.iter().map(|e| e.id.as_ref().and_then(|id| id.kind)).collect();
-    assert_eq!(kinds, [Some(IdKind::Name), Some(IdKind::Name), Some(IdKind::Uuid)]);
+    let kinds: Vec<_> = answer
+        .reply
+        .errors
+        .iter()
+        .map(|e| e.id.as_ref().and_then(|id| id.kind))
+        .collect();
+    assert_eq!(
+        kinds,
+        [Some(IdKind::Name), Some(IdKind::Name), Some(IdKind::Uuid)]
+    );
     assert_eq!(payload(&answer).len(), 1);
     let again = scene.ask(CREATE, asked.clone());
     assert_eq!(again.reply.result, Outcome::Failed);
@@ -82,7 +123,10 @@ fn each_group_of_a_message_stands_alone() {
     scene = Scene::new();
     scene.profile.partial_result = PartialResult::Failed;
     let answer = scene.ask(CREATE, asked);
-    assert_eq!((answer.reply.result, payload(&answer).len()), (Outcome::Failed, 1));
+    assert_eq!(
+        (answer.reply.result, payload(&answer).len()),
+        (Outcome::Failed, 1)
+    );
 }
 
 #[test]
@@ -102,7 +146,10 @@ fn members_may_be_given_by_name() {
 fn a_change_merges() {
     let mut scene = Scene::new();
     let mrid = scene.group("east", &["der-1"]);
-    let add = EndDeviceGroup { functions: None, ..group("east", &["der-3"]) };
+    let add = EndDeviceGroup {
+        functions: None,
+        ..group("east", &["der-3"])
+    };
     let answer = scene.ask(CHANGE, groups(vec![add]));
     let changed = &payload(&answer)[0];
     assert_eq!(members(changed), ["der-1", "der-3"]);
@@ -110,14 +157,17 @@ fn a_change_merges() {
     assert_eq!(changed.version.and_then(|v| v.minor), Some(1));
 
     let rename = EndDeviceGroup {
-        mrid: Some(mrid.clone()),
+        mrid: Some(mrid),
         functions: Some([true; 9]),
         ..group("orient", &[])
     };
     let answer = scene.ask(CHANGE, groups(vec![rename]));
     let changed = &payload(&answer)[0];
     assert_eq!(changed.names, [Name::plain("orient")]);
-    assert_eq!((changed.functions, members(changed).len()), (Some([true; 9]), 2));
+    assert_eq!(
+        (changed.functions, members(changed).len()),
+        (Some([true; 9]), 2)
+    );
 
     let answer = scene.ask(CHANGE, groups(vec![group("east", &[])]));
     assert_eq!(errors(&answer), [("99.1", "FATAL", "east")]);
@@ -131,8 +181,14 @@ fn a_group_is_deleted_unless_it_is_being_dispatched() {
     let asked = dispatches(vec![dispatch("east", &[1.0])]);
     let accepted = scene.ask(Operation::CreateDerGroupDispatches, asked);
     assert_eq!(accepted.reply.result, Outcome::Ok, "{:?}", accepted.reply);
-    let by_mrid = EndDeviceGroup { mrid: Some(mrid.clone()), ..EndDeviceGroup::default() };
-    let by_name = EndDeviceGroup { functions: None, ..group("west", &[]) };
+    let by_mrid = EndDeviceGroup {
+        mrid: Some(mrid.clone()),
+        ..EndDeviceGroup::default()
+    };
+    let by_name = EndDeviceGroup {
+        functions: None,
+        ..group("west", &[])
+    };
     let answer = scene.ask(DELETE, groups(vec![by_mrid, by_name.clone()]));
     assert_eq!(answer.reply.result, Outcome::Partial);
     assert_eq!(errors(&answer), [("6.1", "FATAL", mrid.as_str())]);
@@ -146,19 +202,32 @@ fn groups_are_queried_one_several_or_all() {
     let mut scene = Scene::new();
     let mrid = scene.group("east", &["der-1"]);
     scene.group("west", &["der-2"]);
-    let named = |name: &str| GroupKey { mrid: None, names: vec![Name::plain(name)] };
-    let by_mrid = GroupKey { mrid: Some(mrid), names: vec![] };
+    let named = |name: &str| GroupKey {
+        mrid: None,
+        names: vec![Name::plain(name)],
+    };
+    let by_mrid = GroupKey {
+        mrid: Some(mrid),
+        names: vec![],
+    };
     let mut count = |keys| payload(&scene.ask(QUERY, client::query(keys))).len();
     assert_eq!(count(vec![]), 2);
     assert_eq!(count(vec![by_mrid.clone()]), 1);
     assert_eq!(count(vec![named("west"), by_mrid.clone()]), 2);
-    assert_eq!(count(vec![named("east"), by_mrid]), 1, "one group asked for twice is told once");
+    assert_eq!(
+        count(vec![named("east"), by_mrid]),
+        1,
+        "one group asked for twice is told once"
+    );
     let answer = scene.ask(QUERY, client::query(vec![named("west"), named("north")]));
     assert_eq!(answer.reply.result, Outcome::Partial);
     assert_eq!(errors(&answer), [("99.1", "FATAL", "north")]);
     assert_eq!(payload(&answer).len(), 1);
     let answer = scene.ask(QUERY, client::query(vec![named("north")]));
-    assert_eq!((answer.reply.result, answer.payload), (Outcome::Failed, None));
+    assert_eq!(
+        (answer.reply.result, answer.payload),
+        (Outcome::Failed, None)
+    );
 }
 
 #[test]

@@ -34,7 +34,12 @@ pub(crate) struct Scene {
 impl Scene {
     pub(crate) fn new() -> Self {
         let profile = Profile::default();
-        let mut scene = Self { fleet: Fleet::default(), profile, minted: 0, planner: None };
+        let mut scene = Self {
+            fleet: Fleet::default(),
+            profile,
+            minted: 0,
+            planner: None,
+        };
         for index in 1..=4_u8 {
             let new = NewDer {
                 mrid: CimMrid::new(&format!("der-{index}")).unwrap(),
@@ -55,7 +60,9 @@ impl Scene {
                 modes: Modes::default(),
             };
             let id = fleet::DerId(u32::from(index) - 1);
-            scene.decide(&Command::ReportCapability(id, capability)).unwrap();
+            scene
+                .decide(&Command::ReportCapability(id, capability))
+                .unwrap();
         }
         scene
     }
@@ -83,7 +90,10 @@ impl Scene {
             *minted += 1;
             CimMrid::new(&format!("minted-{minted}")).unwrap()
         };
-        let view = View { fleet: &self.fleet, status: &status };
+        let view = View {
+            fleet: &self.fleet,
+            status: &status,
+        };
         match server::handle(request, &self.profile, &view, &mut mint, NOW) {
             Answer::Reply(response) => (response, 0),
             Answer::Submit(submission) => {
@@ -97,7 +107,11 @@ impl Scene {
 
     pub(crate) fn post(&mut self, body: &str) -> (Response, usize) {
         let content_type = Some(CONTENT_TYPE);
-        self.post_as(&Request { content_type, soap_action: None, body: body.as_bytes() })
+        self.post_as(&Request {
+            content_type,
+            soap_action: None,
+            body: body.as_bytes(),
+        })
     }
 
     pub(crate) fn ask(&mut self, operation: Operation, asked: Asked) -> ResponseMessage {
@@ -124,13 +138,21 @@ pub(crate) fn status(group: &Group) -> GroupStatus {
         p_up_available: Some(Watts::whole(1_500)),
         p_down_available: Some(Watts::whole(4_000)),
         q: Some(Vars::whole(-400)),
-        voltage: Some(Voltage { min_v: 228.5, mean_v: 230.0, max_v: 231.25 }),
+        voltage: Some(Voltage {
+            min_v: 228.5,
+            mean_v: 230.0,
+            max_v: 231.25,
+        }),
         reporting: group.members.len(),
     }
 }
 
 pub(crate) fn body(operation: Operation, asked: Asked) -> String {
-    let sender = Sender { source: "dms".to_owned(), message_id: "m-1".to_owned(), at: NOW };
+    let sender = Sender {
+        source: "dms".to_owned(),
+        message_id: "m-1".to_owned(),
+        at: NOW,
+    };
     client::request(operation, asked, &sender).body
 }
 
@@ -139,7 +161,10 @@ pub(crate) fn groups(groups: Vec<EndDeviceGroup>) -> Asked {
 }
 
 pub(crate) fn group(name: &str, members: &[&str]) -> EndDeviceGroup {
-    let device = |mrid: &&str| EndDevice { mrid: Some((*mrid).to_owned()), names: vec![] };
+    let device = |mrid: &&str| EndDevice {
+        mrid: Some((*mrid).to_owned()),
+        names: vec![],
+    };
     EndDeviceGroup {
         functions: Some([false, false, true, false, false, true, false, false, false]),
         devices: members.iter().map(device).collect(),
