@@ -106,7 +106,9 @@ fn setup_step() -> Result<()> {
 }
 
 fn fmt() -> Result<()> {
-    run(&mut cargo(&["fmt", "--all", "--check"]))
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    let fuzz = "--manifest-path=fuzz/Cargo.toml";
+    run(&mut cargo(&["fmt", fuzz, "--check"]))
 }
 
 fn clippy() -> Result<()> {
