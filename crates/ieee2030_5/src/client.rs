@@ -23,6 +23,8 @@ use std::time::Duration;
 
 use units::Timestamp;
 
+use crate::wire::response::ResponseStatus;
+
 use clock::ServerClock;
 use events::{Due, Events};
 pub use events::{MAX_EVENTS, MAX_PROGRAMS, Outcome, Phase};
@@ -166,11 +168,18 @@ impl Client {
         self.schedule.next_due().into_iter().chain(ahead).min()
     }
 
-    /// Takes in the answer to the request `id`.
-    pub fn on_answer(&mut self, id: u64, answer: Answer<'_>, now: Timestamp) {
-        let Some((job, sent)) = self.in_flight.remove(&id) else {
-            return;
-        };
+    /// Takes in the answer to the request `id`. If that was a response to an event and the server
+    /// has taken it, returns the event's mRID and the response.
+    pub fn on_answer(
+        &mut self,
+        id: u64,
+        answer: Answer<'_>,
+        now: Timestamp,
+    ) -> Option<(u128, ResponseStatus)> {
+        let (job, sent) = self.in_flight.remove(&id)?;
+        let answered = matches!(answer.status, 200..=299) && job == Job::Respond;
+        let taken = self.waiting.front().filter(|_| answered);
+        let taken = taken.map(|due| (due.subject, due.status));
         match answer.status {
             200..=299 => self.succeeded(&job, answer, sent, now),
             301 | 302 | 307 | 308 => self.redirected(&job, answer.location, now),
@@ -182,6 +191,7 @@ impl Client {
             _ => self.schedule.failed(&job, now),
         }
         self.step(now);
+        taken
     }
 
     /// The request `id` got no answer.

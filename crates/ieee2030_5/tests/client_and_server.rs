@@ -1,5 +1,10 @@
 //! The client and the server as values: what one says the other takes, without a socket.
 
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "an integration test is a test module as a whole"
+)]
+
 use std::time::Duration;
 
 use fleet::{
@@ -28,6 +33,7 @@ struct Bench {
     client: Client,
     is_connected: bool,
     evidence: Vec<(ControlId, u8)>,
+    taken: Vec<u8>,
     metered_w: Vec<f64>,
     log: Vec<String>,
 }
@@ -70,22 +76,23 @@ impl Bench {
             client: client(PIN, now),
             is_connected: true,
             evidence: Vec::new(),
+            taken: Vec::new(),
             metered_w: Vec::new(),
             log: Vec::new(),
         };
         let rates = &mut bench.config.poll_rates;
         (rates.program_s, rates.end_device_s, rates.der_s) = (10, 30, 20);
-        bench.command(Command::FoundFleet(Identity {
+        bench.command(&Command::FoundFleet(Identity {
             seed: 1,
             pen: 40_732,
         }));
         bench
     }
 
-    fn command(&mut self, command: Command) {
+    fn command(&mut self, command: &Command) {
         for event in self
             .fleet
-            .decide(&command, self.now)
+            .decide(command, self.now)
             .expect("an accepted command")
         {
             self.fleet.apply(&event);
@@ -93,13 +100,13 @@ impl Bench {
     }
 
     fn enrol(&mut self) {
-        let mrid = CimMrid::new("der-1").unwrap();
-        self.command(Command::EnrolDer(NewDer {
+        let mrid = CimMrid::new("der-1").expect("a valid mRID");
+        self.command(&Command::EnrolDer(NewDer {
             mrid,
-            name: Name::new("battery").unwrap(),
+            name: Name::new("battery").expect("a valid name"),
             kind: DerKind::Storage,
             lfdi: LFDI,
-            pin: Pin::new(PIN).unwrap(),
+            pin: Pin::new(PIN).expect("a valid PIN"),
             registered: false,
         }));
     }
@@ -116,8 +123,8 @@ impl Bench {
             value: w,
             multiplier: 0,
         };
-        let program = self.fleet.der(DER).unwrap().program;
-        self.command(Command::IssueControl(NewControl {
+        let program = self.fleet.der(DER).expect("an enrolled DER").program;
+        self.command(&Command::IssueControl(NewControl {
             der: DER,
             program,
             origin: Origin::Operator,
@@ -127,7 +134,12 @@ impl Bench {
                 ..ControlBase::default()
             },
         }));
-        self.fleet.controls().last().unwrap().mrid.0
+        self.fleet
+            .controls()
+            .last()
+            .expect("the new control")
+            .mrid
+            .0
     }
 
     /// Lets the device and the server talk for `seconds`, in steps of a quarter.
@@ -159,7 +171,9 @@ impl Bench {
                     location: reply.location.as_deref(),
                     body: &reply.body,
                 };
-                self.client.on_answer(request.id, answer, self.now);
+                if let Some(taken) = self.client.on_answer(request.id, answer, self.now) {
+                    self.taken.push(taken.1.0);
+                }
             }
             self.now = self.now.after(Duration::from_millis(250));
         }
@@ -188,10 +202,12 @@ impl Bench {
             server::Answer::Reply(reply) => reply,
             server::Answer::Submit(submission) => {
                 for command in submission.commands {
-                    self.command(command);
+                    self.command(&command);
                 }
                 for document in &submission.documents {
-                    self.resources.apply(document).unwrap();
+                    self.resources
+                        .apply(document)
+                        .expect("a document of the server");
                 }
                 for told in &submission.evidence {
                     if let Evidence::Response(code) = told.evidence {
@@ -280,6 +296,7 @@ fn controls_that_are_known_are_finished_without_the_server_and_answered_when_it_
     codes.sort_unstable();
     assert_eq!(codes, [1, 1, 2, 2, 3, 3]);
     assert_eq!(bench.client.waiting_responses(), 0);
+    assert_eq!(bench.taken, bench.codes());
 }
 
 #[test]
@@ -293,7 +310,7 @@ fn a_replacement_supersedes_and_a_withdrawn_control_is_cancelled() {
     bench.run(30);
     assert_eq!(bench.asked(), Some(Watts::whole(1_500)));
     let id = bench.fleet.controls().last().unwrap().id;
-    bench.command(Command::CancelControl(id));
+    bench.command(&Command::CancelControl(id));
     bench.run(15);
     assert_eq!(bench.asked(), None);
     let phases: std::collections::BTreeMap<_, _> = bench.client.events().collect();
