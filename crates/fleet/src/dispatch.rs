@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use units::{Interval, Timestamp, Watts};
 
-pub use aggregate::Aggregate;
+pub use aggregate::{Aggregate, VoltageSpread};
 pub use assess::Standing;
 pub use limit::LinearLimit;
 pub use plan::{Allocation, Plan, Request, plan};

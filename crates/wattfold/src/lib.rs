@@ -1,3 +1,15 @@
+//! The composition root: configuration, clock, sockets, TLS, accounts and the one binary. Here,
+//! and only here, protocols, domain and store meet.
+
 pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod control_loop;
+pub mod device_listener;
+pub mod enterprise_listener;
+pub mod metrics;
+pub mod node;
 pub mod pki;
+pub mod soap_route;
+pub mod telemetry;
 pub mod tls;

@@ -172,6 +172,17 @@ impl Connector {
     }
 }
 
+/// The common name in the subject of a certificate (DER), `None` when it has none.
+#[must_use]
+pub fn common_name(certificate: &[u8]) -> Option<String> {
+    let certificate = X509::from_der(certificate).ok()?;
+    let mut names = certificate
+        .subject_name()
+        .entries_by_nid(openssl::nid::Nid::COMMONNAME);
+    let name = names.next()?.data().to_string().ok()?;
+    Some(name)
+}
+
 /// The LFDI of the first certificate in a PEM file, as a device needs to know its own.
 pub fn lfdi_of_pem(path: &Path) -> Result<Lfdi, TlsSetupError> {
     let certificates = read_certificates(path)?;

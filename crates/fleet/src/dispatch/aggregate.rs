@@ -18,8 +18,8 @@ pub struct Aggregate {
     pub p: Watts,
     /// Reactive power of the members that are heard.
     pub q: Vars,
-    /// Mean voltage of those that report one, in volts.
-    pub voltage_v: Option<f64>,
+    /// Voltages of those that report one.
+    pub voltage: Option<VoltageSpread>,
     /// How far power could be raised now and held for [`SUSTAINED`].
     pub up: Watts,
     /// How far power could be lowered now and held for [`SUSTAINED`], as a magnitude.
@@ -38,12 +38,37 @@ pub struct Aggregate {
     pub at: Option<Timestamp>,
 }
 
+/// Voltages of several DER, in volts.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct VoltageSpread {
+    /// Lowest.
+    pub min_v: f64,
+    /// Mean.
+    pub mean_v: f64,
+    /// Highest.
+    pub max_v: f64,
+}
+
+impl VoltageSpread {
+    fn of(readings_v: &[f64]) -> Option<Self> {
+        let first = *readings_v.first()?;
+        let bounds = |(min, max): (f64, f64), v: &f64| (min.min(*v), max.max(*v));
+        let (min_v, max_v) = readings_v.iter().fold((first, first), bounds);
+        let mean_v = readings_v.iter().sum::<f64>() / readings_v.len() as f64;
+        Some(Self {
+            min_v,
+            mean_v,
+            max_v,
+        })
+    }
+}
+
 impl World<'_> {
     /// Adds up `ders`.
     #[must_use]
     pub fn aggregate(&self, ders: &[DerId]) -> Aggregate {
         let mut sum = Aggregate::default();
-        let mut voltages = (0.0, 0_u32);
+        let mut voltages_v = Vec::new();
         for der in ders.iter().filter_map(|id| self.fleet.der(*id)) {
             if let Some(settings) = &der.settings {
                 sum.installed_max += settings.p_inject_max;
@@ -60,9 +85,7 @@ impl World<'_> {
                 continue;
             }
             sum.reachable += 1;
-            if let Some(voltage) = observation.voltage_v {
-                voltages = (voltages.0 + voltage.value, voltages.1 + 1);
-            }
+            voltages_v.extend(observation.voltage_v.map(|voltage| voltage.value));
             sum.q += observation.q.map_or(Vars::ZERO, |q| q.value);
             let Some(p) = observation.p else { continue };
             sum.p += p.value;
@@ -74,7 +97,7 @@ impl World<'_> {
                 sum.down += (p.value - range.lo).max(Watts::ZERO);
             }
         }
-        sum.voltage_v = (0 < voltages.1).then(|| voltages.0 / f64::from(voltages.1));
+        sum.voltage = VoltageSpread::of(&voltages_v);
         sum
     }
 }

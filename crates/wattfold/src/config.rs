@@ -1,0 +1,358 @@
+//! Configuration: one TOML file, read once at start; unknown keys are errors.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fleet::dispatch::LinearLimit;
+use fleet::dispatch::assess::Policy;
+use fleet::{DerId, Fleet, Name};
+use serde::Deserialize;
+use thiserror::Error;
+use units::{Percent, Watts};
+
+/// Why a configuration is not usable.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("{path}: {message}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong and where.
+        message: String,
+    },
+    /// A value breaks a rule.
+    #[error("{key}: {rule}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// Which rule.
+        rule: String,
+    },
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// API, console and IEC 61968-5.
+    pub enterprise: Enterprise,
+    /// IEEE 2030.5 for devices; absent: no device listener.
+    pub ieee2030_5: Option<Devices>,
+    /// IEC 61968-5 behaviour.
+    #[serde(default)]
+    pub iec61968_5: Cim,
+    /// The control loop.
+    #[serde(default)]
+    pub control: Control,
+    /// Telemetry.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+    /// Limits over several DER.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
+}
+
+/// The listener of people and enterprise systems.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enterprise {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Server certificate chain (PEM); with it the listener speaks HTTPS.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// CA of client certificates (PEM); with it a client may authenticate by certificate.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// The device listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Devices {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Server certificate chain (PEM).
+    pub cert_chain: PathBuf,
+    /// Its private key (PEM).
+    pub key: PathBuf,
+    /// Trusted SERCA and intermediates (PEM).
+    pub trust: PathBuf,
+    /// `pollRate` told to devices, seconds.
+    #[serde(default = "default_poll_rate_s")]
+    pub poll_rate_s: u32,
+    /// `postRate` told to devices, seconds.
+    #[serde(default = "default_post_rate_s")]
+    pub post_rate_s: u32,
+    /// IANA private enterprise number for our mRIDs.
+    #[serde(default)]
+    pub pen: u32,
+    /// Most connections open at one time.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: usize,
+}
+
+/// IEC 61968-5 behaviour.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cim {
+    /// Refuse what the schema does not allow, instead of making the best of it.
+    #[serde(default)]
+    pub strict: bool,
+    /// Peers whose namespaces differ, by name of their account.
+    #[serde(default)]
+    pub peers: std::collections::BTreeMap<String, Peer>,
+}
+
+/// How one enterprise peer differs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Overrides the general setting.
+    pub strict: Option<bool>,
+    /// Namespace of the message envelope.
+    pub envelope_namespace: Option<String>,
+    /// Start of payload namespaces, before the noun.
+    pub payload_namespace: Option<String>,
+}
+
+/// The control loop.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Control {
+    /// Period of the loop, milliseconds.
+    pub tick_ms: u64,
+    /// Silence after which a DER is not counted on, seconds.
+    pub silent_after_s: u64,
+    /// Time a meter gets to show an effect, beyond the ramp, seconds.
+    pub settle_s: u64,
+    /// Time between deciding a control and its start, seconds.
+    pub lead_s: u64,
+    /// Deviation that still counts as following, percent of a DER's maximum.
+    pub tolerance_pct: f64,
+}
+
+/// Telemetry storage.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// How long samples are kept, days.
+    pub retention_days: u32,
+}
+
+/// A limit over several DER.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// What to call it.
+    pub name: String,
+    /// Most net injection, watts.
+    pub max_export_w: Option<f64>,
+    /// Most net absorption, watts, as a magnitude.
+    pub max_import_w: Option<f64>,
+    /// Which DER: `"all"` or names.
+    #[serde(default)]
+    pub ders: Scope,
+}
+
+/// Which DER a limit is about.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(untagged)]
+pub enum Scope {
+    /// Every DER of the fleet.
+    #[default]
+    All,
+    /// A word; only `all` is one.
+    Word(String),
+    /// These, by name.
+    Names(Vec<String>),
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            tick_ms: 1_000,
+            silent_after_s: 900,
+            settle_s: 60,
+            lead_s: 300,
+            tolerance_pct: 5.0,
+        }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            retention_days: 400,
+        }
+    }
+}
+
+const fn default_poll_rate_s() -> u32 {
+    900
+}
+
+const fn default_post_rate_s() -> u32 {
+    300
+}
+
+const fn default_max_connections() -> usize {
+    20_000
+}
+
+impl Config {
+    /// Reads and checks `path`; relative paths inside are taken from its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file or the key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let parsed: Result<Self, toml::de::Error> = toml::from_str(&text);
+        let mut config = parsed.map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            message: error.to_string(),
+        })?;
+        config.resolve(path.parent().unwrap_or(Path::new(".")));
+        config.check()?;
+        Ok(config)
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        let enterprise = &mut self.enterprise;
+        let optional = [
+            &mut enterprise.tls_cert,
+            &mut enterprise.tls_key,
+            &mut enterprise.client_ca,
+        ];
+        for path in optional.into_iter().flatten() {
+            *path = folder.join(&path);
+        }
+        if let Some(devices) = &mut self.ieee2030_5 {
+            for path in [
+                &mut devices.cert_chain,
+                &mut devices.key,
+                &mut devices.trust,
+            ] {
+                *path = folder.join(&path);
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let value = |key, rule: &str| {
+            Err(ConfigError::Value {
+                key,
+                rule: rule.to_owned(),
+            })
+        };
+        if self.enterprise.tls_cert.is_some() != self.enterprise.tls_key.is_some() {
+            return value(
+                "enterprise.tls_cert",
+                "goes together with enterprise.tls_key",
+            );
+        }
+        if self.enterprise.client_ca.is_some() && self.enterprise.tls_cert.is_none() {
+            return value("enterprise.client_ca", "needs enterprise.tls_cert");
+        }
+        if !(50..=60_000).contains(&self.control.tick_ms) {
+            return value("control.tick_ms", "must be 50 to 60000");
+        }
+        if !(0.1..=50.0).contains(&self.control.tolerance_pct) {
+            return value("control.tolerance_pct", "must be 0.1 to 50");
+        }
+        if self.control.silent_after_s == 0 {
+            return value("control.silent_after_s", "must be at least 1");
+        }
+        for limit in &self.limits {
+            limit.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Control {
+    /// The thresholds of the control loop.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "checked to be at most 50 %"
+        )]
+        let tolerance = Percent::from_hundredths((self.tolerance_pct * 100.0).round() as i32);
+        Policy {
+            silent_after: Duration::from_secs(self.silent_after_s),
+            settle: Duration::from_secs(self.settle_s),
+            lead: Duration::from_secs(self.lead_s),
+            tolerance,
+        }
+    }
+}
+
+impl Limit {
+    fn check(&self) -> Result<(), ConfigError> {
+        let value = |rule: String| {
+            Err(ConfigError::Value {
+                key: "limits",
+                rule,
+            })
+        };
+        if let Err(error) = Name::new(&self.name) {
+            return value(error.to_string());
+        }
+        if matches!(&self.ders, Scope::Word(word) if word != "all") {
+            return value(format!("{}: ders is \"all\" or a list of names", self.name));
+        }
+        let bounds = [self.max_export_w, self.max_import_w];
+        if bounds.iter().flatten().any(|w| !w.is_finite() || *w < 0.0) {
+            return value(format!("{}: bounds are magnitudes in watts", self.name));
+        }
+        if bounds.iter().all(Option::is_none) {
+            return value(format!(
+                "{}: has neither max_export_w nor max_import_w",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// The limit as rows over the DER that `fleet` knows.
+    #[must_use]
+    pub fn rows(&self, fleet: &Fleet) -> Vec<LinearLimit> {
+        let ders: Vec<DerId> = match &self.ders {
+            Scope::All | Scope::Word(_) => fleet.ders().iter().map(|der| der.id).collect(),
+            Scope::Names(names) => {
+                let known = names.iter().filter_map(|name| Name::new(name).ok());
+                let mut ids: Vec<DerId> = known
+                    .filter_map(|name| Some(fleet.der_by_name(&name)?.id))
+                    .collect();
+                ids.sort_unstable();
+                ids.dedup();
+                ids
+            }
+        };
+        let row = |direction: &str, coefficient: f64, max: Option<f64>| {
+            Some(LinearLimit {
+                name: Name::new(&format!("{} {direction}", self.name)).ok()?,
+                terms: ders.iter().map(|id| (*id, coefficient)).collect(),
+                max: Watts::from_f64(max?),
+            })
+        };
+        let export = row("export", 1.0, self.max_export_w);
+        let import = row("import", -1.0, self.max_import_w);
+        export.into_iter().chain(import).collect()
+    }
+}

@@ -1,0 +1,257 @@
+//! The IEEE 2030.5 listener: mutual TLS, HTTP/1.1, one task for each connection.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fleet::Lfdi;
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ieee2030_5::codec::MAX_BODY_BYTES;
+use ieee2030_5::server::Response;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::clock;
+use crate::node::{DeviceRequest, Node};
+use crate::tls::Acceptor;
+
+/// Time a client gets for its TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time a client gets to send a request head, and how long a kept connection may idle.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// Time a client gets to send a body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Bytes of a request head and of pipelined requests that are buffered at most.
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Handshakes under way at one time; more wait their turn, so that a reconnecting fleet does
+/// not starve requests.
+pub const MAX_HANDSHAKES: usize = 64;
+/// Pause after the operating system refuses a connection (out of file descriptors).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What a client that comes in a flood is told to wait, seconds.
+const RETRY_AFTER_S: u32 = 5;
+
+/// Serves devices on `listener` until `stop` turns true.
+pub async fn serve(
+    listener: TcpListener,
+    acceptor: Acceptor,
+    node: Arc<Node>,
+    max_connections: usize,
+    mut stop: watch::Receiver<bool>,
+) {
+    let acceptor = Arc::new(acceptor);
+    let places = Arc::new(Semaphore::new(max_connections));
+    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stop) => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "no connection accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            node.metrics().connection_refused();
+            drop(stream);
+            continue;
+        };
+        let (acceptor, handshakes) = (Arc::clone(&acceptor), Arc::clone(&handshakes));
+        let (node, stop) = (Arc::clone(&node), stop.clone());
+        tokio::spawn(async move {
+            node.metrics().connection_opened();
+            connection((stream, peer), &acceptor, &handshakes, (&node, stop)).await;
+            node.metrics().connection_closed();
+            drop(place);
+        });
+    }
+}
+
+/// Until `stop` turns true or nobody is left who could turn it.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        tracing::debug!("nobody is left who could stop this");
+    }
+}
+
+async fn connection(
+    (stream, peer): (TcpStream, SocketAddr),
+    acceptor: &Acceptor,
+    handshakes: &Semaphore,
+    (node, mut stop): (&Arc<Node>, watch::Receiver<bool>),
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "TCP_NODELAY not set");
+    }
+    let shaken = {
+        let Ok(_turn) = handshakes.acquire().await else {
+            return;
+        };
+        tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await
+    };
+    let (stream, lfdi) = match shaken {
+        Ok(Ok(shaken)) => shaken,
+        Ok(Err(error)) => {
+            node.metrics().handshake(false);
+            let error: &dyn std::error::Error = &error;
+            return tracing::info!(%peer, error, "TLS handshake failed");
+        }
+        Err(_) => {
+            node.metrics().handshake(false);
+            return tracing::info!(%peer, "TLS handshake took too long");
+        }
+    };
+    node.metrics().handshake(true);
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .pipeline_flush(true)
+        .serve_connection(
+            TokioIo::new(stream),
+            service_fn(|request| answer(node, lfdi, request)),
+        );
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = serving.as_mut() => served,
+        () = stopped(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%peer, %lfdi, %error, "connection ended");
+    }
+}
+
+async fn answer(
+    node: &Arc<Node>,
+    lfdi: Lfdi,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    let request = match owned(lfdi, request).await {
+        Ok(request) => request,
+        Err(status) => return Ok(bare(status)),
+    };
+    let now = clock::now();
+    let response = match node.device_at_once(&request, now) {
+        Some(response) => Ok(response),
+        None => node.device(request.clone()).await,
+    };
+    if let Some(der) = node.der_of(lfdi) {
+        node.heard(der, now);
+    }
+    Ok(match response {
+        Ok(mut response) => {
+            if !response.served.is_empty() {
+                node.served(std::mem::take(&mut response.served), now);
+            }
+            note(node, &request, &response);
+            outgoing(response)
+        }
+        Err(unavailable) => {
+            tracing::warn!(%lfdi, %unavailable, "device request refused");
+            let mut response = bare(StatusCode::SERVICE_UNAVAILABLE);
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            response
+        }
+    })
+}
+
+fn note(node: &Node, request: &DeviceRequest, response: &Response) {
+    node.metrics().device_response(response.status);
+    if let Some(reason) = &response.reason {
+        let DeviceRequest {
+            method, path, lfdi, ..
+        } = request;
+        tracing::info!(%lfdi, method, path, status = response.status, reason, "request refused");
+    }
+}
+
+/// The request with its body, at most one byte more of it than is allowed, so that the
+/// protocol itself can refuse it.
+async fn owned(lfdi: Lfdi, request: http::Request<Incoming>) -> Result<DeviceRequest, StatusCode> {
+    let (head, body) = request.into_parts();
+    let text = |name: HeaderName| header(&head.headers, name);
+    let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let body = if matches!(head.method, Method::GET | Method::HEAD) {
+        Bytes::new()
+    } else {
+        let collected = Limited::new(body, MAX_BODY_BYTES + 1).collect();
+        match tokio::time::timeout(BODY_TIMEOUT, collected).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                return Err(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST),
+            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+        }
+    };
+    Ok(DeviceRequest {
+        method: head.method.as_str().to_owned(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        accept: text(ACCEPT),
+        content_type: text(CONTENT_TYPE),
+        body,
+        lfdi,
+    })
+}
+
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+}
+
+fn bare(status: StatusCode) -> http::Response<Full<Bytes>> {
+    let mut response = http::Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+fn outgoing(response: Response) -> http::Response<Full<Bytes>> {
+    let length = response.body.len();
+    let body = if response.head_only {
+        Bytes::new()
+    } else {
+        Bytes::from(response.body)
+    };
+    let mut outgoing = bare(StatusCode::from_u16(response.status).unwrap_or_default());
+    *outgoing.body_mut() = Full::new(body);
+    let headers = outgoing.headers_mut();
+    if let Some(kind) = response.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if response.head_only {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if let Some(Ok(location)) = response.location.map(HeaderValue::try_from) {
+        headers.insert(LOCATION, location);
+    }
+    if let Some(Ok(allow)) = response
+        .allow
+        .map(|methods| HeaderValue::try_from(methods.join(", ")))
+    {
+        headers.insert(ALLOW, allow);
+    }
+    outgoing
+}

@@ -1,0 +1,217 @@
+//! What is counted, for Prometheus.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use store::Batch;
+
+/// Upper bounds of commit times, in seconds.
+const COMMIT_BUCKETS_S: [f64; 10] = [
+    0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0,
+];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Listener {
+    listener: &'static str,
+    status: u32,
+}
+
+/// Every counter of the process.
+pub struct Metrics {
+    registry: Registry,
+    responses: Family<Listener, Counter>,
+    commands: Family<Outcome, Counter>,
+    handshakes: Family<Outcome, Counter>,
+    connections: Gauge,
+    connections_refused: Counter,
+    inputs_dropped: Counter,
+    journal_entries: Counter,
+    delivery_steps: Counter,
+    commit_seconds: Histogram,
+    samples_stored: Counter,
+    samples_shed: Counter,
+    reachable: Gauge,
+    silent: Gauge,
+    uptime: Gauge<f64, AtomicU64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("wattfold");
+        let metrics = Self {
+            responses: Family::default(),
+            commands: Family::default(),
+            handshakes: Family::default(),
+            connections: Gauge::default(),
+            connections_refused: Counter::default(),
+            inputs_dropped: Counter::default(),
+            journal_entries: Counter::default(),
+            delivery_steps: Counter::default(),
+            commit_seconds: Histogram::new(COMMIT_BUCKETS_S),
+            samples_stored: Counter::default(),
+            samples_shed: Counter::default(),
+            reachable: Gauge::default(),
+            silent: Gauge::default(),
+            uptime: Gauge::default(),
+            registry: Registry::default(),
+        };
+        metrics.register(&mut registry);
+        Self {
+            registry,
+            ..metrics
+        }
+    }
+}
+
+impl Metrics {
+    fn register(&self, to: &mut Registry) {
+        to.register(
+            "responses",
+            "Responses by listener and status",
+            self.responses.clone(),
+        );
+        to.register("commands", "Commands by outcome", self.commands.clone());
+        to.register(
+            "handshakes",
+            "Device TLS handshakes by outcome",
+            self.handshakes.clone(),
+        );
+        to.register(
+            "connections",
+            "Device connections open",
+            self.connections.clone(),
+        );
+        let refused = "Device connections refused at the limit";
+        to.register(
+            "connections_refused",
+            refused,
+            self.connections_refused.clone(),
+        );
+        let dropped = "Notes of served controls dropped while the owner was busy";
+        to.register("inputs_dropped", dropped, self.inputs_dropped.clone());
+        to.register(
+            "journal_entries",
+            "Journal entries committed",
+            self.journal_entries.clone(),
+        );
+        to.register(
+            "delivery_steps",
+            "Delivery steps committed",
+            self.delivery_steps.clone(),
+        );
+        let commit = "Time from decision to durability";
+        to.register("commit_seconds", commit, self.commit_seconds.clone());
+        to.register(
+            "samples_stored",
+            "Telemetry samples stored",
+            self.samples_stored.clone(),
+        );
+        to.register(
+            "samples_shed",
+            "Telemetry samples shed",
+            self.samples_shed.clone(),
+        );
+        to.register("ders_reachable", "DER heard lately", self.reachable.clone());
+        to.register(
+            "ders_silent",
+            "DER heard once and silent now",
+            self.silent.clone(),
+        );
+        to.register("uptime_seconds", "Time since start", self.uptime.clone());
+    }
+
+    /// A response went out on the device listener.
+    pub fn device_response(&self, status: u16) {
+        self.response("ieee2030_5", status);
+    }
+
+    /// A response went out on `listener`.
+    pub fn response(&self, listener: &'static str, status: u16) {
+        let labels = Listener {
+            listener,
+            status: u32::from(status),
+        };
+        self.responses.get_or_create(&labels).inc();
+    }
+
+    /// A command was decided.
+    #[expect(
+        clippy::fn_params_excessive_bools,
+        reason = "an outcome as `Result::is_ok` has it"
+    )]
+    pub fn command(&self, accepted: bool) {
+        let outcome = if accepted { "accepted" } else { "rejected" };
+        self.commands.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A TLS handshake ended.
+    #[expect(
+        clippy::fn_params_excessive_bools,
+        reason = "an outcome as `Result::is_ok` has it"
+    )]
+    pub fn handshake(&self, succeeded: bool) {
+        let outcome = if succeeded { "ok" } else { "failed" };
+        self.handshakes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A device connected.
+    pub fn connection_opened(&self) {
+        self.connections.inc();
+    }
+
+    /// A device's connection ended.
+    pub fn connection_closed(&self) {
+        self.connections.dec();
+    }
+
+    /// A connection was closed because too many are open.
+    pub fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
+    /// A note for the owner was dropped.
+    pub fn input_dropped(&self) {
+        self.inputs_dropped.inc();
+    }
+
+    /// A batch became durable `took` after it was decided.
+    pub fn committed(&self, batch: &Batch, took: Duration) {
+        self.journal_entries.inc_by(batch.entries.len() as u64);
+        self.delivery_steps.inc_by(batch.deliveries.len() as u64);
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Telemetry was stored.
+    pub fn samples_stored(&self, count: usize) {
+        self.samples_stored.inc_by(count as u64);
+    }
+
+    /// Telemetry was shed.
+    pub fn samples_shed(&self, count: usize) {
+        self.samples_shed.inc_by(count as u64);
+    }
+
+    /// The exposition text, with what is known only at the time of asking.
+    #[must_use]
+    pub fn text(&self, reachable: u32, silent: u32, uptime: Duration) -> String {
+        self.reachable.set(i64::from(reachable));
+        self.silent.set(i64::from(silent));
+        self.uptime.set(uptime.as_secs_f64());
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(error) => format!("# {error}\n"),
+        }
+    }
+}

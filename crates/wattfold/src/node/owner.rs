@@ -1,0 +1,386 @@
+//! The thread that owns the working state.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use fleet::dispatch::LinearLimit;
+use fleet::{Command, Evidence, Fleet, Lfdi};
+use ieee2030_5::server::{self, Answer, Request, Response, Submission, View};
+use store::{Actor, Batch, Document, DocumentChange, DocumentKey, Store};
+use tokio::sync::oneshot;
+use units::Timestamp;
+
+use super::{AccountChange, AccountError, Durable, Input, Node, Outcomes, Unavailable};
+use crate::clock;
+use crate::config::Limit;
+use crate::control_loop::Inputs;
+
+/// Inputs that share one commit at most; bounds how long the first of them waits.
+const MAX_INPUTS_PER_COMMIT: usize = 1_024;
+
+/// Which listener device documents belong to in the store.
+pub const DOCUMENT_LISTENER: &str = "ieee2030_5";
+/// Version of the shape of device documents.
+const DOCUMENT_VERSION: u32 = 1;
+
+/// A device's request, owned, so that it can wait its turn.
+#[derive(Debug, Clone)]
+pub struct DeviceRequest {
+    /// Method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// Query.
+    pub query: Option<String>,
+    /// `Accept`.
+    pub accept: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// Body.
+    pub body: bytes::Bytes,
+    /// From the client certificate.
+    pub lfdi: Lfdi,
+}
+
+impl DeviceRequest {
+    /// As the protocol crate takes it.
+    #[must_use]
+    pub fn borrowed(&self) -> Request<'_> {
+        Request {
+            method: &self.method,
+            path: &self.path,
+            query: self.query.as_deref(),
+            accept: self.accept.as_deref(),
+            content_type: self.content_type.as_deref(),
+            body: &self.body,
+            lfdi: self.lfdi,
+        }
+    }
+}
+
+/// An answer that waits for the commit.
+enum Pending {
+    Commands(oneshot::Sender<Result<Outcomes, Unavailable>>, Outcomes),
+    Device(
+        oneshot::Sender<Result<Response, Unavailable>>,
+        Box<Submission>,
+    ),
+}
+
+pub(super) struct Owner {
+    node: Arc<Node>,
+    store: Box<dyn Store>,
+    working: Durable,
+    limits: Vec<Limit>,
+    /// `limits` as rows over the fleet, and the number of DER they were made for.
+    rows: (usize, Vec<LinearLimit>),
+    period: Duration,
+    next_tick: Timestamp,
+}
+
+impl Owner {
+    pub(super) fn new(
+        node: Arc<Node>,
+        store: Box<dyn Store>,
+        working: Durable,
+        limits: Vec<Limit>,
+        period: Duration,
+    ) -> Self {
+        let rows = (usize::MAX, Vec::new());
+        Self {
+            node,
+            store,
+            working,
+            limits,
+            rows,
+            period,
+            next_tick: Timestamp::default(),
+        }
+    }
+
+    pub(super) fn run(mut self, inputs: &Receiver<Input>) {
+        let mut stopping = false;
+        while !stopping {
+            let wait = self.next_tick.since(clock::now());
+            let mut taken = Vec::new();
+            match inputs.recv_timeout(wait) {
+                Ok(input) => taken.push(input),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => stopping = true,
+            }
+            taken.extend(inputs.try_iter().take(MAX_INPUTS_PER_COMMIT - taken.len()));
+            stopping |= self.round(taken);
+        }
+    }
+
+    /// Decides what was taken, commits it as one, publishes, answers. Returns whether to stop.
+    fn round(&mut self, taken: Vec<Input>) -> bool {
+        let now = clock::now();
+        let mut batch = Batch {
+            expected_version: self.store.head().version,
+            ..Batch::default()
+        };
+        let mut pending = Vec::new();
+        let mut stop = false;
+        self.refresh_rows();
+        for input in taken {
+            match input {
+                Input::Commands {
+                    actor,
+                    commands,
+                    reply,
+                } => {
+                    let outcomes = self.commands(&actor, &commands, now, &mut batch);
+                    pending.push(Pending::Commands(reply, outcomes));
+                }
+                Input::Device { request, reply } => {
+                    self.device(&request, reply, now, (&mut batch, &mut pending));
+                }
+                Input::Served { controls, at } => {
+                    for control in controls {
+                        self.working
+                            .state
+                            .witness(control, Evidence::Served, at, &mut batch);
+                    }
+                }
+                Input::Account { change, reply } => answer(reply, self.account(change, now)),
+                Input::Accounts { reply } => {
+                    answer(reply, self.store.accounts().map_err(|_| Unavailable::Store));
+                }
+                Input::Stop => stop = true,
+            }
+        }
+        if self.next_tick <= now {
+            self.next_tick = now.after(self.period);
+            self.with_inputs(now, |state, inputs| state.tick(inputs, &mut batch));
+        }
+        let committed = self.commit(&batch, now);
+        self.reply(pending, committed, now);
+        stop
+    }
+
+    /// Limits given as "all" follow enrolment.
+    fn refresh_rows(&mut self) {
+        let ders = self.working.state.fleet.ders().len();
+        if self.rows.0 != ders {
+            let fleet = &self.working.state.fleet;
+            self.rows = (
+                ders,
+                self.limits
+                    .iter()
+                    .flat_map(|limit| limit.rows(fleet))
+                    .collect(),
+            );
+        }
+    }
+
+    fn with_inputs<R>(
+        &mut self,
+        now: Timestamp,
+        act: impl FnOnce(&mut crate::control_loop::State, &Inputs<'_>) -> R,
+    ) -> R {
+        let observations = self
+            .node
+            .observations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let inputs = Inputs {
+            observations: &observations,
+            policy: self.node.policy,
+            limits: &self.rows.1,
+            now,
+        };
+        act(&mut self.working.state, &inputs)
+    }
+
+    fn commands(
+        &mut self,
+        actor: &Actor,
+        commands: &[Command],
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Outcomes {
+        let outcomes = self.with_inputs(now, |state, inputs| {
+            let execute = |command| state.execute(actor, command, inputs, batch);
+            commands.iter().map(execute).collect::<Outcomes>()
+        });
+        for outcome in &outcomes {
+            self.node.metrics.command(outcome.is_ok());
+        }
+        outcomes
+    }
+
+    /// Answers at once what changes nothing; the rest waits for the commit.
+    fn device(
+        &mut self,
+        request: &DeviceRequest,
+        reply: oneshot::Sender<Result<Response, Unavailable>>,
+        now: Timestamp,
+        (batch, pending): (&mut Batch, &mut Vec<Pending>),
+    ) {
+        let view = View {
+            fleet: &self.working.state.fleet,
+            resources: &self.working.resources,
+            config: &self.node.devices,
+        };
+        let submission = match server::handle(&request.borrowed(), &view, now) {
+            Answer::Reply(response) => return answer(reply, Ok(response)),
+            Answer::Submit(submission) => submission,
+        };
+        let actor = Actor::Device(request.lfdi);
+        if let Err(rejection) = self.accept(&actor, &submission.commands, now, batch) {
+            let edition = self.node.devices.edition;
+            return answer(reply, Ok(server::rejected(&rejection, edition)));
+        }
+        for sign in &submission.evidence {
+            self.working
+                .state
+                .witness(sign.control, sign.evidence, sign.at, batch);
+        }
+        for write in &submission.documents {
+            if let Err(error) = self.working.resources.apply(write) {
+                tracing::error!(%error, "a document made by the server itself is not readable");
+            }
+            batch.documents.push(document(write));
+        }
+        pending.push(Pending::Device(reply, submission));
+    }
+
+    /// All commands or none.
+    fn accept(
+        &mut self,
+        actor: &Actor,
+        commands: &[Command],
+        now: Timestamp,
+        batch: &mut Batch,
+    ) -> Result<(), fleet::Rejection> {
+        if 1 < commands.len() {
+            let mut trial: Fleet = self.working.state.fleet.clone();
+            for command in commands {
+                for event in trial.decide(command, now)? {
+                    trial.apply(&event);
+                }
+            }
+        }
+        self.with_inputs(now, |state, inputs| {
+            let mut execute = |command| state.execute(actor, command, inputs, batch);
+            commands
+                .iter()
+                .try_for_each(|command| execute(command).map(drop))
+        })
+    }
+
+    fn account(&mut self, change: AccountChange, now: Timestamp) -> Result<(), AccountError> {
+        let refused = |error: store::CommitError| AccountError::Refused(error.to_string());
+        match change {
+            AccountChange::Create {
+                name,
+                password_hash,
+            } => self
+                .store
+                .create_account(&name, &password_hash, now)
+                .map(drop)
+                .map_err(refused),
+            AccountChange::SetPassword { id, password_hash } => {
+                self.store.set_password(id, &password_hash).map_err(refused)
+            }
+        }
+    }
+
+    /// Makes the batch durable and publishes it; on failure forgets it.
+    fn commit(&mut self, batch: &Batch, now: Timestamp) -> Result<(), Unavailable> {
+        if batch.entries.is_empty() && batch.deliveries.is_empty() && batch.documents.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.store.commit(batch) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "nothing was committed"
+            );
+            self.working = self.node.durable().clone();
+            return Err(Unavailable::Store);
+        }
+        self.node.metrics.committed(batch, clock::now().since(now));
+        self.publish(batch, now);
+        Ok(())
+    }
+
+    fn publish(&self, batch: &Batch, now: Timestamp) {
+        {
+            let mut durable = self
+                .node
+                .durable
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            durable.state.apply_all(batch);
+            for change in &batch.documents {
+                if let Err(error) = durable.resources.apply(&write(change)) {
+                    tracing::error!(%error, "a committed document is not readable");
+                }
+            }
+            durable.at = now;
+            let ders = durable.state.fleet.ders().len();
+            let mut observations = self
+                .node
+                .observations
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            if observations.len() < ders {
+                observations.resize(ders, fleet::Observation::default());
+            }
+        }
+        self.node.bump();
+    }
+
+    fn reply(&self, pending: Vec<Pending>, committed: Result<(), Unavailable>, now: Timestamp) {
+        for waiting in pending {
+            match waiting {
+                Pending::Commands(reply, outcomes) => answer(reply, committed.map(|()| outcomes)),
+                Pending::Device(reply, submission) => {
+                    if committed.is_ok() {
+                        self.node
+                            .observe(submission.der, &submission.measurements, now);
+                    }
+                    answer(reply, committed.map(|()| submission.reply));
+                }
+            }
+        }
+    }
+}
+
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::debug!("nobody waits for this answer any more");
+    }
+}
+
+fn document(write: &server::DocumentWrite) -> DocumentChange {
+    let key = DocumentKey {
+        listener: DOCUMENT_LISTENER.to_owned(),
+        owner: write.der.to_string(),
+        path: write.path.clone(),
+    };
+    match &write.bytes {
+        Some(body) => DocumentChange::Put(Document {
+            key,
+            version: DOCUMENT_VERSION,
+            body: body.clone(),
+        }),
+        None => DocumentChange::Delete(key),
+    }
+}
+
+/// A stored document change as the protocol crate takes it.
+fn write(change: &DocumentChange) -> server::DocumentWrite {
+    let (key, bytes) = match change {
+        DocumentChange::Put(document) => (&document.key, Some(document.body.clone())),
+        DocumentChange::Delete(key) => (key, None),
+    };
+    let der = fleet::DerId(key.owner.parse().unwrap_or(u32::MAX));
+    server::DocumentWrite {
+        der,
+        path: key.path.clone(),
+        bytes,
+    }
+}

@@ -1,0 +1,313 @@
+//! Putting a server together from a configuration and a data directory, and taking it down.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet::{Command, DeliveryState, Evidence, Identity, Observation};
+use ieee2030_5::server::{DocumentWrite, PollRates, Resources, ServerConfig};
+use store::{Actor, Batch, Entry, JournalId, Sqlite, Store};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use units::Timestamp;
+
+use crate::auth::{self, Auth};
+use crate::config::{Config, Devices};
+use crate::control_loop::State;
+use crate::metrics::Metrics;
+use crate::node::{self, AccountChange, Node, Parts};
+use crate::telemetry::Telemetry;
+use crate::tls::{Acceptor, TlsFiles};
+use crate::{api, clock, console, device_listener, enterprise_listener, soap_route, tls};
+
+/// File in the data directory that holds the first password until its owner removes it.
+pub const FIRST_PASSWORD_FILE: &str = "initial_admin_password";
+/// How far back the latest readings are looked for at start.
+const RECALL: Duration = Duration::from_secs(3_600);
+/// How long connections get to end before the process does.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Why a server does not start, or ended.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The data directory is not usable.
+    #[error("data directory {}", path.display())]
+    Data {
+        /// Which directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store can't be opened.
+    #[error("the store can't be opened")]
+    Open(#[from] store::OpenError),
+    /// The store can't be read.
+    #[error("the store can't be read")]
+    Read(#[from] store::ReadError),
+    /// The store can't be written.
+    #[error("the store can't be written")]
+    Commit(#[from] store::CommitError),
+    /// A stored document can't be read.
+    #[error("a device document can't be read")]
+    Document(#[from] ieee2030_5::server::resources::DocumentError),
+    /// TLS of the device listener.
+    #[error("TLS of the device listener")]
+    DeviceTls(#[from] tls::TlsSetupError),
+    /// The enterprise listener.
+    #[error("the enterprise listener")]
+    Enterprise(#[from] enterprise_listener::ListenerError),
+    /// An address can't be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The owner thread can't be started.
+    #[error("the owner thread can't be started")]
+    Thread(#[source] std::io::Error),
+    /// The fleet refuses its own founding.
+    #[error("the fleet can't be founded")]
+    Found(#[from] fleet::Rejection),
+}
+
+/// What has been opened and is not serving yet.
+struct Opened {
+    node: Arc<Node>,
+    owner: std::thread::JoinHandle<()>,
+    auth: Arc<Auth>,
+}
+
+/// Serves until `stop` turns true.
+///
+/// # Errors
+/// [`ServeError`] when something is not usable; nothing serves then.
+pub async fn serve(
+    config: Config,
+    data: &Path,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    let enterprise = listen(config.enterprise.listen).await?;
+    let enterprise_tls = enterprise_listener::tls(&config.enterprise)?;
+    let devices = match &config.ieee2030_5 {
+        None => None,
+        Some(devices) => {
+            let files = TlsFiles {
+                cert_chain: devices.cert_chain.clone(),
+                key: devices.key.clone(),
+                trust: devices.trust.clone(),
+            };
+            Some((listen(devices.listen).await?, Acceptor::new(&files)?, devices.max_connections))
+        }
+    };
+    let opened = open(&config, data)?;
+    let scheme = if enterprise_tls.is_some() { "https" } else { "http" };
+    tracing::info!(url = %format!("{scheme}://{}", config.enterprise.listen), "enterprise listener");
+    let router = router(&opened, &config, scheme);
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(enterprise_listener::serve(enterprise, enterprise_tls, router, stop.clone()));
+    if let Some((listener, acceptor, max_connections)) = devices {
+        let node = Arc::clone(&opened.node);
+        let address = config.ieee2030_5.as_ref().map(|devices| devices.listen);
+        tracing::info!(?address, "IEEE 2030.5 listener");
+        let serving =
+            device_listener::serve(listener, acceptor, node, max_connections, stop.clone());
+        tasks.spawn(serving);
+    }
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        tracing::debug!("nobody is left who could stop the server");
+    }
+    tracing::info!("stopping");
+    if tokio::time::timeout(GRACE, tasks.join_all()).await.is_err() {
+        tracing::warn!("connections did not end in time");
+    }
+    opened.node.stop();
+    if opened.owner.join().is_err() {
+        tracing::error!("the owner thread panicked");
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Router {
+    let soap = soap_route::SoapState {
+        node: Arc::clone(&opened.node),
+        auth: Arc::clone(&opened.auth),
+        config: Arc::new(config.iec61968_5.clone()),
+        scheme,
+    };
+    let api = api::ApiState::new(
+        Arc::clone(&opened.node),
+        Arc::clone(&opened.auth),
+        config.limits.clone(),
+        scheme == "https",
+    );
+    soap_route::router(soap).merge(api::router(api)).merge(console::router())
+}
+
+fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
+    let unusable = |source| ServeError::Data { path: data.to_owned(), source };
+    std::fs::create_dir_all(data).map_err(unusable)?;
+    let mut store = Sqlite::open(data, JournalId(auth::random()))?;
+    let metrics = Arc::new(Metrics::default());
+    let (fleet, head) = store::fold(&store)?;
+    tracing::info!(version = head.version, ders = fleet.ders().len(), "journal folded");
+    let deliveries = store::ledger(&store, &fleet)?;
+    let mut state = State { fleet, deliveries };
+    if head.version == 0 {
+        found(&mut store, &mut state, config.ieee2030_5.as_ref())?;
+    }
+    let first_password = first_account(&mut store)?;
+    if let Some(password) = &first_password {
+        announce(data, password).map_err(unusable)?;
+    }
+    let accounts = store.accounts()?;
+    let auth = Auth::new(accounts.into_iter().map(|account| auth::Account {
+        name: account.name,
+        hash: account.password_hash,
+    }));
+    let resources = resources(&store)?;
+    let retention = Duration::from_secs(u64::from(config.telemetry.retention_days) * 86_400);
+    let telemetry = Telemetry::open(data, retention, Arc::clone(&metrics))?;
+    let observations = recall(&telemetry, &state, clock::now());
+    let parts = Parts {
+        store: Box::new(store),
+        state,
+        resources,
+        telemetry,
+        observations,
+        limits: config.limits.clone(),
+        control: config.control.clone(),
+        devices: device_config(config.ieee2030_5.as_ref())?,
+        metrics,
+    };
+    let (node, owner) = Node::start(parts).map_err(ServeError::Thread)?;
+    Ok(Opened { node, owner, auth: Arc::new(auth) })
+}
+
+/// Gives a new fleet its range of mRIDs.
+fn found(
+    store: &mut Sqlite,
+    state: &mut State,
+    devices: Option<&Devices>,
+) -> Result<(), ServeError> {
+    let now = clock::now();
+    let seed = u64::from_be_bytes(auth::random());
+    let identity = Identity { seed, pen: devices.map_or(0, |devices| devices.pen) };
+    let events = state.fleet.decide(&Command::FoundFleet(identity), now)?;
+    let entry = |event: &fleet::Event| Entry { actor: Actor::System, at: now, event: event.clone() };
+    let entries = events.iter().map(entry).collect();
+    store.commit(&Batch { expected_version: 0, entries, ..Batch::default() })?;
+    events.iter().for_each(|event| state.apply(event));
+    Ok(())
+}
+
+fn first_account(store: &mut Sqlite) -> Result<Option<String>, ServeError> {
+    if !store.accounts()?.is_empty() {
+        return Ok(None);
+    }
+    let (account, password) = auth::first_account();
+    store.create_account(&account.name, &account.hash, clock::now())?;
+    Ok(Some(password))
+}
+
+/// Shows the first password to whoever started the server, and leaves it where only that user
+/// can read it.
+fn announce(data: &Path, password: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = data.join(FIRST_PASSWORD_FILE);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)?;
+    writeln!(file, "{password}")?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "First start: log in as {} with {password}", auth::FIRST_ACCOUNT)?;
+    writeln!(out, "The password is also in {}; change it and delete the file.", path.display())
+}
+
+fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
+    let mut resources = Resources::default();
+    for document in store.documents()? {
+        if document.key.listener != node::DOCUMENT_LISTENER {
+            continue;
+        }
+        let der = fleet::DerId(document.key.owner.parse().unwrap_or(u32::MAX));
+        let write = DocumentWrite { der, path: document.key.path, bytes: Some(document.body) };
+        resources.apply(&write)?;
+    }
+    Ok(resources)
+}
+
+/// The latest readings, and who was heard: a device that was silent before the stop still is,
+/// the others get the usual time to be heard again.
+fn recall(telemetry: &Telemetry, state: &State, now: Timestamp) -> Vec<Observation> {
+    let mut observations = vec![Observation::default(); state.fleet.ders().len()];
+    match telemetry.latest(now.before(RECALL)) {
+        Ok(samples) => {
+            for sample in samples {
+                if let Some(observation) = observations.get_mut(sample.der.index()) {
+                    node::restore(observation, &sample);
+                    observation.last_contact = Some(now);
+                }
+            }
+        }
+        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "no readings"),
+    }
+    for delivery in &state.deliveries {
+        if delivery.state() == DeliveryState::Silent
+            && let Some(entry) = delivery.entries.last()
+            && let Evidence::LastHeard(at) = entry.evidence
+            && let Some(observation) = observations.get_mut(delivery.der.index())
+        {
+            observation.last_contact = Some(at);
+        }
+    }
+    observations
+}
+
+fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {
+    let Some(devices) = devices else { return Ok(ServerConfig::new(fleet::Lfdi([0; 20]))) };
+    let rate = devices.poll_rate_s;
+    Ok(ServerConfig {
+        poll_rates: PollRates {
+            device_capability_s: rate,
+            time_s: rate,
+            end_device_s: rate,
+            der_s: rate,
+            program_s: rate,
+            usage_point_s: rate,
+        },
+        post_rate_s: devices.post_rate_s,
+        ..ServerConfig::new(tls::lfdi_of_pem(&devices.cert_chain)?)
+    })
+}
+
+/// A change of accounts as the API asks for it.
+///
+/// # Errors
+/// [`node::AccountError`] when it is not made.
+pub async fn store_password(
+    node: &Node,
+    account: &auth::Account,
+) -> Result<(), node::AccountError> {
+    let accounts = node.accounts().await?;
+    let found = accounts.into_iter().find(|stored| stored.name == account.name);
+    let password_hash = account.hash.clone();
+    let change = match found {
+        Some(stored) => AccountChange::SetPassword { id: stored.id, password_hash },
+        None => AccountChange::Create { name: account.name.clone(), password_hash },
+    };
+    node.change_account(change).await
+}

@@ -1,0 +1,226 @@
+//! Telemetry: a bounded queue, one thread that writes in batches, and readers of their own.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fleet::DerId;
+use ieee2030_5::translate::metering::{Measurement, Point, Quantity as Measured};
+use store::OpenError;
+use store::telemetry::{Quantity, Sample, Telemetry as File, TelemetryError};
+use units::{Interval, Timestamp};
+
+use crate::clock;
+use crate::metrics::Metrics;
+
+/// Samples that may wait to be written; what comes beyond is shed, and counted.
+pub const MAX_WAITING_SAMPLES: usize = 200_000;
+/// Reports that may wait; a report is a handful of samples.
+const MAX_WAITING_REPORTS: usize = MAX_WAITING_SAMPLES / 4;
+/// Samples written in one transaction at most.
+const MAX_BATCH: usize = 20_000;
+/// How long a sample waits for others to share a transaction with.
+const GATHER: Duration = Duration::from_millis(200);
+/// How often old samples are looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Old samples deleted at one time, so that writing need not wait.
+const SWEEP_CHUNK: usize = 20_000;
+
+/// The handle: record and query.
+#[derive(Clone)]
+pub struct Telemetry {
+    queue: SyncSender<Vec<Sample>>,
+    metrics: Arc<Metrics>,
+    readers: Readers,
+}
+
+/// Where queries read.
+#[derive(Clone)]
+enum Readers {
+    /// A connection of its own for each query.
+    Directory(PathBuf),
+    /// The one that writes; for a node without files.
+    Shared(Arc<Mutex<File>>),
+}
+
+impl Telemetry {
+    /// Opens the telemetry of `directory` and starts its thread.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file can't be used.
+    pub fn open(
+        directory: &Path,
+        retention: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
+        let file = Arc::new(Mutex::new(File::open(directory)?));
+        Ok(Self::start(
+            &file,
+            Readers::Directory(directory.to_owned()),
+            retention,
+            metrics,
+        ))
+    }
+
+    /// Telemetry without a file.
+    ///
+    /// # Errors
+    /// [`store::StorageError`] without memory.
+    pub fn in_memory(metrics: Arc<Metrics>) -> Result<Self, store::StorageError> {
+        let file = Arc::new(Mutex::new(File::in_memory()?));
+        Ok(Self::start(
+            &file,
+            Readers::Shared(Arc::clone(&file)),
+            Duration::MAX,
+            metrics,
+        ))
+    }
+
+    fn start(
+        file: &Arc<Mutex<File>>,
+        readers: Readers,
+        retention: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (queue, reports) = sync_channel(MAX_WAITING_REPORTS);
+        let (file, counters) = (Arc::clone(file), Arc::clone(&metrics));
+        std::thread::spawn(move || write(&file, &reports, retention, &counters));
+        Self {
+            queue,
+            metrics,
+            readers,
+        }
+    }
+
+    /// Queues what `der` measured at its terminals. A full queue sheds the report: telemetry
+    /// never holds up a control.
+    pub fn record(&self, der: DerId, measurements: &[Measurement]) {
+        let own = measurements.iter().filter(|m| m.point == Point::Der);
+        let samples: Vec<Sample> = own.filter_map(|m| sample(der, m)).collect();
+        let count = samples.len();
+        if count != 0 && self.queue.try_send(samples).is_err() {
+            self.metrics.samples_shed(count);
+        }
+    }
+
+    /// The samples of one DER and quantity inside `interval`, the first `limit` of them.
+    ///
+    /// # Errors
+    /// [`TelemetryError`] when the file can't be read.
+    pub fn query(
+        &self,
+        der: DerId,
+        quantity: Quantity,
+        interval: Interval,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
+        self.with_reader(|file| file.query(der, quantity, interval, limit))
+    }
+
+    /// The latest sample of each DER and quantity since then.
+    ///
+    /// # Errors
+    /// [`TelemetryError`] when the file can't be read.
+    pub fn latest(&self, since: Timestamp) -> Result<Vec<Sample>, TelemetryError> {
+        self.with_reader(|file| file.latest(since))
+    }
+
+    /// Runs several queries on one reader.
+    ///
+    /// # Errors
+    /// [`TelemetryError`] when the file can't be read.
+    pub fn with_reader<R>(
+        &self,
+        look: impl FnOnce(&File) -> Result<R, TelemetryError>,
+    ) -> Result<R, TelemetryError> {
+        match &self.readers {
+            Readers::Directory(directory) => match File::open(directory) {
+                Ok(file) => look(&file),
+                Err(OpenError::Storage { source, .. }) => Err(source.into()),
+                Err(_) => Err(TelemetryError::TooMany { max: 0 }),
+            },
+            Readers::Shared(file) => look(&file.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
+fn sample(der: DerId, measurement: &Measurement) -> Option<Sample> {
+    let quantity = match measurement.quantity {
+        Measured::ActivePower => Quantity::P,
+        Measured::ReactivePower => Quantity::Q,
+        Measured::Voltage => Quantity::Voltage,
+        Measured::StateOfCharge => Quantity::Soc,
+        Measured::AvailablePower => Quantity::PAvailable,
+        Measured::Frequency | Measured::Connected => return None,
+    };
+    let Measurement {
+        value, at, quality, ..
+    } = *measurement;
+    Some(Sample {
+        der,
+        quantity,
+        at,
+        value,
+        quality,
+    })
+}
+
+/// A sample as it was measured, to bring back the latest readings at start.
+pub(crate) fn measurement(sample: &Sample) -> Measurement {
+    let quantity = match sample.quantity {
+        Quantity::P => Measured::ActivePower,
+        Quantity::Q => Measured::ReactivePower,
+        Quantity::Voltage => Measured::Voltage,
+        Quantity::Soc => Measured::StateOfCharge,
+        Quantity::PAvailable => Measured::AvailablePower,
+    };
+    Measurement {
+        point: Point::Der,
+        quantity,
+        value: sample.value,
+        at: sample.at,
+        period_s: 0,
+        quality: sample.quality,
+    }
+}
+
+fn write(
+    file: &Mutex<File>,
+    reports: &Receiver<Vec<Sample>>,
+    retention: Duration,
+    metrics: &Metrics,
+) {
+    let mut next_sweep = clock::now().after(SWEEP);
+    loop {
+        let mut samples = match reports.recv_timeout(SWEEP) {
+            Ok(samples) => samples,
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let deadline = clock::now().after(GATHER);
+        while samples.len() < MAX_BATCH {
+            match reports.recv_timeout(deadline.since(clock::now())) {
+                Ok(more) => samples.extend(more),
+                Err(_) => break,
+            }
+        }
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        if !samples.is_empty() {
+            match file.insert(&samples) {
+                Ok(new) => metrics.samples_stored(new),
+                Err(error) => {
+                    metrics.samples_shed(samples.len());
+                    tracing::error!(error = &error as &dyn std::error::Error, "telemetry lost");
+                }
+            }
+        }
+        let now = clock::now();
+        if next_sweep <= now {
+            next_sweep = now.after(SWEEP);
+            if let Err(error) = file.delete_before(now.before(retention), SWEEP_CHUNK) {
+                tracing::error!(error = &error as &dyn std::error::Error, "nothing swept");
+            }
+        }
+    }
+}
