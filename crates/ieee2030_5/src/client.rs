@@ -214,6 +214,11 @@ impl Client {
         self.step(now);
     }
 
+    /// The owner lets the device take part again in what is yet to come.
+    pub fn opt_in(&mut self) {
+        self.events.opt_in();
+    }
+
     /// Every event the device holds, by mRID.
     pub fn events(&self) -> impl Iterator<Item = (u128, Phase)> {
         self.events.phases()

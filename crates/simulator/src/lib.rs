@@ -1,1 +1,12 @@
+//! A feeder with DER on it, and the devices that speak for them.
+//!
+//! [`plant`] and [`feeder`] are physics as pure functions of time. A [`device`] joins a plant to an
+//! IEEE 2030.5 client over real mutual TLS. [`demo`] starts a server, tells a storyline with all of
+//! it and judges the outcome at the meter of the feeder head.
 
+pub mod device;
+pub mod feeder;
+pub mod http;
+pub mod noise;
+pub mod plant;
+pub mod world;

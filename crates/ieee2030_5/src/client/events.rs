@@ -209,6 +209,11 @@ impl Events {
         }
     }
 
+    /// The device takes part again in events that it has yet to meet.
+    pub(super) fn opt_in(&mut self) {
+        self.is_opted_out = false;
+    }
+
     /// Lets time pass: starts, supersedes and completes.
     pub(super) fn step(&mut self, now: Timestamp) {
         for mrid in self.by_rank() {

@@ -303,6 +303,9 @@ fn the_owner_opts_out_of_what_runs_and_what_comes() {
         ends.iter()
             .all(|phase| *phase == Phase::Over(Outcome::OptedOut))
     );
+    events.opt_in();
+    events.learn(SITE, &[control(4, 300, 50)], at(300));
+    assert_eq!(asked(&events), Some(4_000));
 }
 
 #[test]
