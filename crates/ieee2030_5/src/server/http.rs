@@ -1,11 +1,15 @@
 //! What the protocol asks of HTTP: media types, methods, refusals.
 
+use crate::codec::MEDIA_TYPE;
 use crate::codec::read::ReadError;
 use crate::codec::table::Edition;
 use crate::codec::write::write;
-use crate::codec::{MAX_BODY_BYTES, MEDIA_TYPE};
 use crate::translate::{ControlId, Lfdi};
 use crate::wire::error::{Error, ReasonCode};
+
+/// Bytes of a request body. It is less than a document may have, since a server holds one for each of
+/// many connections.
+pub const MAX_REQUEST_BYTES: usize = 128 * 1024;
 
 /// A request as the listener took it off the wire.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +21,7 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     pub accept: Option<&'a str>,
     pub content_type: Option<&'a str>,
-    /// At most one byte more than [`MAX_BODY_BYTES`] is of use.
+    /// At most one byte more than [`MAX_REQUEST_BYTES`] is of use.
     pub body: &'a [u8],
     /// From the client certificate.
     pub lfdi: Lfdi,
@@ -190,8 +194,9 @@ fn is_served(parameter: &str) -> bool {
 ///
 /// Interpretation: a body without a `Content-Type` is taken as `application/sep+xml`.
 pub(super) fn check_content(request: &Request<'_>) -> Result<(), Refusal> {
-    if request.body.len() > MAX_BODY_BYTES {
-        return Err(ReadError::BodyTooLong.into());
+    if request.body.len() > MAX_REQUEST_BYTES {
+        let reason = format!("the body is longer than {MAX_REQUEST_BYTES} bytes");
+        return Err(Refusal::new(413, ReasonCode::RESOURCE_LIMIT, reason));
     }
     let Some(content_type) = request.content_type else {
         return Ok(());

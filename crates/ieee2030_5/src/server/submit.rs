@@ -9,7 +9,7 @@ use super::href::Target;
 use super::http::{self, Refusal};
 use super::resources::{MAX_LOG_EVENTS, MAX_RESPONSES, next_number};
 use super::{ControlEvidence, DocumentWrite, Submission, View};
-use crate::codec::read::{Document, read};
+use crate::codec::read::{Complex, Document, read};
 use crate::codec::simple::HexBinary160;
 use crate::translate::der::OutOfRange;
 use crate::translate::{self, Command, Der, Evidence, Mrid, registered_at, sfdi};
@@ -42,11 +42,14 @@ impl Submitted<'_> {
         }
     }
 
-    fn put<T: crate::codec::read::Complex>(&self, path: &str, value: &T) -> Submission {
+    /// Keeps `value` unless it is what is kept already.
+    fn put<T: Complex + PartialEq>(&self, path: &str, kept: Option<&T>, value: &T) -> Submission {
         let mut submission = self.replying(http::Response::no_content());
-        submission
-            .documents
-            .push(DocumentWrite::put(self.der.id, path, value));
+        if kept != Some(value) {
+            submission
+                .documents
+                .push(DocumentWrite::put(self.der.id, path, value));
+        }
         submission
     }
 
@@ -66,25 +69,26 @@ impl From<OutOfRange> for Refusal {
 }
 
 pub(super) fn submit(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
+    let kept = view.resources.of(submitted.der.id);
     match submitted.target {
         Target::EndDevices => register(submitted),
         Target::EndDevice(_) => put_end_device(submitted, view),
         Target::DeviceInformation(_) => {
             let information: DeviceInformation = read(submitted.body)?;
             submitted.is_sender(information.lfdi)?;
-            Ok(submitted.put("di", &information))
+            Ok(submitted.put("di", kept.information.as_ref(), &information))
         }
-        Target::Capability(_) => put_capability(submitted),
+        Target::Capability(_) => put_capability(submitted, view),
         Target::Settings(_) => put_settings(submitted, view),
         Target::Status(_) => {
             let status: DerStatus = read(submitted.body)?;
-            let mut submission = submitted.put("ders", &status);
+            let mut submission = submitted.put("ders", kept.status.as_ref(), &status);
             submission.measurements = translate::der::status(&status, submitted.now);
             Ok(submission)
         }
         Target::Availability(_) => {
             let availability: DerAvailability = read(submitted.body)?;
-            let mut submission = submitted.put("dera", &availability);
+            let mut submission = submitted.put("dera", kept.availability.as_ref(), &availability);
             submission.measurements = translate::der::availability(&availability, submitted.now);
             Ok(submission)
         }
@@ -125,7 +129,11 @@ fn put_end_device(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submissi
         device_category: device.device_category.or(present.device_category),
         ..what_a_device_says(&device)
     };
-    Ok(submitted.put("edev", &changed))
+    Ok(submitted.put(
+        "edev",
+        view.resources.of(submitted.der.id).end_device.as_ref(),
+        &changed,
+    ))
 }
 
 /// Identity is the certificate's; no body changes it.
@@ -153,10 +161,14 @@ fn what_a_device_says(device: &EndDevice) -> EndDevice {
     }
 }
 
-fn put_capability(submitted: &Submitted<'_>) -> Result<Submission, Refusal> {
+fn put_capability(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
     let capability: DerCapability = read(submitted.body)?;
     let known = translate::der::capability(&capability)?;
-    let mut submission = submitted.put("dercap", &capability);
+    let mut submission = submitted.put(
+        "dercap",
+        view.resources.of(submitted.der.id).capability.as_ref(),
+        &capability,
+    );
     submission
         .commands
         .push(Command::ReportCapability(submitted.der.id, known));
@@ -165,9 +177,9 @@ fn put_capability(submitted: &Submitted<'_>) -> Result<Submission, Refusal> {
 
 fn put_settings(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
     let settings: DerSettings = read(submitted.body)?;
-    let nameplate = view.resources.of(submitted.der.id).capability.as_ref();
-    let known = translate::der::settings(&settings, nameplate)?;
-    let mut submission = submitted.put("derg", &settings);
+    let kept = view.resources.of(submitted.der.id);
+    let known = translate::der::settings(&settings, kept.capability.as_ref())?;
+    let mut submission = submitted.put("derg", kept.settings.as_ref(), &settings);
     submission
         .commands
         .push(Command::ReportSettings(submitted.der.id, known));

@@ -141,3 +141,6 @@ scaled_quantities! {
     ApparentPower(u16) is VoltAmperes;
     WattHour(u16) is WattHours;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 use super::{NEW, OWN, STRANGER, World, end_device, request};
+use crate::codec::MAX_DEPTH;
 use crate::codec::read::read;
 use crate::codec::table::Edition;
 use crate::codec::write::write;
-use crate::codec::{MAX_BODY_BYTES, MAX_DEPTH};
 use crate::server::Response;
+use crate::server::http::MAX_REQUEST_BYTES;
 use crate::wire::error::{Error, ReasonCode};
 
 fn reason(reply: &Response) -> ReasonCode {
@@ -71,8 +72,15 @@ fn wrong_roots_and_namespaces() {
 
 #[test]
 fn oversized_and_deep_bodies() {
-    let long = vec![b' '; MAX_BODY_BYTES + 1];
+    let long = vec![b' '; MAX_REQUEST_BYTES + 1];
     refused_everywhere(&long, 413, ReasonCode::RESOURCE_LIMIT);
+    let mut world = World::new();
+    let mut body = write(&end_device(NEW), Edition::Y2018);
+    body.resize(MAX_REQUEST_BYTES, b' ');
+    assert_eq!(
+        world.send(&request(NEW, "POST", "/edev", &body)).status,
+        201
+    );
     let depth = MAX_DEPTH + 1;
     for root in ["LogEvent", "EndDevice"] {
         let deep = format!(
