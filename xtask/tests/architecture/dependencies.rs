@@ -89,6 +89,7 @@ const ALLOWED: [Allowed; 8] = [
             "tokio-rustls",
             "tokio-stream",
             "toml",
+            "tower",
             "tracing",
             "tracing-subscriber",
             "units",
@@ -96,7 +97,7 @@ const ALLOWED: [Allowed; 8] = [
             "utoipa",
             "uuid",
         ],
-        dev: &["expect-test", "proptest", "tempfile", "tower"],
+        dev: &["expect-test", "proptest", "tempfile"],
     },
     Allowed {
         name: "simulator",
