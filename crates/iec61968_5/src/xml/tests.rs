@@ -53,7 +53,7 @@ fn numbers_are_those_of_xml_schema() {
 
 #[test]
 fn what_is_written_is_read_back() {
-    let text = "<&>\"' ]]> \u{e4}\t\u{1f600}";
+    let text = "<&>\"' ]]> \u{e4}\r\n\t\u{1f600}";
     let mut writer = Writer::default();
     writer.element_with("a", &super::attribute("b", text), |w| {
         w.leaf("c", text);
@@ -62,7 +62,10 @@ fn what_is_written_is_read_back() {
     let document = writer.finish();
     let root = parse(document.as_bytes()).unwrap();
     // An attribute's white space is normalised to blanks.
-    assert_eq!(root.attribute("b"), Some(text.replace('\t', " ").as_str()));
+    assert_eq!(
+        root.attribute("b"),
+        Some(text.replace(['\n', '\t'], " ").as_str())
+    );
     assert_eq!(root.children[0].text, text);
     assert_eq!(root.children[1].text, "\u{fffd}\u{fffd}");
 }

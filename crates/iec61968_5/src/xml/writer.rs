@@ -104,5 +104,6 @@ pub fn escaped(text: &str) -> String {
         }
     };
     let text: String = text.chars().map(legal).collect();
-    escape(text.as_str()).into_owned()
+    // A reader turns a bare carriage return into a line feed.
+    escape(text.as_str()).replace('\r', "&#13;")
 }

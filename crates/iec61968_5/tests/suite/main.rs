@@ -8,6 +8,8 @@ mod dispatches;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod modes;
 #[cfg(test)]
 mod peers;

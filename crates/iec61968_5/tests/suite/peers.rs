@@ -3,12 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use iec61968_5::client;
 use iec61968_5::envelope::Outcome;
 use iec61968_5::message::Operation;
 
-use crate::scene::Scene;
+use units::Timestamp;
+
+use crate::http;
+use crate::scene::{NOW, Scene};
 
 pub(crate) fn schema_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schema")
@@ -76,4 +80,30 @@ fn zeep_loads_every_wsdl_and_its_requests_pass_in_strict_mode() {
             Some(operation.name())
         );
     }
+}
+
+#[test]
+fn zeep_makes_every_call() {
+    for scene in [Scene::new(), Scene::strict()] {
+        let origin = http::serve(scene);
+        let script = "../wattfold/tests/peers/zeep_calls.py";
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+        let members = ["der-1,der-2", "der-3"];
+        let start = NOW.after(Duration::from_secs(60)).since(clock());
+        let printed = succeeds(
+            Command::new(python())
+                .arg(script)
+                .args(["--url", &origin, "--members"])
+                .args(members)
+                .args(["--start-in", &start.as_secs().to_string()]),
+        );
+        assert!(printed.lines().count() > 30, "{printed}");
+    }
+}
+
+/// The script counts from the clock of the machine, the scene has one of its own.
+fn clock() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the script reads the same clock")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_secs(i64::try_from(since.as_secs()).unwrap())
 }
