@@ -14,8 +14,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use ieee2030_5::codec::MAX_BODY_BYTES;
 use ieee2030_5::server::Response;
+use ieee2030_5::server::http::MAX_REQUEST_BYTES;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -188,13 +188,13 @@ async fn owned(lfdi: Lfdi, request: http::Request<Incoming>) -> Result<DeviceReq
     let (head, body) = request.into_parts();
     let text = |name: HeaderName| header(&head.headers, name);
     let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+    if announced.is_some_and(|length| length > MAX_REQUEST_BYTES as u64) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let body = if matches!(head.method, Method::GET | Method::HEAD) {
         Bytes::new()
     } else {
-        let collected = Limited::new(body, MAX_BODY_BYTES + 1).collect();
+        let collected = Limited::new(body, MAX_REQUEST_BYTES + 1).collect();
         match tokio::time::timeout(BODY_TIMEOUT, collected).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
