@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Micro-units in one unit.
 pub const MICRO: i64 = 1_000_000;
 
-const SECONDS_PER_HOUR: i128 = 3_600;
+const MILLIS_PER_HOUR: i64 = 3_600_000;
 
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident, $symbol:literal) => {
@@ -138,9 +138,7 @@ impl Watts {
     /// The energy of this power held for `duration`, rounded towards zero.
     #[must_use]
     pub fn over(self, duration: Duration) -> WattHours {
-        let millis = i128::try_from(duration.as_millis()).unwrap_or(i128::MAX);
-        let micro_wh = i128::from(self.0).saturating_mul(millis) / (SECONDS_PER_HOUR * 1_000);
-        WattHours(saturate(micro_wh))
+        WattHours(scaled(self.0, millis(duration), MILLIS_PER_HOUR))
     }
 }
 
@@ -149,15 +147,21 @@ impl WattHours {
     /// `None` for an empty duration.
     #[must_use]
     pub fn spread_over(self, duration: Duration) -> Option<Watts> {
-        let millis = i128::try_from(duration.as_millis()).unwrap_or(i128::MAX);
-        if millis == 0 {
-            return None;
-        }
-        let micro_w = i128::from(self.0) * SECONDS_PER_HOUR * 1_000 / millis;
-        Some(Watts(saturate(micro_w)))
+        let millis = millis(duration);
+        (millis != 0).then(|| Watts(scaled(self.0, MILLIS_PER_HOUR, millis)))
     }
 }
 
-fn saturate(wide: i128) -> i64 {
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// `value · times / by`, rounded towards zero, saturating. The narrow path is worth having: it is
+/// taken for every DER in every plan.
+fn scaled(value: i64, times: i64, by: i64) -> i64 {
+    if let Some(product) = value.checked_mul(times) {
+        return product / by;
+    }
+    let wide = i128::from(value) * i128::from(times) / i128::from(by);
     i64::try_from(wide).unwrap_or(if wide < 0 { i64::MIN } else { i64::MAX })
 }

@@ -168,7 +168,9 @@ fn the_share_of_a_silent_member_that_holds_its_controls_is_not_given_away() {
 fn what_a_silent_member_never_fetched_is_given_to_others() {
     let mut scene = Scene::new(3_000);
     scene.reconcile(11);
-    (0..9).filter(|control| *control != 6).for_each(|control| scene.respond(control, 1, 20));
+    (0..9)
+        .filter(|control| *control != 6)
+        .for_each(|control| scene.respond(control, 1, 20));
     (1..3).for_each(|der| scene.hear(der, 1_000, 130));
     assert!(matches!(
         scene.cause(130),

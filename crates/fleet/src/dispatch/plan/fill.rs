@@ -50,7 +50,11 @@ impl<'a> State<'a> {
             .targets
             .first()
             .map_or(Duration::ZERO, |(_, t)| t.interval.start.since(request.now));
-        let drawn = previous.iter().map(|p| p.over(lead)).collect();
+        let drawn = if lead.is_zero() {
+            vec![WattHours::ZERO; previous.len()]
+        } else {
+            previous.iter().map(|p| p.over(lead)).collect()
+        };
         Self {
             request,
             slots: Vec::with_capacity(request.members.len()),
@@ -100,6 +104,14 @@ impl<'a> State<'a> {
             unasked,
             residue,
         })
+    }
+
+    /// What the next interval starts from.
+    fn carry_over(&mut self, duration: Duration) {
+        for (index, slot) in self.slots.iter().enumerate() {
+            self.previous[index] = slot.share;
+            self.drawn[index] += slot.share.over(duration);
+        }
     }
 
     /// How much of the interval lies ahead once controls can act.
@@ -376,12 +388,16 @@ impl<'a> State<'a> {
                 given += slot.share;
             }
         }
+        let mut loads = Loads::new(rows, &self.slots);
         let mut left = wanted - given;
         for _ in 0..MAX_ROUNDING_PASSES {
             let before = left;
             for (index, member) in self.request.members.iter().enumerate() {
+                if left == Watts::ZERO {
+                    return left;
+                }
                 if member.role == Role::Controllable {
-                    left -= self.step(index, member, left, rows);
+                    left -= step(&mut self.slots[index], member, left, (index, &mut loads));
                 }
             }
             if left == before {
@@ -389,28 +405,6 @@ impl<'a> State<'a> {
             }
         }
         left
-    }
-
-    /// Moves one member by one wire step towards `left`, if that fits; returns the change.
-    fn step(&mut self, index: usize, member: &Member, left: Watts, rows: &[Row]) -> Watts {
-        let slot = self.slots[index];
-        let moved = if left > Watts::ZERO {
-            member.grid.ceil(slot.share + Watts::from_micro(1))
-        } else if left < Watts::ZERO {
-            member.grid.floor(slot.share - Watts::from_micro(1))
-        } else {
-            return Watts::ZERO;
-        };
-        let change = moved - slot.share;
-        if change.abs() > left.abs() || moved < slot.lo || moved > slot.hi {
-            return Watts::ZERO;
-        }
-        self.slots[index].share = moved;
-        if !rows.is_empty() && self.most_exceeded(rows).is_some() {
-            self.slots[index].share = slot.share;
-            return Watts::ZERO;
-        }
-        change
     }
 
     fn controllable(&self) -> impl Iterator<Item = (usize, &Slot)> {
@@ -427,6 +421,73 @@ impl Slot {
         };
         width.micro() as f64
     }
+}
+
+/// How far each shared limit is from being exceeded while rounding is handed out.
+struct Loads {
+    /// Room left by row, in micro-watts; negative where rounding has gone beyond.
+    room: Vec<f64>,
+    /// By member: the rows that it is part of, with its coefficient.
+    of_member: Vec<Vec<(usize, f64)>>,
+}
+
+impl Loads {
+    fn new(rows: &[Row], slots: &[Slot]) -> Self {
+        let mut of_member = if rows.is_empty() {
+            Vec::new()
+        } else {
+            vec![Vec::new(); slots.len()]
+        };
+        for (row_index, row) in rows.iter().enumerate() {
+            for (index, coefficient) in &row.terms {
+                of_member[*index].push((row_index, *coefficient));
+            }
+        }
+        let room = rows
+            .iter()
+            .map(|row| -row.excess(|index| slots[index].share))
+            .collect();
+        Self { room, of_member }
+    }
+
+    /// Takes the load of `change` by member `index`, unless a limit has no room for it.
+    fn take(&mut self, index: usize, change: Watts) -> bool {
+        let Some(rows) = self.of_member.get(index) else {
+            return true;
+        };
+        let load = |coefficient: f64| coefficient * change.micro() as f64;
+        if rows
+            .iter()
+            .any(|(row, c)| load(*c) > 0.0 && self.room[*row] < load(*c))
+        {
+            return false;
+        }
+        for (row, coefficient) in rows {
+            self.room[*row] -= load(*coefficient);
+        }
+        true
+    }
+}
+
+/// Moves one member by one wire step towards `left`, if that fits; returns the change.
+fn step(
+    slot: &mut Slot,
+    member: &Member,
+    left: Watts,
+    (index, loads): (usize, &mut Loads),
+) -> Watts {
+    let moved = if left > Watts::ZERO {
+        member.grid.ceil(slot.share + Watts::from_micro(1))
+    } else {
+        member.grid.floor(slot.share - Watts::from_micro(1))
+    };
+    let change = moved - slot.share;
+    let fits = change.abs() <= left.abs() && slot.lo <= moved && moved <= slot.hi;
+    if !fits || !loads.take(index, change) {
+        return Watts::ZERO;
+    }
+    slot.share = moved;
+    change
 }
 
 /// The wire value next to the ideal share that lies in range: the one nearer to the start, else
