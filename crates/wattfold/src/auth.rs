@@ -17,6 +17,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, header};
+use store::AccountId;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use units::Timestamp;
@@ -43,6 +44,23 @@ const VERIFY_WAIT: Duration = Duration::from_secs(5);
 /// An account as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
+    /// What the journal calls it.
+    pub id: AccountId,
+    /// User name.
+    pub name: String,
+    /// Argon2id hash of the password in PHC string format.
+    pub hash: String,
+}
+
+impl From<store::Account> for Account {
+    fn from(stored: store::Account) -> Self {
+        Self { id: stored.id, name: stored.name, hash: stored.password_hash }
+    }
+}
+
+/// An account to create.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewAccount {
     /// User name.
     pub name: String,
     /// Argon2id hash of the password in PHC string format.
@@ -61,6 +79,8 @@ pub enum Via {
 /// Someone who has proved who they are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Principal {
+    /// What the journal calls the account.
+    pub account: AccountId,
     /// Name of the account.
     pub name: String,
     /// How it was proved.
@@ -113,7 +133,7 @@ pub struct NewSession {
 /// Accounts, and who has proved to own one.
 #[derive(Debug)]
 pub struct Auth {
-    accounts: Mutex<BTreeMap<String, String>>,
+    accounts: Mutex<BTreeMap<String, Account>>,
     sessions: Mutex<session::Sessions>,
     verified: Mutex<verified::Verified>,
     throttle: Mutex<throttle::Throttle>,
@@ -126,7 +146,7 @@ impl Auth {
     /// With these accounts.
     #[must_use]
     pub fn new(accounts: impl IntoIterator<Item = Account>) -> Self {
-        let accounts = accounts.into_iter().map(|account| (account.name, account.hash));
+        let accounts = accounts.into_iter().map(|account| (account.name.clone(), account));
         Self {
             accounts: Mutex::new(accounts.collect()),
             sessions: Mutex::default(),
@@ -148,16 +168,21 @@ impl Auth {
     ) -> Result<Principal, AuthError> {
         if let Some(authorization) = presented.headers.get(header::AUTHORIZATION) {
             let (name, password) = basic(authorization.as_bytes()).ok_or(AuthError::Wrong)?;
-            self.verify(&name, &password, presented.from, now).await?;
-            return Ok(Principal { name, via: Via::Basic });
+            let account = self.verify(&name, &password, presented.from, now).await?;
+            return Ok(Principal { account, name,
+                via: Via::Basic,
+            });
         }
         let token = session_token(presented.headers).ok_or(AuthError::Missing)?;
         let id = SessionId::of(token);
-        let name = lock(&self.sessions).user(id, now).ok_or(AuthError::Missing)?;
+        let name = lock(&self.sessions)
+            .user(id, now)
+            .ok_or(AuthError::Missing)?;
         if !presented.method.is_safe() && !is_same_site(presented.headers) {
             return Err(AuthError::CrossSite);
         }
-        Ok(Principal { name, via: Via::Session(id) })
+        let account = self.account(&name).ok_or(AuthError::Missing)?;
+        Ok(Principal { account, name, via: Via::Session(id) })
     }
 
     /// Begins a session.
@@ -210,7 +235,9 @@ impl Auth {
         self.verify(&principal.name, current, from, now).await?;
         let new = new.to_owned();
         let hashed = self.blocking(move || password::hash(&new, &random())).await;
-        Ok(Account { name: principal.name.clone(), hash: hashed? })
+        Ok(Account { id: principal.account, name: principal.name.clone(),
+            hash: hashed?,
+        })
     }
 
     /// Puts `account` in force. Its other sessions end, `keep` stays.
@@ -221,7 +248,11 @@ impl Auth {
         };
         lock(&self.sessions).end_all_of(&account.name, kept);
         lock(&self.verified).forget(&account.name);
-        lock(&self.accounts).insert(account.name, account.hash);
+        lock(&self.accounts).insert(account.name.clone(), account);
+    }
+
+    fn account(&self, name: &str) -> Option<AccountId> {
+        lock(&self.accounts).get(name).map(|account| account.id)
     }
 
     async fn verify(
@@ -230,24 +261,28 @@ impl Auth {
         password: &str,
         from: Option<IpAddr>,
         now: Timestamp,
-    ) -> Result<(), AuthError> {
+    ) -> Result<AccountId, AuthError> {
         if MAX_CREDENTIAL_BYTES < name.len() + password.len() {
             return Err(AuthError::Wrong);
         }
         if lock(&self.verified).knows(name, password, now) {
-            return Ok(());
+            return self.account(name).ok_or(AuthError::Wrong);
         }
         if let Some(retry_after_s) = lock(&self.throttle).wait_s(from, now) {
             return Err(AuthError::Throttled { retry_after_s });
         }
         let stored = lock(&self.accounts).get(name).cloned();
-        let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.decoy.clone());
+        let account = stored.as_ref().map(|stored| stored.id);
+        let stored = stored.map_or_else(|| self.decoy.clone(), |stored| stored.hash);
         let given = password.to_owned();
-        let fits = self.blocking(move || password::fits(&given, &stored)).await?;
-        if known && fits {
+        let fits = self
+            .blocking(move || password::fits(&given, &stored))
+            .await?;
+        if let Some(account) = account
+            && fits
+        {
             lock(&self.verified).remember(name, password, now);
-            return Ok(());
+            return Ok(account);
         }
         lock(&self.throttle).failed(from, now);
         Err(AuthError::Wrong)
@@ -262,16 +297,22 @@ impl Auth {
         let Ok(Ok(_turn)) = turn else {
             return Err(AuthError::Overloaded);
         };
-        tokio::task::spawn_blocking(work).await.map_err(|_| AuthError::Overloaded)
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| AuthError::Overloaded)
     }
 }
 
 /// The first account and its password, which is shown once and stored nowhere.
 #[must_use]
-pub fn first_account() -> (Account, String) {
+pub fn first_account() -> (NewAccount, String) {
     let password = one_time_password();
     let hash = password::hash(&password, &random());
-    (Account { name: FIRST_ACCOUNT.to_owned(), hash }, password)
+    (NewAccount { name: FIRST_ACCOUNT.to_owned(),
+            hash,
+        },
+        password,
+    )
 }
 
 /// Random bytes from the operating system.
@@ -286,7 +327,10 @@ pub fn random<const N: usize>() -> [u8; N] {
 fn one_time_password() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let letters = random::<24>().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    let groups: Vec<String> = letters.chunks(6).map(|group| group.iter().collect()).collect();
+    let groups: Vec<String> = letters
+        .chunks(6)
+        .map(|group| group.iter().collect())
+        .collect();
     groups.join("-")
 }
 
@@ -322,7 +366,9 @@ fn is_same_site(headers: &HeaderMap) -> bool {
     let (Some(origin), Some(host)) = (text(header::ORIGIN), text(header::HOST)) else {
         return false;
     };
-    origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
 }
 
 /// What these locks guard is whole after every statement, so a panic elsewhere spoils nothing.

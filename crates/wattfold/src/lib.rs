@@ -1,9 +1,11 @@
 //! The composition root: configuration, clock, sockets, TLS, accounts and the one binary. Here,
 //! and only here, protocols, domain and store meet.
 
+pub mod api;
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod control_loop;
 pub mod device_listener;
 pub mod enterprise_listener;

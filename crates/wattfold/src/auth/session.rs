@@ -41,7 +41,9 @@ impl Sessions {
         self.by_id.retain(|_, session| now < session.expires);
         while MAX_SESSIONS <= self.by_id.len() {
             let first = self.by_id.iter().min_by_key(|(_, session)| session.expires);
-            let Some(first) = first.map(|(id, _)| *id) else { break };
+            let Some(first) = first.map(|(id, _)| *id) else {
+                break;
+            };
             self.by_id.remove(&first);
         }
         let expires = now.after(SESSION_LIFETIME);
@@ -60,7 +62,8 @@ impl Sessions {
     }
 
     pub(super) fn end_all_of(&mut self, user: &str, keep: Option<SessionId>) {
-        self.by_id.retain(|id, session| session.user != user || Some(*id) == keep);
+        self.by_id
+            .retain(|id, session| session.user != user || Some(*id) == keep);
     }
 }
 
@@ -78,7 +81,10 @@ mod tests {
         }
         assert_eq!(sessions.by_id.len(), MAX_SESSIONS);
         assert_eq!(sessions.user(id(0), at(MAX_SESSIONS)), None);
-        assert_eq!(sessions.user(id(1), at(MAX_SESSIONS)).as_deref(), Some("admin"));
+        assert_eq!(
+            sessions.user(id(1), at(MAX_SESSIONS)).as_deref(),
+            Some("admin")
+        );
         assert_eq!(sessions.user(id(1), at(1).after(SESSION_LIFETIME)), None);
     }
 }

@@ -6,18 +6,25 @@ const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
 fn auth() -> (Auth, String) {
-    let (account, password) = first_account();
-    (Auth::new([account]), password)
+    let (NewAccount { name, hash }, password) = first_account();
+    (Auth::new([Account { id: AccountId(1), name, hash }]), password)
 }
 
-async fn ask(auth: &Auth, method: Method, headers: &[(&str, &str)]) -> Result<Principal, AuthError> {
+async fn ask(
+    auth: &Auth,
+    method: Method,
+    headers: &[(&str, &str)],
+) -> Result<Principal, AuthError> {
     let mut request = Request::builder().method(method);
     for (name, value) in headers {
         request = request.header(*name, HeaderValue::from_str(value).unwrap());
     }
     let request = request.body(()).unwrap();
-    let presented =
-        Presented { method: request.method(), headers: request.headers(), from: HERE };
+    let presented = Presented {
+        method: request.method(),
+        headers: request.headers(),
+        from: HERE,
+    };
     auth.authenticate(&presented, NOW).await
 }
 
@@ -29,8 +36,12 @@ fn basic_header(name: &str, password: &str) -> String {
 async fn basic_credentials_are_verified_and_then_remembered() {
     let (auth, password) = auth();
     for _ in 0..2 {
-        let principal =
-            ask(&auth, Method::POST, &[("authorization", &basic_header("admin", &password))]).await;
+        let principal = ask(
+            &auth,
+            Method::POST,
+            &[("authorization", &basic_header("admin", &password))],
+        )
+        .await;
         assert_eq!(principal.unwrap().name, "admin");
     }
     assert!(lock(&auth.verified).knows("admin", &password, NOW));
@@ -54,7 +65,10 @@ async fn what_is_no_credential_is_refused() {
     }
     assert_eq!(ask(&auth, Method::GET, &[]).await, Err(AuthError::Missing));
     let stale = format!("{SESSION_COOKIE}=abc");
-    assert_eq!(ask(&auth, Method::GET, &[("cookie", &stale)]).await, Err(AuthError::Missing));
+    assert_eq!(
+        ask(&auth, Method::GET, &[("cookie", &stale)]).await,
+        Err(AuthError::Missing)
+    );
 }
 
 #[tokio::test]
@@ -62,10 +76,15 @@ async fn a_session_lasts_until_it_is_ended() {
     let (auth, password) = auth();
     let session = auth.log_in("admin", &password, HERE, NOW).await.unwrap();
     let cookie = format!("theme=dark; {SESSION_COOKIE}={}", session.token);
-    let principal = ask(&auth, Method::GET, &[("cookie", &cookie)]).await.unwrap();
+    let principal = ask(&auth, Method::GET, &[("cookie", &cookie)])
+        .await
+        .unwrap();
     assert!(auth.is_current(&principal, NOW) && !auth.is_current(&principal, session.expires));
     auth.log_out(&principal);
-    assert_eq!(ask(&auth, Method::GET, &[("cookie", &cookie)]).await, Err(AuthError::Missing));
+    assert_eq!(
+        ask(&auth, Method::GET, &[("cookie", &cookie)]).await,
+        Err(AuthError::Missing)
+    );
 }
 
 #[tokio::test]
@@ -89,7 +108,10 @@ async fn a_change_by_cookie_has_to_come_from_this_host() {
         vec![cookie, host, ("origin", "https://grid.example:8443")],
         vec![cookie, host, (SAME_SITE_HEADER, "1")],
     ] {
-        assert!(ask(&auth, Method::POST, &headers).await.is_ok(), "{headers:?}");
+        assert!(
+            ask(&auth, Method::POST, &headers).await.is_ok(),
+            "{headers:?}"
+        );
     }
 }
 
@@ -97,7 +119,9 @@ async fn a_change_by_cookie_has_to_come_from_this_host() {
 async fn guessing_is_slowed_down_but_does_not_lock_out_who_is_known() {
     let (auth, password) = auth();
     let good = basic_header("admin", &password);
-    ask(&auth, Method::GET, &[("authorization", &good)]).await.unwrap();
+    ask(&auth, Method::GET, &[("authorization", &good)])
+        .await
+        .unwrap();
     for guess in 0..MAX_FAILURES {
         let bad = basic_header("admin", &guess.to_string());
         let refused = ask(&auth, Method::GET, &[("authorization", &bad)]).await;
@@ -106,7 +130,11 @@ async fn guessing_is_slowed_down_but_does_not_lock_out_who_is_known() {
     let bad = basic_header("admin", "once more");
     let refused = ask(&auth, Method::GET, &[("authorization", &bad)]).await;
     assert_eq!(refused, Err(AuthError::Throttled { retry_after_s: 60 }));
-    assert!(ask(&auth, Method::GET, &[("authorization", &good)]).await.is_ok());
+    assert!(
+        ask(&auth, Method::GET, &[("authorization", &good)])
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -115,11 +143,17 @@ async fn a_new_password_ends_what_the_old_one_began() {
     let session = auth.log_in("admin", &password, HERE, NOW).await.unwrap();
     let kept = auth.log_in("admin", &password, HERE, NOW).await.unwrap();
     let cookie = |session: &NewSession| format!("{SESSION_COOKIE}={}", session.token);
-    let principal = ask(&auth, Method::GET, &[("cookie", &cookie(&kept))]).await.unwrap();
+    let principal = ask(&auth, Method::GET, &[("cookie", &cookie(&kept))])
+        .await
+        .unwrap();
     let change = async |current: &str, new: &str| {
-        auth.change_password(&principal, current, new, HERE, NOW).await
+        auth.change_password(&principal, current, new, HERE, NOW)
+            .await
     };
-    assert_eq!(change(&password, "short").await, Err(PasswordError::TooShort));
+    assert_eq!(
+        change(&password, "short").await,
+        Err(PasswordError::TooShort)
+    );
     let long = "x".repeat(MAX_PASSWORD_BYTES + 1);
     assert_eq!(change(&password, &long).await, Err(PasswordError::TooLong));
     let wrong = Err(PasswordError::Current(AuthError::Wrong));
@@ -130,8 +164,16 @@ async fn a_new_password_ends_what_the_old_one_began() {
     let refused = ask(&auth, Method::GET, &[("authorization", &old)]).await;
     assert_eq!(refused, Err(AuthError::Wrong));
     let new = basic_header("admin", "a new passphrase");
-    assert!(ask(&auth, Method::GET, &[("authorization", &new)]).await.is_ok());
+    assert!(
+        ask(&auth, Method::GET, &[("authorization", &new)])
+            .await
+            .is_ok()
+    );
     let ended = ask(&auth, Method::GET, &[("cookie", &cookie(&session))]).await;
     assert_eq!(ended, Err(AuthError::Missing));
-    assert!(ask(&auth, Method::GET, &[("cookie", &cookie(&kept))]).await.is_ok());
+    assert!(
+        ask(&auth, Method::GET, &[("cookie", &cookie(&kept))])
+            .await
+            .is_ok()
+    );
 }

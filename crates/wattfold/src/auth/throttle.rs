@@ -38,7 +38,10 @@ impl Throttle {
         if MAX_THROTTLED <= self.by_source.len() && !self.by_source.contains_key(&from) {
             self.make_room(now);
         }
-        let failures = self.by_source.entry(from).or_insert(Failures { count: 0, last: now });
+        let failures = self.by_source.entry(from).or_insert(Failures {
+            count: 0,
+            last: now,
+        });
         if WINDOW <= now.since(failures.last) {
             failures.count = 0;
         }
@@ -47,10 +50,16 @@ impl Throttle {
     }
 
     fn make_room(&mut self, now: Timestamp) {
-        self.by_source.retain(|_, failures| now.since(failures.last) < WINDOW);
+        self.by_source
+            .retain(|_, failures| now.since(failures.last) < WINDOW);
         while MAX_THROTTLED <= self.by_source.len() {
-            let oldest = self.by_source.iter().min_by_key(|(_, failures)| failures.last);
-            let Some(oldest) = oldest.map(|(from, _)| *from) else { break };
+            let oldest = self
+                .by_source
+                .iter()
+                .min_by_key(|(_, failures)| failures.last);
+            let Some(oldest) = oldest.map(|(from, _)| *from) else {
+                break;
+            };
             self.by_source.remove(&oldest);
         }
     }
@@ -80,8 +89,14 @@ mod tests {
             throttle.failed(from, NOW);
         }
         assert_eq!(throttle.wait_s(from, NOW), Some(60));
-        assert_eq!(throttle.wait_s(Some("2001:db8::2".parse().unwrap()), NOW), Some(60));
-        assert_eq!(throttle.wait_s(Some("2001:db8:1::1".parse().unwrap()), NOW), None);
+        assert_eq!(
+            throttle.wait_s(Some("2001:db8::2".parse().unwrap()), NOW),
+            Some(60)
+        );
+        assert_eq!(
+            throttle.wait_s(Some("2001:db8:1::1".parse().unwrap()), NOW),
+            None
+        );
         assert_eq!(throttle.wait_s(from, NOW.after(WINDOW)), None);
     }
 

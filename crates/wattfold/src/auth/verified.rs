@@ -20,7 +20,10 @@ pub(super) struct Verified {
 
 impl Verified {
     pub(super) const fn new(key: [u8; 32]) -> Self {
-        Self { key, by_digest: BTreeMap::new() }
+        Self {
+            key,
+            by_digest: BTreeMap::new(),
+        }
     }
 
     pub(super) fn knows(&self, name: &str, password: &str, now: Timestamp) -> bool {
@@ -32,11 +35,14 @@ impl Verified {
         self.by_digest.retain(|_, (_, until)| now < *until);
         while MAX_VERIFIED <= self.by_digest.len() {
             let oldest = self.by_digest.iter().min_by_key(|(_, (_, until))| *until);
-            let Some(oldest) = oldest.map(|(digest, _)| *digest) else { break };
+            let Some(oldest) = oldest.map(|(digest, _)| *digest) else {
+                break;
+            };
             self.by_digest.remove(&oldest);
         }
         let digest = self.digest(name, password);
-        self.by_digest.insert(digest, (name.to_owned(), now.after(REMEMBERED)));
+        self.by_digest
+            .insert(digest, (name.to_owned(), now.after(REMEMBERED)));
     }
 
     pub(super) fn forget(&mut self, name: &str) {

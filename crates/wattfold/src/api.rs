@@ -1,0 +1,351 @@
+//! The HTTP API: one file per noun, the OpenAPI document, and who gets in.
+
+pub mod control;
+pub mod delivery;
+pub mod der;
+pub mod dispatch;
+pub mod group;
+pub mod judgement;
+pub mod page;
+pub mod problem;
+pub mod series;
+pub mod session;
+pub mod stream;
+pub mod summary;
+pub mod telemetry;
+pub mod value;
+
+mod health;
+mod openapi;
+mod request;
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::Router;
+use fleet::dispatch::assess::World;
+use fleet::{CimMrid, Command, DerId, DispatchId, Event};
+use http::request::Parts;
+use http::{HeaderValue, Method, header};
+use store::Actor;
+use store::telemetry::{Quantity, Telemetry as File, TelemetryError};
+use tokio::sync::Semaphore;
+use units::{Interval, Timestamp};
+
+use crate::auth::{Account, Auth, AuthError, Presented, Principal};
+use crate::clock;
+use crate::config::Limit;
+use crate::enterprise_listener::Peer;
+use crate::node::{AccountChange, AccountError, Node, Unavailable};
+
+use self::judgement::Meters;
+use self::problem::{Kind, Problem};
+use self::summary::FeederLimit;
+
+pub use self::openapi::openapi;
+pub use self::request::{BODY_TIMEOUT, MAX_BODY_BYTES};
+
+/// Requests that read telemetry at one time; the others wait.
+pub const MAX_READERS: usize = 4;
+/// Most meter readings that one answer rests on; what goes beyond is left out.
+pub const MAX_METER_READINGS: usize = 1_000_000;
+
+/// What the handlers share.
+pub struct ApiState {
+    node: Arc<Node>,
+    auth: Arc<Auth>,
+    limits: Vec<FeederLimit>,
+    /// Whether the listener speaks TLS, so that cookies may be held to it.
+    secure: bool,
+    started: Timestamp,
+    reading: Semaphore,
+    hub: stream::Hub,
+    readiness: health::Readiness,
+}
+
+type Api = Arc<ApiState>;
+
+impl ApiState {
+    /// The API of `node` for the accounts of `auth`.
+    #[must_use]
+    pub fn new(
+        node: Arc<Node>,
+        auth: Arc<Auth>,
+        limits: Vec<Limit>,
+        tls: Tls,
+    ) -> Arc<Self> {
+        let limits = limits.into_iter().map(|limit| FeederLimit {
+            name: limit.name,
+            max_export_w: limit.max_export_w,
+            max_import_w: limit.max_import_w,
+        });
+        Arc::new(Self {
+            node,
+            auth,
+            limits: limits.collect(),
+            secure: tls == Tls::On,
+            started: clock::now(),
+            reading: Semaphore::new(MAX_READERS),
+            hub: stream::Hub::default(),
+            readiness: health::Readiness::default(),
+        })
+    }
+
+    /// Looks at what is published, judged now.
+    fn world<R>(&self, look: impl FnOnce(&World<'_>) -> R) -> R {
+        let now = clock::now();
+        self.node.read(|published| look(&published.world(now)))
+    }
+
+    /// Decides one command; its events when it is durable.
+    async fn command_one(
+        &self,
+        principal: &Principal,
+        command: Command,
+    ) -> Result<Vec<Event>, Problem> {
+        let outcomes = self.commands(principal, vec![command]).await?;
+        outcomes.into_iter().next().ok_or_else(Problem::lost)?
+    }
+
+    /// Decides commands, each on its own.
+    async fn commands(
+        &self,
+        principal: &Principal,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Result<Vec<Event>, Problem>>, Problem> {
+        let outcomes = self.node.command(Actor::Account(principal.account), commands).await?;
+        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Problem::from)).collect())
+    }
+
+    async fn store_password(&self, account: &Account) -> Result<(), Problem> {
+        let password_hash = account.hash.clone();
+        let change = AccountChange::SetPassword { id: account.id, password_hash };
+        self.node.change_account(change).await.map_err(|error| match error {
+            AccountError::Unavailable(unavailable) => unavailable.into(),
+            AccountError::Refused(_) => Problem::lost(),
+        })
+    }
+
+    /// Reads telemetry off the runtime's threads.
+    async fn telemetry<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&File) -> Result<R, TelemetryError> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let unreadable = || Problem::new(Kind::Overloaded, "telemetry can't be read");
+        let _turn = self.reading.acquire().await.map_err(|_| unreadable())?;
+        let telemetry = self.node.telemetry().clone();
+        let read = tokio::task::spawn_blocking(move || telemetry.with_reader(look)).await;
+        read.map_err(|_| unreadable())?.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "telemetry not read");
+            unreadable()
+        })
+    }
+
+    /// The readings that a judgement of these dispatches rests on.
+    async fn meters(&self, dispatches: &[DispatchId]) -> Result<Meters, Problem> {
+        let wanted = self.world(|world| {
+            let found: Vec<_> =
+                dispatches.iter().filter_map(|id| world.fleet.dispatch(*id)).collect();
+            let index = judgement::controls(world.fleet, &found);
+            let spans = found.iter().flat_map(|dispatch| {
+                let span = judgement::span(dispatch, world.now);
+                let members = judgement::members(world.fleet, dispatch, &index);
+                members.into_iter().map(move |der| (der, span))
+            });
+            spans.collect()
+        });
+        self.meters_of(wanted).await
+    }
+
+    /// The readings of active power of each DER in its time.
+    async fn meters_of(
+        &self,
+        wanted: Vec<(DerId, Option<Interval>)>,
+    ) -> Result<Meters, Problem> {
+        let some = |(der, span): (DerId, Option<Interval>)| {
+            span.filter(|span| !span.duration.is_zero()).map(|span| (der, span))
+        };
+        let wanted: Vec<(DerId, Interval)> = wanted.into_iter().filter_map(some).collect();
+        if wanted.is_empty() {
+            return Ok(Meters::default());
+        }
+        self.telemetry(move |file| meters(file, &wanted)).await
+    }
+}
+
+fn meters(file: &File, wanted: &[(DerId, Interval)]) -> Result<Meters, TelemetryError> {
+    let mut meters = Meters::default();
+    let mut left = MAX_METER_READINGS;
+    for (der, span) in wanted {
+        let samples = file.query(*der, Quantity::P, *span, left)?;
+        left -= samples.len().min(left);
+        let readings = meters.0.entry(*der).or_default();
+        readings.extend(samples.iter().map(|sample| (sample.at, sample.value)));
+    }
+    for readings in meters.0.values_mut() {
+        readings.sort_by_key(|(at, _)| *at);
+        readings.dedup_by_key(|(at, _)| *at);
+    }
+    Ok(meters)
+}
+
+/// Whether a listener speaks TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tls {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+}
+
+/// The routes of the API, of health and of metrics.
+pub fn router(api: Arc<ApiState>) -> Router {
+    let guard = || middleware::from_fn_with_state(Arc::clone(&api), guard);
+    let count = || middleware::from_fn_with_state(Arc::clone(&api), count);
+    let v1 = v1()
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(guard());
+    let metrics = Router::new()
+        .route("/metrics", get(health::metrics))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(guard());
+    let health = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(wrong_method);
+    let root = Router::new().merge(metrics).merge(health);
+    root.nest("/api/v1", v1).layer(count()).with_state(api)
+}
+
+fn v1() -> Router<Api> {
+    Router::new()
+        .route("/openapi.json", get(openapi::document))
+        .route("/summary", get(summary::show))
+        .route("/stream", get(stream::open))
+        .route("/session", get(session::show).post(session::begin).delete(session::end))
+        .route("/session/password", post(session::change_password))
+        .route("/ders", get(der::list).post(der::enrol))
+        .route("/ders/{mrid}", get(der::show))
+        .route("/groups", get(group::list).post(group::create))
+        .route("/groups/{mrid}", get(group::show).patch(group::change).delete(group::delete))
+        .route("/dispatches", get(dispatch::list).post(dispatch::create))
+        .route("/dispatches/{mrid}", get(dispatch::show))
+        .route("/dispatches/{mrid}/cancel", post(dispatch::cancel))
+        .route("/dispatches/{mrid}/deliveries", get(delivery::list))
+        .route("/dispatches/{mrid}/series", get(series::series))
+        .route("/telemetry", get(telemetry::show))
+}
+
+/// Lets in who has proved who they are, and whoever is about to.
+async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let logging_in = request.method() == Method::POST && request.uri().path() == "/session";
+    if !logging_in {
+        let (method, headers) = (request.method().clone(), request.headers().clone());
+        let from = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+        let presented = Presented { method: &method, headers: &headers, from };
+        match api.auth.authenticate(&presented, clock::now()).await {
+            Ok(principal) => {
+                request.extensions_mut().insert(principal);
+            }
+            Err(error) => return refuse(error, &headers),
+        }
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A browser's own script is not told of HTTP basic: the browser would ask its user for a
+/// password over the page.
+fn refuse(error: AuthError, headers: &http::HeaderMap) -> Response {
+    let problem = Problem::from(error);
+    if !matches!(error, AuthError::Missing | AuthError::Wrong) {
+        return problem.into_response();
+    }
+    let script = headers.get("sec-fetch-dest").is_some_and(|dest| dest == "empty");
+    let challenge =
+        if script { "Session realm=\"wattfold\"" } else { "Basic realm=\"wattfold\", charset=\"UTF-8\"" };
+    let challenge = HeaderValue::from_static(challenge);
+    problem.with_header(header::WWW_AUTHENTICATE, challenge).into_response()
+}
+
+async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    api.node.metrics().response("api", response.status().as_u16());
+    response
+}
+
+async fn unknown(request: Request) -> Problem {
+    Problem::new(Kind::NotFound, format!("there is no {}", request.uri().path()))
+}
+
+async fn wrong_method(request: Request) -> Problem {
+    let detail = format!("{} is not known here; see Allow", request.method());
+    Problem::new(Kind::MethodNotAllowed, detail)
+}
+
+/// A random UUID (version 4) as an mRID.
+fn fresh_mrid() -> CimMrid {
+    let uuid = uuid::Builder::from_random_bytes(crate::auth::random()).into_uuid();
+    CimMrid::new(&uuid.to_string()).expect("a UUID has 36 printable characters")
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| AuthError::Missing.into())
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Peer {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _: &S,
+    ) -> Result<Option<Self>, std::convert::Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned())
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        let kind = match error {
+            AuthError::Missing | AuthError::Wrong => Kind::Unauthenticated,
+            AuthError::CrossSite => Kind::CrossSite,
+            AuthError::Throttled { .. } => Kind::TooManyAttempts,
+            AuthError::Overloaded => Kind::Overloaded,
+        };
+        let problem = Self::new(kind, error.to_string());
+        match error {
+            AuthError::Throttled { retry_after_s } => {
+                problem.with_header(header::RETRY_AFTER, HeaderValue::from(retry_after_s))
+            }
+            _ => problem,
+        }
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::new(Kind::Overloaded, unavailable.to_string())
+    }
+}
+
+impl Problem {
+    /// It was accepted, and changed by somebody else before it could be shown.
+    fn lost() -> Self {
+        Self::new(Kind::Conflict, "it was changed or deleted in the meantime")
+    }
+}
+
+
+#[cfg(test)]
+mod tests;

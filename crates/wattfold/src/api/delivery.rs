@@ -1,0 +1,183 @@
+//! What became of a dispatch at each of its members.
+
+use axum::Json;
+use axum::extract::State;
+use fleet::dispatch::Standing;
+use fleet::dispatch::assess::World;
+use fleet::{Control, Dispatch, Origin};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::Api;
+use crate::api::control::{self, DeliveryStep, LedgerEntry};
+use crate::api::der::Kind;
+use crate::api::dispatch::find;
+use crate::api::judgement::{self, Member, Meters, Outcome};
+use crate::api::page::{Direction, Page, PageQuery, Slice};
+use crate::api::problem::Problem;
+use crate::api::request::{Named, Params};
+use crate::api::value::{Time, Value};
+
+/// A DER by name.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DerRef {
+    /// IEC 61968 mRID.
+    pub mrid: String,
+    /// Name.
+    pub name: String,
+    /// Technology.
+    pub kind: Kind,
+}
+
+/// How a member stands with respect to a dispatch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberStanding {
+    /// Reachable, willing and able.
+    Controllable,
+    /// Not heard for too long, or never.
+    Silent,
+    /// Its owner opted out of this dispatch.
+    OptedOut,
+    /// It refused a control of this dispatch.
+    Rejected,
+    /// Its meter shows that it does not follow.
+    NotFollowing,
+    /// Its active power can't be asked for, or it is disconnected.
+    Unable,
+}
+
+impl From<Standing> for MemberStanding {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Controllable => Self::Controllable,
+            Standing::Silent => Self::Silent,
+            Standing::OptedOut => Self::OptedOut,
+            Standing::Rejected => Self::Rejected,
+            Standing::NotFollowing => Self::NotFollowing,
+            Standing::Unable => Self::Unable,
+        }
+    }
+}
+
+/// A control of the dispatch at this member.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DeliveryControl {
+    /// IEEE 2030.5 mRID.
+    pub mrid: String,
+    /// Index of the interval of the schedule that it serves, from 0.
+    pub interval: u32,
+    /// Generation of the plan that asked for it.
+    pub generation: u32,
+    /// When it begins.
+    pub start: Time,
+    /// When it ends.
+    pub end: Time,
+    /// Active power asked, in W, injection positive.
+    pub p_w: Option<f64>,
+    /// How far it has come; null when the ledger has no row for it.
+    pub state: Option<DeliveryStep>,
+    /// The steps that led there.
+    pub entries: Vec<LedgerEntry>,
+}
+
+/// What became of a dispatch at one member.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DeliveryRow {
+    /// Who.
+    pub der: DerRef,
+    /// How far its control of now has come; null when it has none.
+    pub state: Option<DeliveryStep>,
+    /// The outcome so far; null for a member that was never asked.
+    pub verdict: Option<Outcome>,
+    /// How it stands now, or stood at the end.
+    pub standing: MemberStanding,
+    /// Active power asked now, in W, injection positive; null when nothing is.
+    pub asked_w: Option<f64>,
+    /// What its meter last read, in W, injection positive.
+    pub measured_w: Option<Value>,
+    /// Energy asked so far, ramps left out, in Wh, injection positive.
+    pub asked_wh: f64,
+    /// Energy metered in that time, in Wh, injection positive; stretches without readings count
+    /// as nothing.
+    pub delivered_wh: f64,
+    /// When the device last made a request; null when never.
+    pub last_contact_at: Option<Time>,
+    /// Its controls of this dispatch, by start.
+    pub controls: Vec<DeliveryControl>,
+}
+
+/// List what became of a dispatch at its members, in order of their enrolment.
+#[utoipa::path(get, path = "/api/v1/dispatches/{mrid}/deliveries", operation_id = "list_deliveries", tag = "dispatches",
+    params(("mrid" = String, Path, description = "IEC 61968 mRID"), PageQuery),
+    responses((status = 200, body = Page<DeliveryRow>), (status = 404, body = Problem)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Named(mrid): Named,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<Page<DeliveryRow>>, Problem> {
+    let (slice, span) = api.world(|world| {
+        let dispatch = find(world.fleet, &mrid)?;
+        let index = judgement::controls(world.fleet, &[dispatch]);
+        let members = judgement::members(world.fleet, dispatch, &index);
+        let slice = Slice::cut(members.into_iter(), |id| id.0, Direction::Ascending, &query)?;
+        Ok::<_, Problem>((slice, judgement::span(dispatch, world.now)))
+    })?;
+    let wanted: Vec<_> = slice.rows.iter().map(|id| (*id, span)).collect();
+    let meters = api.meters_of(wanted).await?;
+    api.world(|world| {
+        let dispatch = find(world.fleet, &mrid)?;
+        let mut rows = rows(world, dispatch, &slice.rows, &meters).into_iter();
+        Ok(Json(slice.render_all(|_| rows.next())))
+    })
+}
+
+fn rows(
+    world: &World<'_>,
+    dispatch: &Dispatch,
+    members: &[fleet::DerId],
+    meters: &Meters,
+) -> Vec<DeliveryRow> {
+    let index = judgement::controls(world.fleet, &[dispatch]);
+    let judged = judgement::judge(world, dispatch, members, &index, meters);
+    judged.iter().map(|member| row(world, member)).collect()
+}
+
+fn row(world: &World<'_>, member: &Member<'_>) -> DeliveryRow {
+    let observation = world.observation(member.der.id);
+    let running = member.current.filter(|c| c.interval.contains(world.now) && c.cancelled.is_none());
+    DeliveryRow {
+        der: DerRef {
+            mrid: member.der.mrid.to_string(),
+            name: member.der.name.to_string(),
+            kind: member.der.kind.into(),
+        },
+        state: member.state.map(DeliveryStep::from),
+        verdict: member.verdict.map(Outcome::from),
+        standing: member.standing.into(),
+        asked_w: running.and_then(control::asked_w),
+        measured_w: observation.p.map(Value::of_watts),
+        asked_wh: member.energy.asked.as_f64(),
+        delivered_wh: member.energy.metered.as_f64(),
+        last_contact_at: observation.last_contact.map(Time),
+        controls: member.controls.iter().map(|c| delivery_control(world, c)).collect(),
+    }
+}
+
+fn delivery_control(world: &World<'_>, control: &Control) -> DeliveryControl {
+    let delivery = world.deliveries.get(control.id.index());
+    let (interval, generation) = match control.origin {
+        Origin::Dispatch { interval, generation, .. } => (interval, generation),
+        Origin::Operator => (0, 0),
+    };
+    DeliveryControl {
+        mrid: control.mrid.to_string(),
+        interval,
+        generation,
+        start: control.interval.start.into(),
+        end: control.interval.end().into(),
+        p_w: control::asked_w(control),
+        state: delivery.map(|d| d.state().into()),
+        entries: control::entries(delivery),
+    }
+}

@@ -1,0 +1,507 @@
+//! DER: what is enrolled, what it does now, and what it has been asked.
+
+#![expect(unused_qualifications, reason = "what `utoipa::path` expands to has them")]
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use fleet::dispatch::assess::World;
+use fleet::{
+    CimMrid, Command, Der, DerId, DerKind, Event, Fleet, Lfdi, Mode, Modes, Name, NewDer, Pin,
+    Registration,
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use units::{VoltAmperes, Vars, WattHours, Watts};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::control::{self, ControlInForce, ControlRow};
+use crate::api::page::{Direction, Page, PageQuery, Slice};
+use crate::api::problem::Problem;
+use crate::api::request::{Body, Named, OneOrMany, Params};
+use crate::api::value::{Time, Value};
+use crate::api::{Api, fresh_mrid};
+use crate::auth::Principal;
+
+/// Most DER enrolled by one request.
+pub const MAX_ENROLMENTS: usize = 1_000;
+/// Most characters of a filter.
+pub const MAX_FILTER_CHARS: usize = 64;
+/// Most controls shown with one DER, the ones that begin last.
+pub const MAX_CONTROLS_SHOWN: usize = 200;
+
+/// The technology of a DER.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Photovoltaic inverter.
+    Pv,
+    /// Stationary storage.
+    Storage,
+    /// Electric-vehicle charger.
+    EvCharger,
+    /// Controllable load.
+    Load,
+    /// Dispatchable generator.
+    Generator,
+}
+
+impl From<DerKind> for Kind {
+    fn from(kind: DerKind) -> Self {
+        match kind {
+            DerKind::Pv => Self::Pv,
+            DerKind::Storage => Self::Storage,
+            DerKind::EvCharger => Self::EvCharger,
+            DerKind::Load => Self::Load,
+            DerKind::Generator => Self::Generator,
+        }
+    }
+}
+
+impl From<Kind> for DerKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Pv => Self::Pv,
+            Kind::Storage => Self::Storage,
+            Kind::EvCharger => Self::EvCharger,
+            Kind::Load => Self::Load,
+            Kind::Generator => Self::Generator,
+        }
+    }
+}
+
+/// How far enrolment has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationState {
+    /// Its certificate is known here; the device has yet to register itself.
+    Authorised,
+    /// It has an `EndDevice` of its own.
+    Registered,
+}
+
+/// Whether a DER is heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Contact {
+    /// Heard lately.
+    Reachable,
+    /// Heard once, but not lately.
+    Silent,
+    /// Never heard.
+    NeverHeard,
+}
+
+/// A DER in a list.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DerRow {
+    /// IEC 61968 mRID.
+    pub mrid: String,
+    /// Name, unique in the fleet.
+    pub name: String,
+    /// Technology.
+    pub kind: Kind,
+    /// IEEE 2030.5 long-form device identifier, 40 hexadecimal digits.
+    pub lfdi: String,
+    /// IEEE 2030.5 short-form device identifier, decimal with check digit.
+    pub sfdi: u64,
+    /// How far enrolment has come.
+    pub registration: RegistrationState,
+    /// Whether it is heard.
+    pub state: Contact,
+    /// When the device last made a request; null when never.
+    pub last_contact_at: Option<Time>,
+    /// Active power in W, injection positive.
+    pub p_w: Option<Value>,
+    /// Reactive power in var, injection positive.
+    pub q_var: Option<Value>,
+    /// Voltage in V.
+    pub voltage_v: Option<Value>,
+    /// State of charge in percent, 0 to 100.
+    pub soc_pct: Option<Value>,
+    /// The highest injection it could give now, in W.
+    pub p_available_w: Option<Value>,
+    /// Maximum injection as set, else as rated, in W, a magnitude; null before it has reported.
+    pub p_inject_max_w: Option<f64>,
+    /// Maximum absorption as set, else as rated, in W, a magnitude; null before it has reported.
+    pub p_absorb_max_w: Option<f64>,
+    /// The control that decides its active power now; null when none does.
+    pub control: Option<ControlInForce>,
+    /// mRIDs of the groups it is a member of.
+    pub groups: Vec<String>,
+}
+
+/// Nameplate: fixed by the manufacturer.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct CapabilityView {
+    /// Active power rating, injection, in W, a magnitude.
+    pub p_inject_max_w: f64,
+    /// Active power rating, absorption, in W, a magnitude.
+    pub p_absorb_max_w: f64,
+    /// Apparent power rating in VA.
+    pub s_max_va: Option<f64>,
+    /// Reactive power rating, injection, in var, a magnitude.
+    pub q_inject_max_var: Option<f64>,
+    /// Reactive power rating, absorption, in var, a magnitude.
+    pub q_absorb_max_var: Option<f64>,
+    /// Energy storage capacity in Wh.
+    pub energy_max_wh: Option<f64>,
+    /// Control modes it supports, by their IEEE 2030.5 names.
+    pub modes: Vec<String>,
+}
+
+/// Settings: what the installation has been set to.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct SettingsView {
+    /// Maximum injection in W, a magnitude.
+    pub p_inject_max_w: f64,
+    /// Maximum absorption in W, a magnitude.
+    pub p_absorb_max_w: f64,
+    /// Maximum apparent power in VA.
+    pub s_max_va: Option<f64>,
+    /// Usable energy in Wh.
+    pub energy_max_wh: Option<f64>,
+    /// Steepest change of active power in W/s; null when unlimited.
+    pub ramp_w_per_s: Option<f64>,
+    /// Control modes enabled, by their IEEE 2030.5 names.
+    pub modes: Vec<String>,
+    /// When the device last changed them, by its own clock.
+    pub updated_at: Time,
+}
+
+/// A DER with everything known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct DerDetail {
+    /// What a list shows of it.
+    #[serde(flatten)]
+    pub row: DerRow,
+    /// IEEE 2030.5 registration PIN, the check digit last.
+    pub pin: u32,
+    /// Nameplate; null before it has reported.
+    pub capability: Option<CapabilityView>,
+    /// Settings; null before it has reported.
+    pub settings: Option<SettingsView>,
+    /// Its controls that are not long over, the one that begins last first.
+    pub controls: Vec<ControlRow>,
+}
+
+/// Which DER are wanted.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DerQuery {
+    /// Part of the name, mRID or LFDI, in any case.
+    pub filter: Option<String>,
+    /// Whether it is heard.
+    #[param(inline)]
+    pub state: Option<Contact>,
+    /// mRID of a group it is a member of.
+    pub group: Option<String>,
+    /// Most items to answer with, 1 to 1000; 100 without it.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub after: Option<u32>,
+}
+
+/// A DER to enrol.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Enrolment {
+    /// Name, unique in the fleet, 1 to 64 characters.
+    pub name: String,
+    /// Technology.
+    pub kind: Kind,
+    /// LFDI of its certificate, 40 hexadecimal digits.
+    pub lfdi: String,
+    /// Registration PIN with its check digit; drawn at random when absent.
+    pub pin: Option<u32>,
+    /// IEC 61968 mRID; a UUID is assigned when absent.
+    pub mrid: Option<String>,
+    /// Who creates its `EndDevice`.
+    #[serde(default)]
+    pub registration: EnrolBy,
+}
+
+/// Who creates the `EndDevice` of a DER.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnrolBy {
+    /// The device posts it itself.
+    #[default]
+    InBand,
+    /// It exists as soon as the DER is enrolled.
+    OutOfBand,
+}
+
+/// What became of one of several enrolments: one of the two is present.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct EnrolmentResult {
+    /// The DER, if it is enrolled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub der: Option<DerDetail>,
+    /// Why it is not, otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What became of several enrolments, in the order given.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct EnrolmentResults {
+    /// One result for each.
+    pub items: Vec<EnrolmentResult>,
+}
+
+/// List the DER, oldest enrolment first.
+#[utoipa::path(get, path = "/api/v1/ders", operation_id = "list_ders", tag = "ders", params(DerQuery),
+    responses((status = 200, body = Page<DerRow>), (status = 422, body = Problem)))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Params(query): Params<DerQuery>,
+) -> Result<Json<Page<DerRow>>, Problem> {
+    api.world(|world| rows(world, &query)).map(Json)
+}
+
+/// Show one DER.
+#[utoipa::path(get, path = "/api/v1/ders/{mrid}", operation_id = "show_der", tag = "ders",
+    params(("mrid" = String, Path, description = "IEC 61968 mRID")),
+    responses((status = 200, body = DerDetail), (status = 404, body = Problem)))]
+pub(super) async fn show(
+    State(api): State<Api>,
+    Named(mrid): Named,
+) -> Result<Json<DerDetail>, Problem> {
+    api.world(|world| Ok(Json(detail(world, find(world.fleet, &mrid)?))))
+}
+
+/// Enrol one DER or several.
+///
+/// Several are enrolled each on its own: one that is refused does not hold up the others. The
+/// status is 201 when all were enrolled, else 207.
+#[utoipa::path(post, path = "/api/v1/ders", operation_id = "enrol_ders", tag = "ders",
+    request_body = inline(OneOrMany<Enrolment>),
+    responses((status = 201, description = "One was given", body = DerDetail),
+        (status = 207, description = "Several were given", body = EnrolmentResults),
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn enrol(
+    State(api): State<Api>,
+    principal: Principal,
+    Body(given): Body<OneOrMany<Enrolment>>,
+) -> Result<Response, Problem> {
+    match given {
+        OneOrMany::One(one) => {
+            let command = Command::EnrolDer(new_der(&one)?);
+            let events = api.command_one(&principal, command).await?;
+            let der = enrolled(&api, &events)?;
+            Ok((StatusCode::CREATED, Json(der)).into_response())
+        }
+        OneOrMany::Many(many) => enrol_many(&api, &principal, &many).await,
+    }
+}
+
+async fn enrol_many(
+    api: &Api,
+    principal: &Principal,
+    many: &[Enrolment],
+) -> Result<Response, Problem> {
+    if many.is_empty() || MAX_ENROLMENTS < many.len() {
+        return Err(Problem::field("", format!("must hold 1 to {MAX_ENROLMENTS} DER")));
+    }
+    let read: Vec<Result<NewDer, Problem>> = many
+        .iter()
+        .enumerate()
+        .map(|(index, one)| new_der(one).map_err(|problem| problem.under(&format!("[{index}]"))))
+        .collect();
+    let commands = read.iter().flatten().cloned().map(Command::EnrolDer).collect();
+    let mut answers = api.commands(principal, commands).await?.into_iter();
+    let items: Vec<EnrolmentResult> = read
+        .into_iter()
+        .map(|read| read.and_then(|_| answers.next().ok_or_else(Problem::lost)?))
+        .map(|events| events.and_then(|events| enrolled(api, &events)))
+        .map(|result| match result {
+            Ok(der) => EnrolmentResult { der: Some(der), problem: None },
+            Err(problem) => EnrolmentResult { der: None, problem: Some(problem) },
+        })
+        .collect();
+    let all = items.iter().all(|item| item.problem.is_none());
+    let status = if all { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
+    Ok((status, Json(EnrolmentResults { items })).into_response())
+}
+
+fn enrolled(api: &Api, events: &[Event]) -> Result<DerDetail, Problem> {
+    let id = events.iter().find_map(|event| match event {
+        Event::DerEnrolled(der) => Some(der.id),
+        _ => None,
+    });
+    let id = id.ok_or_else(Problem::lost)?;
+    api.world(|world| world.fleet.der(id).map(|der| detail(world, der)).ok_or_else(Problem::lost))
+}
+
+/// The command's content, each field checked.
+fn new_der(given: &Enrolment) -> Result<NewDer, Problem> {
+    let pin = match given.pin {
+        Some(digits) => Pin::new(digits).map_err(|e| Problem::field("pin", e.to_string()))?,
+        None => Pin::with_check_digit(u32::from_be_bytes(crate::auth::random())),
+    };
+    let mrid = match &given.mrid {
+        Some(text) => CimMrid::new(text).map_err(|e| Problem::field("mrid", e.to_string()))?,
+        None => fresh_mrid(),
+    };
+    Ok(NewDer {
+        mrid,
+        name: Name::new(&given.name).map_err(|e| Problem::field("name", e.to_string()))?,
+        kind: given.kind.into(),
+        lfdi: given.lfdi.parse::<Lfdi>().map_err(|e| Problem::field("lfdi", e.to_string()))?,
+        pin,
+        registered: given.registration == EnrolBy::OutOfBand,
+    })
+}
+
+/// The DER of this mRID, or the answer that there is none.
+pub(super) fn find<'a>(fleet: &'a Fleet, mrid: &str) -> Result<&'a Der, Problem> {
+    CimMrid::new(mrid)
+        .ok()
+        .and_then(|mrid| fleet.der_by_mrid(&mrid))
+        .ok_or_else(|| Problem::not_found("DER", mrid))
+}
+
+/// A page of rows.
+pub(super) fn rows(world: &World<'_>, query: &DerQuery) -> Result<Page<DerRow>, Problem> {
+    let filter = query.filter.as_deref().unwrap_or_default().trim().to_lowercase();
+    if MAX_FILTER_CHARS < filter.chars().count() {
+        return Err(Problem::field("filter", format!("has at most {MAX_FILTER_CHARS} characters")));
+    }
+    let members = match &query.group {
+        Some(mrid) => Some(&super::group::find(world.fleet, mrid)?.members),
+        None => None,
+    };
+    let wanted = world.fleet.ders().iter().filter(|der| {
+        members.is_none_or(|members| members.binary_search(&der.id).is_ok())
+            && query.state.is_none_or(|state| state == contact(world, der.id))
+            && (filter.is_empty() || matches(der, &filter))
+    });
+    let page = PageQuery { limit: query.limit, after: query.after };
+    let slice = Slice::cut(wanted, |der| der.id.0, Direction::Ascending, &page)?;
+    let groups = groups_of(world.fleet, &slice.rows);
+    Ok(slice.render(|der| row(world, der, &groups)))
+}
+
+fn matches(der: &Der, filter: &str) -> bool {
+    der.name.as_str().to_lowercase().contains(filter)
+        || der.mrid.as_str().to_lowercase().contains(filter)
+        || der.lfdi.to_string().to_lowercase().contains(filter)
+}
+
+/// mRIDs of the groups that each of `ders`, ascending by index, is a member of. Each group is
+/// searched for the few DER of a page, or the page for the few members of a group.
+pub(super) fn groups_of(fleet: &Fleet, ders: &[&Der]) -> BTreeMap<DerId, Vec<String>> {
+    let mut groups: BTreeMap<DerId, Vec<String>> =
+        ders.iter().map(|der| (der.id, Vec::new())).collect();
+    for group in fleet.groups() {
+        if group.members.len() < groups.len() {
+            for member in &group.members {
+                if let Some(list) = groups.get_mut(member) {
+                    list.push(group.mrid.to_string());
+                }
+            }
+        } else {
+            for (der, list) in &mut groups {
+                if group.members.binary_search(der).is_ok() {
+                    list.push(group.mrid.to_string());
+                }
+            }
+        }
+    }
+    groups
+}
+
+/// Whether a DER is heard.
+pub(super) fn contact(world: &World<'_>, der: DerId) -> Contact {
+    if world.is_reachable(der) {
+        Contact::Reachable
+    } else if world.observation(der).last_contact.is_some() {
+        Contact::Silent
+    } else {
+        Contact::NeverHeard
+    }
+}
+
+/// One row; `groups` as [`groups_of`] gives them.
+pub(super) fn row(
+    world: &World<'_>,
+    der: &Der,
+    groups: &BTreeMap<DerId, Vec<String>>,
+) -> DerRow {
+    let seen = world.observation(der.id);
+    let settings = der.settings.as_ref().map(|s| (s.p_inject_max, s.p_absorb_max));
+    let rated = der.capability.as_ref().map(|c| (c.p_inject_max, c.p_absorb_max));
+    let maxima = settings.or(rated);
+    DerRow {
+        mrid: der.mrid.to_string(),
+        name: der.name.to_string(),
+        kind: der.kind.into(),
+        lfdi: der.lfdi.to_string(),
+        sfdi: der.lfdi.sfdi(),
+        registration: match der.registration {
+            Registration::Authorised => RegistrationState::Authorised,
+            Registration::Registered(_) => RegistrationState::Registered,
+        },
+        state: contact(world, der.id),
+        last_contact_at: seen.last_contact.map(Time),
+        p_w: seen.p.map(Value::of_watts),
+        q_var: seen.q.map(Value::of_vars),
+        voltage_v: seen.voltage_v.map(Value::of_number),
+        soc_pct: seen.soc_pct.map(Value::of_number),
+        p_available_w: seen.p_available.map(Value::of_watts),
+        p_inject_max_w: maxima.map(|(inject, _)| inject.as_f64()),
+        p_absorb_max_w: maxima.map(|(_, absorb)| absorb.as_f64()),
+        control: world.fleet.in_force(der.id, world.now).map(|c| control::in_force(world, c)),
+        groups: groups.get(&der.id).cloned().unwrap_or_default(),
+    }
+}
+
+/// Everything known of one DER.
+pub(super) fn detail(world: &World<'_>, der: &Der) -> DerDetail {
+    let mut controls: Vec<_> = world.fleet.controls_of(der.id).collect();
+    controls.sort_by(|a, b| b.list_order(a));
+    controls.truncate(MAX_CONTROLS_SHOWN);
+    DerDetail {
+        row: row(world, der, &groups_of(world.fleet, &[der])),
+        pin: der.pin.digits(),
+        capability: der.capability.as_ref().map(|c| CapabilityView {
+            p_inject_max_w: c.p_inject_max.as_f64(),
+            p_absorb_max_w: c.p_absorb_max.as_f64(),
+            s_max_va: c.s_max.map(VoltAmperes::as_f64),
+            q_inject_max_var: c.q_inject_max.map(Vars::as_f64),
+            q_absorb_max_var: c.q_absorb_max.map(Vars::as_f64),
+            energy_max_wh: c.energy_max.map(WattHours::as_f64),
+            modes: modes(c.modes),
+        }),
+        settings: der.settings.as_ref().map(|s| SettingsView {
+            p_inject_max_w: s.p_inject_max.as_f64(),
+            p_absorb_max_w: s.p_absorb_max.as_f64(),
+            s_max_va: s.s_max.map(VoltAmperes::as_f64),
+            energy_max_wh: s.energy_max.map(WattHours::as_f64),
+            ramp_w_per_s: s.ramp_w_per_s().map(Watts::as_f64),
+            modes: modes(s.modes),
+            updated_at: s.updated.into(),
+        }),
+        controls: controls.into_iter().map(|control| control::row(world, control)).collect(),
+    }
+}
+
+fn modes(modes: Modes) -> Vec<String> {
+    const NAMES: [(Mode, &str); 9] = [
+        (Mode::Charge, "charge"),
+        (Mode::Discharge, "discharge"),
+        (Mode::Connect, "opModConnect"),
+        (Mode::Energize, "opModEnergize"),
+        (Mode::FixedVar, "opModFixedVar"),
+        (Mode::FixedW, "opModFixedW"),
+        (Mode::MaxLimW, "opModMaxLimW"),
+        (Mode::TargetVar, "opModTargetVar"),
+        (Mode::TargetW, "opModTargetW"),
+    ];
+    let named = NAMES.iter().filter(|(mode, _)| modes.has(*mode));
+    named.map(|(_, name)| (*name).to_owned()).collect()
+}

@@ -1,0 +1,337 @@
+//! Errors as RFC 9457 problem details.
+
+use axum::response::{IntoResponse, Response};
+use fleet::Rejection;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Where the problem types are described; a type is this and the [`Kind`]'s anchor.
+const DESCRIBED_AT: &str = "https://github.com/wattfold/wattfold/blob/main/docs/api.md#";
+
+/// Seconds after which an overloaded server may be asked again.
+const RETRY_AFTER_S: u64 = 1;
+
+/// What went wrong, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The request can't be read at all.
+    Malformed,
+    /// No or wrong credentials.
+    Unauthenticated,
+    /// A change asked for by a page of another origin.
+    CrossSite,
+    /// No such resource.
+    NotFound,
+    /// The resource does not know this method.
+    MethodNotAllowed,
+    /// The body did not arrive in time.
+    Timeout,
+    /// It contradicts what exists.
+    Conflict,
+    /// The body is too large.
+    TooLarge,
+    /// The body is not JSON.
+    UnsupportedMediaType,
+    /// A field breaks a rule.
+    InvalidField,
+    /// The members lack the power.
+    ShortOfPower,
+    /// The members lack the energy.
+    ShortOfEnergy,
+    /// A limit is exceeded before anything is asked.
+    LimitExceeded,
+    /// Too many failed attempts to authenticate.
+    TooManyAttempts,
+    /// The server has more to do than it may queue.
+    Overloaded,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::Malformed,
+        Self::Unauthenticated,
+        Self::CrossSite,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Timeout,
+        Self::Conflict,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::InvalidField,
+        Self::ShortOfPower,
+        Self::ShortOfEnergy,
+        Self::LimitExceeded,
+        Self::TooManyAttempts,
+        Self::Overloaded,
+    ];
+
+    /// Its title, which is also its heading in the documentation.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Malformed => "Malformed request",
+            Self::Unauthenticated => "Not authenticated",
+            Self::CrossSite => "Cross-site request",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::Timeout => "Request timeout",
+            Self::Conflict => "Conflict",
+            Self::TooLarge => "Too large",
+            Self::UnsupportedMediaType => "Unsupported media type",
+            Self::InvalidField => "Invalid field",
+            Self::ShortOfPower => "Short of power",
+            Self::ShortOfEnergy => "Short of energy",
+            Self::LimitExceeded => "Limit exceeded",
+            Self::TooManyAttempts => "Too many attempts",
+            Self::Overloaded => "Overloaded",
+        }
+    }
+
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidField
+            | Self::ShortOfPower
+            | Self::ShortOfEnergy
+            | Self::LimitExceeded => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The URI that names it and leads to its description.
+    #[must_use]
+    pub fn uri(self) -> String {
+        format!("{DESCRIBED_AT}{}", self.title().to_lowercase().replace(' ', "-"))
+    }
+}
+
+/// An RFC 9457 problem: why a request was not done. Nothing of it has been applied.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Problem {
+    /// URI of the kind of problem; it leads to a description.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem, for people.
+    pub title: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong with this request.
+    pub detail: String,
+    /// The field at fault, as a path such as `schedule[0].p_w`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The rule that the field breaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Which interval of the schedule falls short, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<usize>,
+    /// Net active power asked in that interval, in W, injection positive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_w: Option<f64>,
+    /// The closest net active power that can be reached, in W, injection positive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reachable_w: Option<f64>,
+    /// Missing or excess active power, in W, a magnitude.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_w: Option<f64>,
+    /// Missing energy, in Wh, a magnitude.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_wh: Option<f64>,
+    /// Names of the limits that bind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limited_by: Vec<String>,
+    /// Headers that go with the answer.
+    #[serde(skip)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of `kind`.
+    #[must_use]
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        let headers = match kind {
+            Kind::Overloaded => vec![(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S))],
+            _ => Vec::new(),
+        };
+        Self {
+            kind: kind.uri(),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail: detail.into(),
+            field: None,
+            rule: None,
+            interval: None,
+            asked_w: None,
+            reachable_w: None,
+            short_w: None,
+            short_wh: None,
+            limited_by: Vec::new(),
+            headers,
+        }
+    }
+
+    /// `field` breaks `rule`.
+    #[must_use]
+    pub fn field(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self::at_field(Kind::InvalidField, field.into(), rule.into())
+    }
+
+    /// There is no `what` of this name.
+    #[must_use]
+    pub fn not_found(what: &str, name: &str) -> Self {
+        Self::new(Kind::NotFound, format!("there is no {what} {name}"))
+    }
+
+    /// The same with a header on its answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same with the field's path below `parent`.
+    #[must_use]
+    pub fn under(mut self, parent: &str) -> Self {
+        self.field = self.field.map(|field| match field.as_str() {
+            "" => parent.to_owned(),
+            _ if field.starts_with('[') => format!("{parent}{field}"),
+            _ => format!("{parent}.{field}"),
+        });
+        self
+    }
+
+    pub(super) fn at_field(kind: Kind, field: String, rule: String) -> Self {
+        let mut problem = Self::new(kind, format!("{field}: {rule}"));
+        problem.field = Some(field);
+        problem.rule = Some(rule);
+        problem
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let detail = rejection.to_string();
+        let field = |kind, field: &str, rule: &str| Self {
+            detail: detail.clone(),
+            ..Self::at_field(kind, field.to_owned(), rule.to_owned())
+        };
+        match rejection {
+            Rejection::TooMany { .. }
+            | Rejection::AlreadyRegistered(_)
+            | Rejection::GroupInUse(_)
+            | Rejection::DispatchOver(_)
+            | Rejection::StalePlan { .. } => Self::new(Kind::Conflict, detail),
+            Rejection::MridTaken(_) => field(Kind::Conflict, "mrid", "is in use"),
+            Rejection::NameTaken(_) => field(Kind::Conflict, "name", "is in use"),
+            Rejection::LfdiTaken(_) => field(Kind::Conflict, "lfdi", "is enrolled already"),
+            Rejection::Unknown { what, .. } => field(Kind::InvalidField, what, "does not exist"),
+            Rejection::Invalid { field: name, rule } => field(Kind::InvalidField, name, &rule),
+            Rejection::FunctionMissing { function, .. } => {
+                field(Kind::InvalidField, "group", &format!("has no function {function}"))
+            }
+            Rejection::ShortOfPower { interval, asked, reachable, short, limited_by } => Self {
+                interval: Some(interval),
+                asked_w: Some(asked.as_f64()),
+                reachable_w: Some(reachable.as_f64()),
+                short_w: Some(short.as_f64()),
+                limited_by: limited_by.iter().map(ToString::to_string).collect(),
+                ..Self::new(Kind::ShortOfPower, detail)
+            },
+            Rejection::ShortOfEnergy { interval, asked, short } => Self {
+                interval: Some(interval),
+                asked_w: Some(asked.as_f64()),
+                short_wh: Some(short.as_f64()),
+                ..Self::new(Kind::ShortOfEnergy, detail)
+            },
+            Rejection::LimitExceeded { interval, limit, excess } => Self {
+                interval: Some(interval),
+                short_w: Some(excess.as_f64()),
+                limited_by: vec![limit.to_string()],
+                ..Self::new(Kind::LimitExceeded, detail)
+            },
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = serde_json::to_vec(&self).expect("a problem holds text and numbers only");
+        let mut response = (status, body).into_response();
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in self.headers {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet::{CimMrid, Name};
+    use units::{WattHours, Watts};
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_heading_in_the_documentation() {
+        let docs = include_str!("../../../../docs/api.md");
+        for kind in Kind::ALL {
+            let heading = format!("### {}\n", kind.title());
+            assert!(docs.contains(&heading), "docs/api.md lacks {heading:?}");
+        }
+    }
+
+    #[test]
+    fn a_rejected_plan_says_what_is_short_and_by_how_much() {
+        let power = Problem::from(Rejection::ShortOfPower {
+            interval: 2,
+            asked: Watts::whole(90_000),
+            reachable: Watts::whole(72_500),
+            short: Watts::whole(17_500),
+            limited_by: vec![Name::new("feeder 7").unwrap()],
+        });
+        assert_eq!((power.status, power.interval, power.short_w), (422, Some(2), Some(17_500.0)));
+        assert_eq!(power.limited_by, ["feeder 7"]);
+        let energy = Problem::from(Rejection::ShortOfEnergy {
+            interval: 1,
+            asked: Watts::whole(-500),
+            short: WattHours::whole(30),
+        });
+        assert_eq!((energy.asked_w, energy.short_wh), (Some(-500.0), Some(30.0)));
+    }
+
+    #[test]
+    fn what_is_taken_is_a_conflict_that_names_the_field() {
+        let taken = Problem::from(Rejection::MridTaken(CimMrid::new("a").unwrap()));
+        assert_eq!((taken.status, taken.field.as_deref()), (409, Some("mrid")));
+    }
+
+    #[test]
+    fn an_overloaded_server_says_when_to_come_back() {
+        let response = Problem::new(Kind::Overloaded, "the queue is full").into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn paths_of_nested_fields_join() {
+        let problem = Problem::field("lfdi", "x").under("[3]");
+        assert_eq!(problem.field.as_deref(), Some("[3].lfdi"));
+    }
+}

@@ -1,0 +1,170 @@
+//! Reading requests: bodies, query parameters and path segments, each refused with a problem.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use bytes::Bytes;
+use http::header;
+use http::request::Parts;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::api::problem::{Kind, Problem};
+
+/// Most bytes of a request body: a thousand enrolments, or a group of fifty thousand members.
+pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Longest time a body may take to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A JSON body of at most `MAX` bytes.
+#[derive(Debug)]
+pub(super) struct Body<T, const MAX: usize = MAX_BODY_BYTES>(pub(super) T);
+
+impl<S, T, const MAX: usize> FromRequest<S> for Body<T, MAX>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            let detail = "the body must be application/json";
+            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+        }
+        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(request, MAX)).await;
+        let late = |_| Problem::new(Kind::Timeout, "the body did not arrive in time");
+        parse(&bytes.map_err(late)??).map(Self)
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let essence = value.and_then(|v| v.split(';').next()).map(str::trim);
+    essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+}
+
+async fn collect(request: Request, max: usize) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::new(Kind::TooLarge, format!("the body must have at most {max} bytes"));
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| max < length) {
+        return Err(too_large());
+    }
+    to_bytes(request.into_body(), max).await.map_err(|error| {
+        match std::error::Error::source(&error) {
+            Some(source) if source.is::<http_body_util::LengthLimitError>() => too_large(),
+            _ => Problem::new(Kind::Malformed, "the body was cut off"),
+        }
+    })
+}
+
+/// Reads JSON. `serde_json` itself goes no deeper than 128 levels.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if inner.is_data() {
+            let path = if path == "." { String::new() } else { path };
+            return Problem::field(path, without_place(&inner.to_string()));
+        }
+        malformed(&inner)
+    })?;
+    json.end().map_err(|error| malformed(&error))?;
+    Ok(value)
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(Kind::Malformed, format!("the body is no JSON: {error}"))
+}
+
+/// A field's rule needs no line number; the path says where.
+fn without_place(message: &str) -> &str {
+    message.rsplit_once(" at line ").map_or(message, |(rule, _)| rule)
+}
+
+/// Query parameters.
+#[derive(Debug)]
+pub(super) struct Params<T>(pub(super) T);
+
+impl<S, T> FromRequestParts<S> for Params<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Query::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|rejection| {
+            let inner = std::error::Error::source(&rejection);
+            let inner = inner.and_then(std::error::Error::source);
+            let message = inner.map_or_else(|| rejection.body_text(), ToString::to_string);
+            match message.split_once(": ") {
+                Some((field, rule)) if !field.contains(' ') => Problem::field(field, rule),
+                _ => Problem::field("query", message),
+            }
+        })
+    }
+}
+
+/// The one name in the path.
+#[derive(Debug)]
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        name.map(|Path(name)| Self(name))
+            .map_err(|rejection| Problem::new(Kind::Malformed, rejection.body_text()))
+    }
+}
+
+/// One item, or an array of them.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+pub(super) enum OneOrMany<T> {
+    /// One.
+    One(T),
+    /// Several.
+    Many(Vec<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    /// Reads in one pass, so that an error keeps the path to its field.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
+    }
+}
+
+struct OneOrManyVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
+    type Value = OneOrMany<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array of objects")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(OneOrMany::One)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut many = Vec::new();
+        while let Some(item) = items.next_element()? {
+            many.push(item);
+        }
+        Ok(OneOrMany::Many(many))
+    }
+}

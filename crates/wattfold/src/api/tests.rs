@@ -1,0 +1,15 @@
+//! The API as its users see it: requests into the router, over a node in memory.
+
+mod bad_input;
+mod dispatching;
+mod groups;
+mod sessions;
+mod streaming;
+mod world;
+
+use expect_test::expect_file;
+
+#[test]
+fn the_committed_openapi_document_is_current() {
+    expect_file!["../../../../console/openapi.json"].assert_eq(&super::openapi());
+}
