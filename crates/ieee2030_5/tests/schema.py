@@ -2,6 +2,7 @@
 
     schema.py make XSD DIR TYPE...   writes DIR/TYPE.full.xml (everything, at its largest, out of order)
                                      and DIR/TYPE.minimal.xml (only what must be there)
+    schema.py echo XSD DIR           has py20305 read DIR/*.xml with its own types and write DIR/../echoed
     schema.py judge XSD DIR          validates DIR/*.xml; where DIR/../made has a document of the same
                                      name, both must say the same
 """
@@ -115,6 +116,21 @@ def make(schema, directory, names):
             etree.ElementTree(root).write(str(path), encoding="utf-8", xml_declaration=True)
 
 
+def echo(directory):
+    """Another team's client reads every document and says it again."""
+    import py20305.models.sep as models
+    from py20305.xml.serialization import from_xml, to_xml
+
+    types = {name.lower(): getattr(models, name) for name in dir(models)}
+    echoed = directory.parent / "echoed"
+    echoed.mkdir(exist_ok=True)
+    for document in sorted(directory.glob("*.xml")):
+        body = document.read_bytes()
+        name = etree.QName(etree.fromstring(body)).localname
+        value = from_xml(body, types[name.lower()])
+        (echoed / document.name).write_bytes(to_xml(value, server_2018_compat=True))
+
+
 def meaning(element):
     children = sorted(repr(meaning(child)) for child in element)
     text = "" if children else (element.text or "")
@@ -144,6 +160,9 @@ def main():
     directory = pathlib.Path(directory)
     if command == "make":
         make(Schema(xsd), directory, names)
+        return 0
+    if command == "echo":
+        echo(directory)
         return 0
     return judge(xsd, directory)
 

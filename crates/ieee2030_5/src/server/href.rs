@@ -2,7 +2,7 @@
 //!
 //! Paths are absolute, opaque to clients and made of numbers that are never given out twice.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// A resource. The first number is always the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub enum Target {
     Responses(u32),
     Response(u32, u32),
 }
+
+/// Room for the longest path in common use.
+const PATH_BYTES: usize = 40;
 
 /// Segments that no path has more of.
 const SEGMENTS_MAX: usize = 6;
@@ -197,7 +200,9 @@ impl fmt::Display for Target {
 
 impl From<Target> for crate::codec::simple::AnyUri {
     fn from(target: Target) -> Self {
-        target.to_string().into()
+        let mut path = String::with_capacity(PATH_BYTES);
+        write!(path, "{target}").expect("a string takes what is written to it");
+        path.into()
     }
 }
 

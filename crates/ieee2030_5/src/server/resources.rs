@@ -156,3 +156,61 @@ pub(super) fn next_number<T>(documents: &BTreeMap<u32, T>) -> u32 {
         .last_key_value()
         .map_or(1, |(number, _)| number.saturating_add(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DER: DerId = DerId(3);
+
+    #[test]
+    fn documents_are_taken_up_and_given_up_by_path() {
+        let mut resources = Resources::default();
+        let event = LogEvent {
+            log_event_code: 4,
+            ..LogEvent::default()
+        };
+        resources
+            .apply(&DocumentWrite::put(DER, "lel/7", &event))
+            .unwrap();
+        resources
+            .apply(&DocumentWrite::put(DER, "ders", &DerStatus::default()))
+            .unwrap();
+        assert_eq!(resources.of(DER).log_events.get(&7), Some(&event));
+        assert_eq!(next_number(&resources.of(DER).log_events), 8);
+        assert!(resources.of(DER).status.is_some());
+        resources
+            .apply(&DocumentWrite::remove(DER, "lel/7"))
+            .unwrap();
+        resources
+            .apply(&DocumentWrite::remove(DER, "ders"))
+            .unwrap();
+        assert_eq!(resources.of(DER), &Documents::default());
+    }
+
+    #[test]
+    fn a_document_that_is_none_of_ours_is_an_error() {
+        let mut resources = Resources::default();
+        for path in [
+            "",
+            "x",
+            "lel",
+            "lel/",
+            "lel/x",
+            "rsp/-1",
+            "mup/4294967296",
+            "y/1",
+        ] {
+            let event = DocumentWrite::put(DER, path, &LogEvent::default());
+            assert_eq!(
+                resources.apply(&event),
+                Err(DocumentError::Path(path.to_owned()))
+            );
+        }
+        let wrong = DocumentWrite::put(DER, "ders", &LogEvent::default());
+        assert!(matches!(
+            resources.apply(&wrong),
+            Err(DocumentError::Body { .. })
+        ));
+    }
+}

@@ -227,3 +227,41 @@ fn what_a_stranger_may_see() {
         403
     );
 }
+
+#[test]
+fn what_the_fleet_rejects_is_said_in_the_words_of_the_protocol() {
+    use crate::server::rejected;
+    use crate::translate::{DerId, Rejection};
+
+    for (rejection, status, code) in [
+        (
+            Rejection::AlreadyRegistered(DerId(0)),
+            409,
+            ReasonCode::INVALID_VALUES,
+        ),
+        (Rejection::LfdiTaken(OWN), 409, ReasonCode::INVALID_VALUES),
+        (
+            Rejection::TooMany {
+                what: "DER",
+                max: 1,
+            },
+            400,
+            ReasonCode::RESOURCE_LIMIT,
+        ),
+        (
+            Rejection::Invalid {
+                field: "f",
+                rule: "r".to_owned(),
+            },
+            400,
+            ReasonCode::INVALID_VALUES,
+        ),
+    ] {
+        let reply = rejected(&rejection, Edition::Y2018);
+        assert_eq!(
+            (reply.status, reason(&reply)),
+            (status, code),
+            "{rejection}"
+        );
+    }
+}

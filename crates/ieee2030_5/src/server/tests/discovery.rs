@@ -1,6 +1,6 @@
 use super::{NEW, NOW, OTHER, OWN, STRANGER, World, end_device, request};
 use crate::codec::simple::HexBinary32;
-use crate::schema::{fresh_directory, schema};
+use crate::schema::{fresh_directory, meaning, schema};
 use crate::server::TimeZone;
 use crate::wire::der::{Der, DerList};
 use crate::wire::der_control::{DerProgram, DerProgramList};
@@ -180,15 +180,13 @@ fn head_is_get_without_its_body() {
     }
 }
 
-/// Follows every link from device capability on and has the schema judge all that is found.
-#[test]
-fn every_reply_is_valid_by_the_schema() {
+/// Writes all that can be found by links from device capability on to files, and their number.
+fn written(directory: &std::path::Path) -> usize {
     let mut world = World::new();
     world.control(0, 0, 600);
     world.control(0, 300, 600);
     super::reports::report_everything(&mut world);
     super::metering::mirror(&mut world);
-    let written = fresh_directory("server/written");
     let mut waiting = vec!["/dcap".to_owned()];
     let mut seen = std::collections::BTreeSet::new();
     while let Some(address) = waiting.pop() {
@@ -204,15 +202,41 @@ fn every_reply_is_valid_by_the_schema() {
             .filter_map(|rest| rest.split('"').next());
         waiting.extend(links.map(str::to_owned));
         let file = format!("{}.xml", address.trim_start_matches('/').replace('/', "."));
-        std::fs::write(written.join(file), body).unwrap();
+        std::fs::write(directory.join(file), body).unwrap();
     }
-    std::fs::write(written.join("error.xml"), world.get(OWN, "/edev?l=x").body).unwrap();
-    let verdict = schema("judge", &written, &[]);
+    std::fs::write(
+        directory.join("error.xml"),
+        world.get(OWN, "/edev?l=x").body,
+    )
+    .unwrap();
     assert!(seen.len() >= 24, "{seen:?}");
-    assert!(
-        verdict.contains(&format!("judged {}", seen.len() + 1)),
-        "{verdict}"
-    );
+    seen.len() + 1
+}
+
+#[test]
+fn every_reply_is_valid_by_the_schema() {
+    let directory = fresh_directory("judged/written");
+    let count = written(&directory);
+    let verdict = schema("judge", &directory, &[]);
+    assert!(verdict.contains(&format!("judged {count}")), "{verdict}");
+}
+
+/// The types of py20305, made by another team from the same standard, say what ours say.
+#[test]
+fn every_reply_says_the_same_to_another_client() {
+    let directory = fresh_directory("echo/written");
+    let echoed = fresh_directory("echo/echoed");
+    let count = written(&directory);
+    schema("echo", &directory, &[]);
+    let mut compared = 0;
+    for entry in std::fs::read_dir(&echoed).unwrap() {
+        let theirs = entry.unwrap().path();
+        let ours = directory.join(theirs.file_name().unwrap());
+        let [ours, theirs] = [ours, theirs].map(|path| meaning(&std::fs::read(path).unwrap()));
+        assert_eq!(ours, theirs);
+        compared += 1;
+    }
+    assert_eq!(compared, count);
 }
 
 #[test]
