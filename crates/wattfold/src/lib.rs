@@ -12,6 +12,8 @@ pub mod enterprise_listener;
 pub mod metrics;
 pub mod node;
 pub mod pki;
+pub mod serve;
+pub mod cim;
 pub mod soap_route;
 pub mod telemetry;
 pub mod tls;

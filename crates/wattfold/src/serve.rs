@@ -17,7 +17,7 @@ use crate::auth::{self, Auth};
 use crate::config::{Config, Devices};
 use crate::control_loop::State;
 use crate::metrics::Metrics;
-use crate::node::{self, AccountChange, Node, Parts};
+use crate::node::{self, Node, Parts};
 use crate::telemetry::Telemetry;
 use crate::tls::{Acceptor, TlsFiles};
 use crate::{api, clock, console, device_listener, enterprise_listener, soap_route, tls};
@@ -148,7 +148,7 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
         Arc::clone(&opened.node),
         Arc::clone(&opened.auth),
         config.limits.clone(),
-        scheme == "https",
+        if scheme == "https" { api::Tls::On } else { api::Tls::Off },
     );
     soap_route::router(soap).merge(api::router(api)).merge(console::router())
 }
@@ -156,7 +156,7 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
 fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     let unusable = |source| ServeError::Data { path: data.to_owned(), source };
     std::fs::create_dir_all(data).map_err(unusable)?;
-    let mut store = Sqlite::open(data, JournalId(auth::random()))?;
+    let mut store = Sqlite::open(data, JournalId(u128::from_be_bytes(auth::random())))?;
     let metrics = Arc::new(Metrics::default());
     let (fleet, head) = store::fold(&store)?;
     tracing::info!(version = head.version, ders = fleet.ders().len(), "journal folded");
@@ -170,10 +170,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         announce(data, password).map_err(unusable)?;
     }
     let accounts = store.accounts()?;
-    let auth = Auth::new(accounts.into_iter().map(|account| auth::Account {
-        name: account.name,
-        hash: account.password_hash,
-    }));
+    let auth = Auth::new(accounts.into_iter().map(auth::Account::from));
     let resources = resources(&store)?;
     let retention = Duration::from_secs(u64::from(config.telemetry.retention_days) * 86_400);
     let telemetry = Telemetry::open(data, retention, Arc::clone(&metrics))?;
@@ -292,22 +289,4 @@ fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> 
         post_rate_s: devices.post_rate_s,
         ..ServerConfig::new(tls::lfdi_of_pem(&devices.cert_chain)?)
     })
-}
-
-/// A change of accounts as the API asks for it.
-///
-/// # Errors
-/// [`node::AccountError`] when it is not made.
-pub async fn store_password(
-    node: &Node,
-    account: &auth::Account,
-) -> Result<(), node::AccountError> {
-    let accounts = node.accounts().await?;
-    let found = accounts.into_iter().find(|stored| stored.name == account.name);
-    let password_hash = account.hash.clone();
-    let change = match found {
-        Some(stored) => AccountChange::SetPassword { id: stored.id, password_hash },
-        None => AccountChange::Create { name: account.name.clone(), password_hash },
-    };
-    node.change_account(change).await
 }

@@ -82,21 +82,19 @@ impl<'a> State<'a> {
             .collect();
         self.share_out(position, target.p - unasked, &rows)?;
         let residue = self.round(target.p - unasked, &rows);
-        for (index, member) in self.request.members.iter().enumerate() {
-            let p = match member.role {
-                Role::Controllable => {
-                    let share = member.grid.encode(self.slots[index].share);
-                    allocations.push(Allocation {
-                        der: member.der,
-                        interval,
-                        share,
-                    });
-                    self.slots[index].share
-                }
-                _ => expected[index],
-            };
-            self.previous[index] = p;
-            self.drawn[index] += p.over(duration);
+        for (member, slot) in self.request.members.iter().zip(&self.slots) {
+            if member.role == Role::Controllable {
+                let share = member.grid.encode(slot.share);
+                let der = member.der;
+                allocations.push(Allocation {
+                    der,
+                    interval,
+                    share,
+                });
+            }
+        }
+        if position + 1 < self.request.targets.len() {
+            self.carry_over(duration);
         }
         Ok(Balance {
             interval,

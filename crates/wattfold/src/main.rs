@@ -1,0 +1,100 @@
+//! The wattfold program.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+use wattfold::config::Config;
+use wattfold::{api, cim, clock, pki, serve};
+
+/// Open-source DERMS: folds distributed energy resources into groups that can be dispatched and
+/// trusted.
+#[derive(Parser)]
+#[command(name = "wattfold", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the server.
+    Serve {
+        /// Configuration file (TOML).
+        #[arg(long)]
+        config: PathBuf,
+        /// Data directory, created when absent.
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Make a development PKI.
+    Pki(pki::PkiArgs),
+    /// Talk IEC 61968-5 to a server.
+    Cim(cim::CimArgs),
+    /// Check the audit trail.
+    Audit {
+        #[command(subcommand)]
+        task: Audit,
+    },
+    /// Print the OpenAPI document of the REST API.
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Walk the hash chain of the journal; exits 1 when an entry was edited, removed or reordered.
+    Verify {
+        /// Data directory.
+        #[arg(long)]
+        data: PathBuf,
+    },
+}
+
+fn main() -> Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Cli::parse().command {
+        Task::Serve { config, data } => run(&config, &data),
+        Task::Pki(args) => {
+            let made = pki::run(&args, clock::now()).context("pki")?;
+            Ok(writeln!(std::io::stdout(), "{made}")?)
+        }
+        Task::Cim(args) => cim::run(&args, &mut std::io::stdout().lock()).context("cim"),
+        Task::Audit { task: Audit::Verify { data } } => verify(&data),
+        Task::Openapi => Ok(writeln!(std::io::stdout(), "{}", api::openapi())?),
+    }
+}
+
+fn run(config: &std::path::Path, data: &std::path::Path) -> Result<()> {
+    let config = Config::read(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            interrupted().await;
+            stop.send_replace(true);
+        });
+        serve::serve(config, data, stopped).await.context("serve")
+    })
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return tracing::error!("SIGTERM can't be listened for");
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn verify(data: &std::path::Path) -> Result<()> {
+    let report = store::audit::verify(data, &[]).context("audit verify")?;
+    writeln!(std::io::stdout(), "{report}")?;
+    anyhow::ensure!(report.is_intact(), "the journal is not what was committed");
+    Ok(())
+}
