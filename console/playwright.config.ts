@@ -28,7 +28,7 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: "mock", testMatch: /console\.spec\.ts|format\.spec\.ts/, use: { baseURL: MOCK } },
+    { name: "mock", testMatch: /(console|dispatch|look|units)\.spec\.ts/, use: { baseURL: MOCK } },
     { name: "live", testMatch: /live\.spec\.ts/, use: { baseURL: live ?? "https://127.0.0.1:8443" } },
   ],
   ...(live === undefined

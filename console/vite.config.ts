@@ -7,6 +7,8 @@ export default defineConfig({
   plugins: [svelte()],
   build: {
     target: "es2022",
+    // The first of each to know light-dark(), which the tokens rest on.
+    cssTarget: ["chrome123", "firefox120", "safari17.5"],
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 300,

@@ -14,7 +14,7 @@ export class DispatchSeries {
 
   constructor(mrid: string, onRow: (row: DispatchRow) => void = () => {}) {
     this.series = new Loaded(() => get("/api/v1/dispatches/{mrid}/series", { path: { mrid } }));
-    const reread = throttled(() => void this.series.reload(), REREAD_MS);
+    const reread = throttled(() => void this.series.reload(), () => REREAD_MS);
 
     $effect(() => {
       const value = this.series.value;

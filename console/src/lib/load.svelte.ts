@@ -25,8 +25,8 @@ export class Loaded<T> {
   };
 }
 
-/** Runs `action` at once, then at most every `interval_ms`, with a last run for what came in between. */
-export function throttled(action: () => void, interval_ms: number): { run: () => void; stop: () => void } {
+/** Runs `action` at once, then at most once in each interval, with a last run for what came in between. */
+export function throttled(action: () => void, interval_ms: () => number): { run: () => void; stop: () => void } {
   let last = -Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const fire = (): void => {
@@ -37,7 +37,7 @@ export function throttled(action: () => void, interval_ms: number): { run: () =>
   return {
     run: () => {
       if (timer !== undefined) return;
-      const wait = last + interval_ms - performance.now();
+      const wait = last + interval_ms() - performance.now();
       if (wait <= 0) fire();
       else timer = setTimeout(fire, wait);
     },

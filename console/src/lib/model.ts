@@ -19,7 +19,7 @@ export type Series = Schemas["Series"];
 export type Value = Schemas["Value"];
 
 export type Phase = DispatchRow["phase"];
-export type Verdict = DeliveryRow["verdict"];
+export type Verdict = NonNullable<DeliveryRow["verdict"]>;
 export type Contact = DerRow["state"];
 export type DerPage = Answers["/api/v1/ders"];
 export type Quality = Value["quality"];
@@ -51,12 +51,13 @@ const CONTACT_TONE: Record<Contact, Tone> = {
   never_heard: "warn",
 };
 
-export const verdictTone = (verdict: string): Tone => VERDICT_TONE[verdict as Verdict] ?? "quiet";
+export const verdictTone = (verdict: string | null | undefined): Tone => VERDICT_TONE[verdict as Verdict] ?? "quiet";
 export const phaseTone = (phase: string): Tone => PHASE_TONE[phase as Phase] ?? "quiet";
 export const derTone = (state: string): Tone => CONTACT_TONE[state as Contact] ?? "quiet";
 
 /** Delivery states that an operator must look at; every other state is quiet. */
-export function deliveryTone(state: string): Tone {
+export function deliveryTone(state: string | null | undefined): Tone {
+  if (!state) return "quiet";
   if (/reject|silent|fail|not_delivered/.test(state)) return "bad";
   if (/overrid|partly|expired/.test(state)) return "warn";
   if (/completed|following/.test(state)) return "ok";
@@ -64,13 +65,16 @@ export function deliveryTone(state: string): Tone {
   return "quiet";
 }
 
-const ACRONYMS = new Map([
+const SPECIAL = new Map([
   ["ev_charger", "EV charger"],
   ["pv", "PV"],
   ["der", "DER"],
 ]);
 
 /** `not_delivered` → `not delivered`: the API's word stays the word on the screen. */
-export const words = (term: string): string => ACRONYMS.get(term) ?? term.replaceAll("_", " ");
+export function words(term: string | null | undefined): string {
+  if (!term) return "none";
+  return SPECIAL.get(term) ?? term.replaceAll("_", " ");
+}
 
 export const isOver = (phase: Phase): boolean => phase === "ended" || phase === "cancelled";

@@ -1,11 +1,11 @@
 export type Route =
   | { page: "home" }
-  | { page: "groups" }
   | { page: "group"; mrid: string }
   | { page: "dispatches" }
   | { page: "dispatch"; mrid: string }
   | { page: "ders"; query: URLSearchParams }
   | { page: "der"; mrid: string }
+  | { page: "account" }
   | { page: "missing" };
 
 function parse(hash: string): Route {
@@ -18,7 +18,7 @@ function parse(hash: string): Route {
     return { page: "missing" };
   }
   if (noun === "") return { page: "home" };
-  if (noun === "groups" || noun === "dispatches") return { page: noun };
+  if (noun === "dispatches" || noun === "account") return { page: noun };
   if (noun === "ders") return { page: "ders", query: new URLSearchParams(query) };
   return { page: "missing" };
 }

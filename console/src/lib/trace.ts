@@ -43,27 +43,42 @@ function push(trace: Trace, at_s: number, point: Point): void {
   trace.silent_w.push(point.silent_w);
 }
 
+const newest = (trace: Trace, count: number): Trace => ({
+  at_s: trace.at_s.slice(-count),
+  target_w: trace.target_w.slice(-count),
+  low_w: trace.low_w.slice(-count),
+  high_w: trace.high_w.slice(-count),
+  measured_w: trace.measured_w.slice(-count),
+  silent_w: trace.silent_w.slice(-count),
+});
+
 /** Adds what the stream just said about a dispatch, if it is newer than all that is known. */
 export function extended(trace: Trace, row: DispatchRow, tolerance_pct: number): Trace {
   const measured = row.measured_w;
   if (!measured) return trace;
   const at_s = Date.parse(measured.at) / 1000;
   if (at_s <= (trace.at_s.at(-1) ?? -Infinity)) return trace;
-  const kept = -(MAX_POINTS - 1);
-  const next: Trace = {
-    at_s: trace.at_s.slice(kept),
-    target_w: trace.target_w.slice(kept),
-    low_w: trace.low_w.slice(kept),
-    high_w: trace.high_w.slice(kept),
-    measured_w: trace.measured_w.slice(kept),
-    silent_w: trace.silent_w.slice(kept),
-  };
+  const next = newest(trace, MAX_POINTS - 1);
   push(next, at_s, {
     target_w: row.target_w ?? null,
     measured_w: measured.value,
     silent_w: trace.silent_w.at(-1) ?? null,
     tolerance_pct,
   });
+  return next;
+}
+
+/** The schedule after the last known point, so that the operator sees where the target goes next. */
+export function withComing(trace: Trace, schedule: DispatchRow["schedule"], tolerance_pct: number): Trace {
+  const known_s = trace.at_s.at(-1) ?? -Infinity;
+  const next = newest(trace, MAX_POINTS);
+  const point = (at_s: number, target_w: number | null): void => {
+    if (known_s < at_s) push(next, at_s, { target_w, measured_w: null, silent_w: null, tolerance_pct });
+  };
+  for (const { start, end, p_w } of schedule) {
+    point(Date.parse(start) / 1000, p_w);
+    point(Date.parse(end) / 1000 - 0.001, p_w);
+  }
   return next;
 }
 
