@@ -38,8 +38,18 @@ pub fn verify(directory: &Path, known: &[Head]) -> Result<Report, AuditError> {
         .map_err(unusable)?;
     let (journal, head) = sqlite::recorded(&snapshot).map_err(unusable)?;
     let mut walk = Walk::new(journal, head, known);
-    sqlite::scan(&snapshot, 0, usize::MAX, &mut |entry| walk.step(&entry))?;
-    Ok(walk.finish())
+    let mut from = 0;
+    loop {
+        let visit: &mut Visit<'_> = &mut |entry| walk.step(&entry);
+        match sqlite::scan(&snapshot, from, usize::MAX, visit) {
+            Ok(()) => return Ok(walk.finish()),
+            Err(ReadError::Entry { sequence, .. }) => {
+                walk.unreadable(sequence);
+                from = sequence + 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Verifies the journal of an open store.
@@ -59,7 +69,7 @@ pub enum AuditError {
     /// There is no journal.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The journal's rows are not even rows of a journal.
+    /// It could not be read to its end.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -80,6 +90,8 @@ struct Walk<'a> {
     report: Report,
     known: &'a [Head],
     last: Head,
+    /// Whether the hash in `last` could be read.
+    linked: bool,
     suspects: Vec<Suspect>,
 }
 
@@ -96,23 +108,14 @@ impl<'a> Walk<'a> {
             report,
             known,
             last: chain::genesis(journal),
+            linked: true,
             suspects: Vec::new(),
         }
     }
 
     fn step(&mut self, entry: &RawEntry<'_>) -> ControlFlow<()> {
-        self.report.entries += 1;
-        let due = self.last.version + 1;
-        if entry.sequence > due {
-            self.add(
-                due,
-                Fault::Missing {
-                    through: entry.sequence - 1,
-                },
-            );
-        } else if entry.sequence < due {
-            self.add(entry.sequence, Fault::OutOfPlace);
-        } else if entry.linked_to(self.last.hash) != entry.hash {
+        let next = self.arrive(entry.sequence);
+        if next && self.linked && entry.linked_to(self.last.hash) != entry.hash {
             self.suspect(entry);
         }
         if let Some(known) = self
@@ -127,7 +130,29 @@ impl<'a> Walk<'a> {
             version: entry.sequence,
             hash: entry.hash,
         };
+        self.linked = true;
         ControlFlow::Continue(())
+    }
+
+    /// An entry whose columns hold what no entry can hold.
+    fn unreadable(&mut self, sequence: u64) {
+        self.arrive(sequence);
+        self.add(sequence, Fault::Altered);
+        self.last.version = sequence;
+        self.linked = false;
+    }
+
+    /// Counts an entry and says whether it is the one that was due.
+    fn arrive(&mut self, sequence: u64) -> bool {
+        self.report.entries += 1;
+        let due = self.last.version + 1;
+        if sequence > due {
+            let through = sequence - 1;
+            self.add(due, Fault::Missing { through });
+        } else if sequence < due {
+            self.add(sequence, Fault::OutOfPlace);
+        }
+        sequence == due
     }
 
     fn suspect(&mut self, entry: &RawEntry<'_>) {
@@ -170,7 +195,7 @@ impl<'a> Walk<'a> {
                     through: last.version,
                 },
             );
-        } else if last.hash != head.hash {
+        } else if self.linked && last.hash != head.hash {
             self.add(last.version, Fault::NotAsKnown { known: head.hash });
         }
         let beyond: Vec<Head> = self

@@ -58,7 +58,7 @@ pub fn ledger(store: &dyn Store, fleet: &Fleet) -> Result<Vec<Delivery>, ReadErr
                 .get_mut(step.control.index())
                 .filter(|row| row.der == step.der);
             let Some(row) = row else {
-                let error = RecordError::malformed("control", "is not one of this DER");
+                let error = RecordError::malformed("control", &"is not one of this DER");
                 return Err(ReadError::Delivery { row: skip, error });
             };
             if step.evidence != Evidence::Journal {

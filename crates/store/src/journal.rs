@@ -96,7 +96,7 @@ impl RawEntry<'_> {
     pub fn decode(&self) -> Result<Stored, ReadError> {
         let actor = self.actor.parse().map_err(|reason| ReadError::Entry {
             sequence: self.sequence,
-            error: RecordError::malformed("actor", reason),
+            error: RecordError::malformed("actor", &reason),
         })?;
         let entry = Entry {
             actor,

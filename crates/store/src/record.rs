@@ -74,7 +74,7 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    pub(crate) fn malformed(field: &str, reason: impl ToString) -> Self {
+    pub(crate) fn malformed(field: &str, reason: &impl ToString) -> Self {
         Self::Malformed {
             field: field.to_owned(),
             reason: reason.to_string(),
@@ -170,6 +170,6 @@ fn parse<'a, T: Deserialize<'a>>(payload: &'a str) -> Result<T, RecordError> {
         .map_err(|error| RecordError::malformed(&error.path().to_string(), error.inner()))
         .and_then(|shape| match deserializer.end() {
             Ok(()) => Ok(shape),
-            Err(error) => Err(RecordError::malformed(".", error)),
+            Err(error) => Err(RecordError::malformed(".", &error)),
         })
 }

@@ -81,15 +81,16 @@ pub(crate) fn decode_step(
     at_ms: i64,
     evidence: &str,
 ) -> Result<DeliveryEntry, RecordError> {
-    let index =
-        |field, value| u32::try_from(value).map_err(|reason| RecordError::malformed(field, reason));
+    let index = |field, value| {
+        u32::try_from(value).map_err(|reason| RecordError::malformed(field, &reason))
+    };
     let known = STATES.into_iter().find(|known| state_text(*known) == state);
     Ok(DeliveryEntry {
         control: ControlId(index("control", control)?),
         der: DerId(index("der", der)?),
-        state: known.ok_or_else(|| RecordError::malformed("state", "is not known"))?,
+        state: known.ok_or_else(|| RecordError::malformed("state", &"is not known"))?,
         at: Timestamp::from_millis(at_ms),
         evidence: decode_evidence(evidence)
-            .map_err(|error| RecordError::malformed("evidence", error))?,
+            .map_err(|error| RecordError::malformed("evidence", &error))?,
     })
 }

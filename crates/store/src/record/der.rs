@@ -83,7 +83,7 @@ impl DerV1<'_> {
                 DerKindV1::Generator => DerKind::Generator,
             },
             lfdi: text("lfdi", &self.lfdi)?,
-            pin: Pin::new(self.pin).map_err(|reason| RecordError::malformed("pin", reason))?,
+            pin: Pin::new(self.pin).map_err(|reason| RecordError::malformed("pin", &reason))?,
             enrolled: Timestamp::from_millis(self.enrolled_ms),
             registration: self.registered_ms.map_or(Registration::Authorised, |at| {
                 Registration::Registered(Timestamp::from_millis(at))

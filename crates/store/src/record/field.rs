@@ -17,7 +17,7 @@ where
     T: FromStr<Err: Display>,
 {
     text.parse()
-        .map_err(|reason| RecordError::malformed(field, reason))
+        .map_err(|reason| RecordError::malformed(field, &reason))
 }
 
 /// Parses a text field that may be absent.

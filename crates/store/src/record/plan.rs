@@ -84,9 +84,9 @@ impl ShareV1 {
             ModeV1::MaxLimW => ActivePower::MaxLimW { percent, of },
             ModeV1::TargetW => ActivePower::TargetW {
                 value: i16::try_from(first)
-                    .map_err(|reason| RecordError::malformed("shares.value", reason))?,
+                    .map_err(|reason| RecordError::malformed("shares.value", &reason))?,
                 multiplier: u8::try_from(second)
-                    .map_err(|reason| RecordError::malformed("shares.multiplier", reason))?,
+                    .map_err(|reason| RecordError::malformed("shares.multiplier", &reason))?,
             },
         };
         Ok(Allocation {

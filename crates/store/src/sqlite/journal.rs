@@ -64,7 +64,7 @@ fn raw_entry<'a>(row: &'a Row<'_>) -> Result<RawEntry<'a>, ReadError> {
     let sequence = row.get::<_, i64>(0)?.cast_unsigned();
     let malformed = |column: &str, reason: &dyn std::fmt::Display| ReadError::Entry {
         sequence,
-        error: RecordError::malformed(column, reason),
+        error: RecordError::malformed(column, &reason),
     };
     let text = |index: usize, column: &str| -> Result<&'a str, ReadError> {
         row.get_ref(index)?

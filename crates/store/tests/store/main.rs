@@ -1,0 +1,12 @@
+//! What a store promises, whoever keeps the promise.
+
+#![cfg(test)]
+
+mod audit;
+mod contract;
+mod directory;
+mod golden;
+mod record;
+mod replay;
+mod sample;
+mod telemetry;
