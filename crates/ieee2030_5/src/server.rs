@@ -199,13 +199,11 @@ fn answer(request: &Request<'_>, view: &View<'_>, now: Timestamp) -> Result<Answ
     }
     http::check_content(request)?;
     let sender = match (own, caller) {
-        (Some(der), _) | (None, Caller::Authorised(der) | Caller::Registered(der)) => der,
-        (None, Caller::Stranger) => {
-            return Err(Refusal::new(
-                403,
-                ReasonCode::INVALID_VALUES,
-                "the certificate is not authorised".to_owned(),
-            ));
+        (Some(der), _) => der,
+        (None, Caller::Authorised(der)) if target == Target::EndDevices => der,
+        (None, _) => {
+            let reason = "the certificate is not authorised or not registered".to_owned();
+            return Err(Refusal::new(403, ReasonCode::INVALID_VALUES, reason));
         }
     };
     let submitted = submit::Submitted {

@@ -233,7 +233,7 @@ fn respond(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Ref
         submission.evidence.push(ControlEvidence {
             control: control.id,
             evidence: Evidence::Response(status.0),
-            at: told.min(submitted.now),
+            at: told.max(control.created).min(submitted.now),
         });
     }
     submission

@@ -193,13 +193,17 @@ fn a_response_to_nothing_of_ours_is_refused() {
 }
 
 #[test]
-fn a_response_from_the_future_is_dated_now() {
+fn a_response_is_dated_between_the_control_and_now() {
     let mut world = World::new();
     let control = world.control(0, 0, 600);
+    world.pass(10);
     let mut posted = response(&world, control, ResponseStatus::RECEIVED);
-    posted.created_date_time = Some(TimeType(i64::MAX));
-    assert_eq!(world.post(OWN, "/rsps/0/rsp", &posted).status, 201);
+    for told in [i64::MAX, 0] {
+        posted.created_date_time = Some(TimeType(told));
+        assert_eq!(world.post(OWN, "/rsps/0/rsp", &posted).status, 201);
+    }
     assert_eq!(world.evidence[0].at, world.now);
+    assert_eq!(world.evidence[1].at, NOW);
 }
 
 #[test]
