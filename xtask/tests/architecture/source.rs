@@ -86,6 +86,7 @@ fn is_test_path(path: &str) -> bool {
     path.ends_with("/tests.rs")
         || path.contains("/tests/")
         || path.contains("/benches/")
+        || path.contains("/examples/")
         || path.starts_with("fuzz/")
 }
 
