@@ -4,6 +4,7 @@
 //! IEEE 2030.5 client over real mutual TLS. [`demo`] starts a server, tells a storyline with all of
 //! it and judges the outcome at the meter of the feeder head.
 
+pub mod demo;
 pub mod device;
 pub mod feeder;
 pub mod http;
