@@ -52,11 +52,15 @@ test("a lost stream freezes the page, blocks actions and heals", async ({ page, 
   await request.post("/mock/stream?up=false");
   const banner = page.getByTestId("lost-banner");
   await expect(banner).toContainText("frozen");
+  await page.waitForTimeout(2500);
   await expect(cancel).toBeDisabled();
   const measured = page.locator(".figure b").first();
   const frozen = await measured.textContent();
-  await page.waitForTimeout(2500);
-  await expect(measured).toHaveText(frozen ?? "");
+  const asked: string[] = [];
+  page.on("request", (asking) => asked.push(new URL(asking.url()).pathname));
+  await page.waitForTimeout(4500);
+  expect(await measured.textContent()).toBe(frozen);
+  expect(asked.filter((path) => path !== "/api/v1/stream" && path !== "/api/v1/session")).toEqual([]);
   await request.post("/mock/stream?up=true");
   await expect(banner).toHaveCount(0);
   await expect(cancel).toBeEnabled();
@@ -104,4 +108,22 @@ test("an unknown address says so", async ({ page }) => {
   await login(page, "admin", "correct horse");
   await page.goto("/#/dispatches/no-such-one");
   await expect(page.getByRole("alert")).toHaveText("There is no dispatch no-such-one.");
+});
+
+test("readings that stay away are called stale", async ({ page }) => {
+  await page.clock.install();
+  await login(page, "admin", "correct horse");
+  await expect(page.getByTestId("stale")).toHaveCount(0);
+  await page.route("**/api/v1/stream", (route) => route.abort());
+  await page.route("**/api/v1/summary", async (route) => {
+    const answer = await route.fetch();
+    const text = await answer.text();
+    const old = new Date(Date.now() - 3_600_000).toISOString();
+    const summary = JSON.parse(text) as { groups: { status: { p_w: { at: string } } }[] };
+    for (const group of summary.groups) group.status.p_w.at = old;
+    await route.fulfill({ json: summary });
+  });
+  await page.reload();
+  await page.clock.runFor(3000);
+  await expect(page.getByTestId("stale")).toContainText("No group has been metered for 1 h 00 min");
 });

@@ -3,10 +3,12 @@ const SKEW_IGNORED_MS = 2000;
 
 let offset_ms = 0;
 
-export const clock = $state({ now: Date.now() });
+/** `now` follows the server, `local` the browser; both move once a second. */
+export const clock = $state({ now: Date.now(), local: Date.now() });
 
 setInterval(() => {
-  clock.now = Date.now() + offset_ms;
+  clock.local = Date.now();
+  clock.now = clock.local + offset_ms;
 }, 1000);
 
 /** Takes the `Date` header of an answer, which has a resolution of one second. */

@@ -35,6 +35,7 @@ export function startLive(): void {
   stopLive();
   live.link = "connecting";
   live.heard_at = Date.now();
+  void readSummary();
   open();
   watchdog = setInterval(() => {
     if (live.link === "live" && SILENCE_LIMIT_MS < Date.now() - live.heard_at) lose();
@@ -53,7 +54,7 @@ function open(): void {
   const opened = new EventSource("/api/v1/stream");
   source = opened;
   opened.onopen = () => {
-    void readSummary();
+    if (0 < live.epoch) void readSummary();
     heard();
   };
   opened.onerror = lose;
@@ -87,7 +88,7 @@ function lose(): void {
 /** An expired session looks like a lost stream, so one plain call first tells the two apart. */
 async function reopen(): Promise<void> {
   const known = source;
-  await readSummary();
+  await get("/api/v1/session", {}).catch(() => undefined);
   if (source === known && source !== null) open();
 }
 

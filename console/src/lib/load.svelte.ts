@@ -1,3 +1,4 @@
+import { untrack } from "svelte";
 import { reason } from "./client";
 
 /** One thing read from the server: keeps the last good answer while a newer one is on its way or fails. */
@@ -25,19 +26,22 @@ export class Loaded<T> {
   };
 }
 
-/** Runs `action` at once, then at most once in each interval, with a last run for what came in between. */
+/**
+ * Runs `action` at once, then at most once in each interval, with a last run for what came in between.
+ * An effect that calls `run` does not come to depend on what the callbacks read.
+ */
 export function throttled(action: () => void, interval_ms: () => number): { run: () => void; stop: () => void } {
   let last = -Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const fire = (): void => {
     timer = undefined;
     last = performance.now();
-    action();
+    untrack(action);
   };
   return {
     run: () => {
       if (timer !== undefined) return;
-      const wait = last + interval_ms() - performance.now();
+      const wait = last + untrack(interval_ms) - performance.now();
       if (wait <= 0) fire();
       else timer = setTimeout(fire, wait);
     },
