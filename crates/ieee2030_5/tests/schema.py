@@ -3,10 +3,12 @@
     schema.py make XSD DIR TYPE...   writes DIR/TYPE.full.xml (everything, at its largest, out of order)
                                      and DIR/TYPE.minimal.xml (only what must be there)
     schema.py echo XSD DIR           has py20305 read DIR/*.xml with its own types and write DIR/../echoed
+    schema.py bodies XSD DIR LFDI    writes to DIR what py20305's demonstration device sends
     schema.py judge XSD DIR          validates DIR/*.xml; where DIR/../made has a document of the same
                                      name, both must say the same
 """
 
+import asyncio
 import pathlib
 import random
 import sys
@@ -131,6 +133,44 @@ def echo(directory):
         (echoed / document.name).write_bytes(to_xml(value, server_2018_compat=True))
 
 
+def bodies(directory, lfdi):
+    """What another team's device puts and posts, from its own builders."""
+    from py20305.connectors.print_demo import PrintDemoConnector
+    from py20305.telemetry import log_events, mup
+    from py20305.telemetry.der_availability import build_der_availability
+    from py20305.telemetry.der_capability import build_der_capability
+    from py20305.telemetry.der_settings import build_der_settings
+    from py20305.telemetry.der_status import build_der_status
+    from py20305.xml.serialization import to_xml
+
+    device = PrintDemoConnector()
+
+    async def fetch():
+        return [
+            await device.fetch_nameplate(),
+            await device.fetch_configuration(),
+            await device.fetch_status(),
+            await device.fetch_availability(),
+            await device.fetch_monitoring(),
+        ]
+
+    nameplate, configuration, status, availability, monitoring = asyncio.run(fetch())
+    sent = {
+        "dercap": build_der_capability(nameplate),
+        "derg": build_der_settings(configuration),
+        "ders": build_der_status(status, server_2018_compat=True),
+        "dera": build_der_availability(availability),
+        "mup": mup.create_mup(lfdi, monitoring, 300),
+        "mmr": mup.create_meter_reading_list(lfdi, monitoring),
+    }
+    for name, value in sent.items():
+        body = to_xml(value, server_2018_compat=True)
+        (directory / f"{name}.xml").write_bytes(body)
+    event = log_events.create_log_event_xml(0, server_2018_compat=True)
+    (directory / "lel.xml").write_bytes(event)
+    (directory / "power.txt").write_text(repr(monitoring["W"]))
+
+
 def meaning(element):
     children = sorted(repr(meaning(child)) for child in element)
     text = "" if children else (element.text or "")
@@ -163,6 +203,9 @@ def main():
         return 0
     if command == "echo":
         echo(directory)
+        return 0
+    if command == "bodies":
+        bodies(directory, *names)
         return 0
     return judge(xsd, directory)
 

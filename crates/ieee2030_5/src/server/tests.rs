@@ -4,6 +4,7 @@ mod bad_input;
 mod controls;
 mod discovery;
 mod metering;
+mod peer;
 mod reports;
 
 use std::time::Duration;

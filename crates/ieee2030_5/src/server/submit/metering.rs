@@ -122,6 +122,7 @@ fn merged(
             ..MirrorMeterReading::default()
         };
         match old {
+            Some(_) if new.reading_type.is_none() => {}
             Some(old) => *old = header,
             None => merged.push(header),
         }
