@@ -10,7 +10,9 @@ import * as fleet from "./mock_fleet.mjs";
 const PORT = Number(process.env.MOCK_PORT ?? 4180);
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-const POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+  "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const COOKIE = "wattfold_session=mock";
 const LARGEST_TARGET_W = 250_000;
 const MAX_BODY = 65_536;

@@ -1,11 +1,12 @@
 import type { components, paths } from "./api";
 import { setServerTime } from "./clock.svelte";
+import type { Filled } from "./reading";
 
 type Method = "get" | "post" | "patch" | "delete";
 type Path<M extends Method> = { [P in keyof paths]: paths[P][M] extends object ? P : never }[keyof paths];
 type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>;
 type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
-type Answer<O> = O extends { responses: infer R } ? Json<R[keyof R & (200 | 201 | 202 | 204)]> : never;
+type Answer<O> = O extends { responses: infer R } ? Filled<Json<R[keyof R & (200 | 201 | 202 | 204)]>> : never;
 type Parameters<O> = O extends { parameters: infer P } ? P : never;
 type PathOf<O> = Parameters<O> extends { path: infer P } ? P : never;
 /** A cursor comes back as it was given, whatever its type is said to be. */
@@ -22,7 +23,7 @@ export type Problem = components["schemas"]["Problem"];
 /** The server answered, and the answer is an RFC 9457 problem. */
 export class ApiProblem extends Error {
   constructor(readonly problem: Problem) {
-    super(problem.detail ?? problem.title);
+    super(problem.detail || problem.title);
   }
 }
 
@@ -51,13 +52,14 @@ function address(path: string, options: Given): string {
 }
 
 async function problemOf(response: Response): Promise<Problem> {
-  const fallback = {
+  const fallback: Problem = {
     type: "about:blank",
     title: `The server answered ${response.status} ${response.statusText}`.trim(),
     status: response.status,
+    detail: "",
   };
   if (!(response.headers.get("content-type") ?? "").includes("json")) return fallback;
-  return { ...fallback, ...((await response.json().catch(() => ({}))) as Partial<Problem>) };
+  return { ...fallback, ...((await response.json().catch(() => ({}))) as Problem) };
 }
 
 async function call<M extends Method, P extends Path<M>>(

@@ -1,9 +1,10 @@
 import type { components, paths } from "./api";
+import type { Filled, Value } from "./reading";
 
-type Schemas = components["schemas"];
+type Schemas = Filled<components["schemas"]>;
 type Answers = {
   [P in keyof paths]: paths[P] extends { get: { responses: { 200: { content: { "application/json": infer A } } } } }
-    ? A
+    ? Filled<A>
     : never;
 };
 
@@ -16,7 +17,7 @@ export type DispatchRow = Schemas["DispatchRow"];
 export type DeliveryRow = Schemas["DeliveryRow"];
 export type LedgerEntry = Schemas["LedgerEntry"];
 export type Series = Schemas["Series"];
-export type Value = Schemas["Value"];
+export type { Value };
 
 export type Phase = DispatchRow["phase"];
 export type Verdict = NonNullable<DeliveryRow["verdict"]>;
