@@ -3,8 +3,9 @@
 use super::Answer;
 use super::answer::{Begun, Echo, Slot};
 use super::groups::Gathered;
+use crate::envelope::ObjectId;
 use crate::profile::{Mode, Profile};
-use crate::translate::{Command, Directory, Mint, View, new_dispatch, object_id, present};
+use crate::translate::{Command, Directory, Mint, View, key_id, new_dispatch, object_id, present};
 use crate::wire::der_group_dispatches::{DerGroupDispatch, DerGroupDispatches};
 use crate::wire::der_group_queries::GroupKey;
 
@@ -29,17 +30,26 @@ pub(super) fn create(
                     group_mrid: Some(group.mrid.as_str().to_owned()),
                     ..wire.clone()
                 };
-                let id = object_id(mrid, &wire.names, "DERGroupDispatch");
+                let id = dispatch_id(wire, &key, mrid);
                 let slot = Slot::Submitted(id, Echo::Dispatch(Box::new(echo)));
                 gathered.submit(Command::CreateDispatch(new), slot);
             }
             Err(error) if error.id.is_some() => gathered.refuse(error),
             Err(error) => {
-                gathered.refuse(error.about(object_id(mrid, &wire.names, "DERGroupDispatch")));
+                gathered.refuse(error.about(dispatch_id(wire, &key, mrid)));
             }
         }
     }
     gathered.into_answer(begun)
+}
+
+/// Interpretation: an error is about the dispatch or, where that has neither mRID nor name, about
+/// its group.
+fn dispatch_id(wire: &DerGroupDispatch, group: &GroupKey, mrid: Option<&str>) -> ObjectId {
+    if mrid.is_none() && wire.names.is_empty() {
+        return key_id(group);
+    }
+    object_id(mrid, &wire.names, "DERGroupDispatch")
 }
 
 /// Interpretation: lenient peers may put the name of the group on the dispatch.

@@ -270,6 +270,12 @@ fn there_are_limits_to_points_and_dispatches() {
         dispatches(vec![one; MAX_DISPATCHES_PER_MESSAGE + 1]),
     );
     assert_eq!(errors(&answer), [("3.1", "FATAL", "")]);
+    let answer = scene.ask(CREATE, dispatches(vec![dispatch("east", &[f64::MAX])]));
+    assert_eq!(
+        errors(&answer),
+        [("1.8", "FATAL", "east")],
+        "the group stands for the dispatch"
+    );
     let mut schedules = dispatch("east", &[1.0]);
     schedules.parameter.schedules =
         vec![schedules.parameter.schedules[0].clone(); iec61968_5::limits::MAX_SCHEDULES + 1];

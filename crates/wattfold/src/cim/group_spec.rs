@@ -108,8 +108,17 @@ pub(super) fn groups(
 }
 
 fn from_file(group: FileGroup, default: Option<[bool; 9]>) -> Result<EndDeviceGroup, SpecError> {
-    let own = group.functions.iter().flatten().map(String::as_str).collect::<Vec<_>>();
-    let own = group.functions.is_some().then(|| functions(&own)).transpose()?;
+    let own = group
+        .functions
+        .iter()
+        .flatten()
+        .map(String::as_str)
+        .collect::<Vec<_>>();
+    let own = group
+        .functions
+        .is_some()
+        .then(|| functions(&own))
+        .transpose()?;
     Ok(EndDeviceGroup {
         mrid: group.mrid,
         description: group.description,

@@ -1,6 +1,6 @@
 //! Answers as tables and as JSON.
 
-use iec61968_5::envelope::{ErrorItem, Level};
+use iec61968_5::envelope::{ErrorItem, Level, Verb};
 use iec61968_5::message::{Payload, ResponseMessage};
 use iec61968_5::wire::der_group_dispatches::DerGroupDispatch;
 use iec61968_5::wire::der_group_statuses::{self, DerMonitorableParameter};
@@ -18,6 +18,7 @@ pub(super) fn tables(answer: &ResponseMessage, now: Timestamp) -> String {
         Some(Payload::Groups(groups)) => group_table(&groups.groups),
         Some(Payload::Statuses(statuses)) => status_table(&statuses.groups, now),
         Some(Payload::Dispatches(dispatches)) => dispatch_table(&dispatches.dispatches),
+        None if answer.operation.verb() == Verb::Get => "nothing found\n\n".to_owned(),
         None => String::new(),
     };
     let errors: Vec<&ErrorItem> = answer
