@@ -1,12 +1,13 @@
 //! XML in and out, driven by one table per schema type.
 //!
-//! Reading is liberal where devices in the field differ: any prefix, either of the two namespaces in
-//! use, elements in any order, unknown elements skipped. Writing is strict: the schema's sequence, base
-//! types first, fixed hexadecimal widths, one edition at a time.
+//! Reading is liberal where devices in the field differ: any prefix, either of the two namespaces
+//! in use, elements in any order, unknown elements skipped. Writing is strict: the schema's
+//! sequence, base types first, fixed hexadecimal widths, one edition at a time.
 //!
-//! Interpretation: the standard extends resources by adding elements in later editions and in foreign
-//! namespaces, and asks receivers to ignore what they do not know. Unknown elements and attributes of
-//! any namespace below the root are therefore skipped, never an error; the root must be known.
+//! Interpretation: the standard extends resources by adding elements in later editions and in
+//! foreign namespaces, and asks receivers to ignore what they do not know. Unknown elements and
+//! attributes of any namespace below the root are therefore skipped, never an error; the root must
+//! be known.
 
 pub mod read;
 pub mod simple;

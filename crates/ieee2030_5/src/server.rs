@@ -1,8 +1,8 @@
 //! Requests answered from a view of the fleet, as values.
 //!
-//! [`handle`] reads nothing but its arguments and changes nothing. What a device asks to have changed
-//! comes back as a [`Submission`], which the shell makes durable before it sends the reply. A
-//! submission holds for the view it was made from, so requests other than GET and HEAD are to be
+//! [`handle`] reads nothing but its arguments and changes nothing. What a device asks to have
+//! changed comes back as a [`Submission`], which the shell makes durable before it sends the reply.
+//! A submission holds for the view it was made from, so requests other than GET and HEAD are to be
 //! handled one after another, each against the outcome of the one before.
 
 pub mod href;

@@ -59,7 +59,8 @@ macro_rules! integers {
 
 integers!(u8, u16, u32, i8, i16, i32, i64);
 
-/// An integer type of the schema whose bounds no Rust integer has, or whose unit the name must carry.
+/// An integer type of the schema whose bounds no Rust integer has, or whose unit the name must
+/// carry.
 macro_rules! numbers {
     ($( $(#[$meta:meta])* $Type:ident($repr:ty) $(in $min:literal..=$max:literal)?; )*) => {$(
         $(#[$meta])*

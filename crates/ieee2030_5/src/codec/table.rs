@@ -54,8 +54,8 @@ pub struct TypeTable {
 
 /// Declares complex types: the struct, its table, its reader and its writer.
 ///
-/// `@one`/`@opt` rows are attributes; `one`, `opt` and `many` rows are elements in schema order, those
-/// of base types first. A trailing `in EDITIONS` limits a row to some editions.
+/// `@one`/`@opt` rows are attributes; `one`, `opt` and `many` rows are elements in schema order,
+/// those of base types first. A trailing `in EDITIONS` limits a row to some editions.
 macro_rules! complex {
     ($(
         $(#[$meta:meta])*

@@ -46,7 +46,8 @@ impl Writer {
         self.content(T::TABLE.name, |out| value.write_elements(out));
     }
 
-    /// Writes a root whose members are rendered one after another, so that a list need not be built.
+    /// Writes a root whose members are rendered one after another, so that a list need not be
+    /// built.
     ///
     /// `head` is an empty list that carries the attributes.
     pub fn list_document<T: Complex, M: Complex>(

@@ -7,8 +7,8 @@ use crate::codec::write::write;
 use crate::translate::{ControlId, Lfdi};
 use crate::wire::error::{Error, ReasonCode};
 
-/// Bytes of a request body. It is less than a document may have, since a server holds one for each of
-/// many connections.
+/// Bytes of a request body. It is less than a document may have, since a server holds one for each
+/// of many connections.
 pub const MAX_REQUEST_BYTES: usize = 128 * 1024;
 
 /// A request as the listener took it off the wire.
@@ -154,8 +154,8 @@ impl From<ReadError> for Refusal {
 
 /// Whether `application/sep+xml` is among what the client takes.
 ///
-/// Interpretation: no `Accept` header, which fielded clients leave out, takes anything. A `level` other
-/// than S1 (the 2018 edition) is not what is served.
+/// Interpretation: no `Accept` header, which fielded clients leave out, takes anything. A `level`
+/// other than S1 (the 2018 edition) is not what is served.
 pub(super) fn check_accept(accept: Option<&str>) -> Result<(), Refusal> {
     let Some(accept) = accept else {
         return Ok(());

@@ -1,7 +1,7 @@
 //! What devices have put and posted that no dispatch reads, by DER.
 //!
-//! Each piece is a document: a path within the DER and a body in the XML of the standard, so that what
-//! is kept on disk has one published shape.
+//! Each piece is a document: a path within the DER and a body in the XML of the standard, so that
+//! what is kept on disk has one published shape.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! A device and the server as values: requests in, replies out, submissions applied as a shell would.
+//! A device and the server as values: requests in, replies out, submissions applied as a shell
+//! would.
 
 mod bad_input;
 mod controls;

@@ -61,9 +61,9 @@ pub fn der_control(fleet: &Fleet, control: &Control, now: Timestamp) -> DerContr
     }
 }
 
-/// Interpretation: a control that a later one will displace is marked as potentially superseded from
-/// the start, although the standard reserves the mark for partial overlap; a client that looks at its
-/// whole list comes to the same end, and one that does not is warned.
+/// Interpretation: a control that a later one will displace is marked as potentially superseded
+/// from the start, although the standard reserves the mark for partial overlap; a client that looks
+/// at its whole list comes to the same end, and one that does not is warned.
 fn event_status(fleet: &Fleet, control: &Control, now: Timestamp) -> EventStatus {
     let displaced = control
         .superseded_at(fleet.controls_of(control.der))

@@ -185,8 +185,8 @@ fn watts(wire: &ActivePower, field: &'static str) -> Result<Watts, OutOfRange> {
     }
 }
 
-/// As a magnitude: the standard has the rating of absorbed reactive power negative, but devices send
-/// either sign.
+/// As a magnitude: the standard has the rating of absorbed reactive power negative, but devices
+/// send either sign.
 fn vars(wire: Option<&ReactivePower>, field: &'static str) -> Result<Option<Vars>, OutOfRange> {
     wire.map(|wire| {
         let quantity = wire.quantity().ok_or(OutOfRange { field })?;

@@ -88,8 +88,8 @@ impl Meter {
 /// The measurements in `posted`, each of which has its reading type.
 ///
 /// Forward and reverse readings of one quantity and time are two halves of one net value.
-/// Interpretation: readings without a direction carry a sign and count as forward. Maxima, minima and
-/// single phases of a power are accepted but are no measurements of the DER.
+/// Interpretation: readings without a direction carry a sign and count as forward. Maxima, minima
+/// and single phases of a power are accepted but are no measurements of the DER.
 #[must_use]
 pub fn measurements<'a>(
     meter: Meter,

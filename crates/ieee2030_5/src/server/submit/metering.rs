@@ -54,8 +54,8 @@ pub(super) fn post_usage_point(
 
 /// Readings for a usage point.
 ///
-/// Interpretation: the reply to a reading of a new type is 201 with the usage point as its location,
-/// since the mirrored meter readings are given there; to one of a known type it is 204.
+/// Interpretation: the reply to a reading of a new type is 201 with the usage point as its
+/// location, since the mirrored meter readings are given there; to one of a known type it is 204.
 pub(super) fn post_readings(
     submitted: &Submitted<'_>,
     number: u32,
