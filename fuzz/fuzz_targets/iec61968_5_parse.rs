@@ -20,7 +20,10 @@ fuzz_target!(|body: &[u8]| {
         return;
     };
     for mode in [Mode::Lenient, Mode::Strict] {
-        let profile = Profile { mode, ..Profile::default() };
+        let profile = Profile {
+            mode,
+            ..Profile::default()
+        };
         let Ok(request) = read_request(content, &profile) else {
             continue;
         };
