@@ -7,7 +7,6 @@ use units::{Percent, Timestamp, WattHours, Watts};
 use super::plan::{Member, Role};
 use super::share::Grid;
 use super::{Dispatch, Target};
-use crate::control::ControlStatus;
 use crate::delivery::is_opt_out;
 use crate::{
     Control, Delivery, DeliveryState, Der, DerId, DerKind, DispatchId, Evidence, Fleet,
@@ -249,8 +248,10 @@ impl<'a> World<'a> {
             .filter(|c| matches!(c.origin, Origin::Dispatch { interval, .. } if interval == index))
             .filter(|control| {
                 let delivered = || self.deliveries.get(control.id.index());
-                let status = self.fleet.status(control, self.now);
-                matches!(status, ControlStatus::Scheduled | ControlStatus::Active(_))
+                // A device goes by the latest control that it knows: one that it has not heard of
+                // displaces nothing there.
+                control.cancelled.is_none()
+                    && self.now < control.interval.end()
                     && (known == Known::ToUs
                         || delivered().is_some_and(Delivery::is_known_to_device))
             })

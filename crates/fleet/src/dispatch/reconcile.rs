@@ -30,6 +30,13 @@ pub enum Cause {
         /// What it was asked.
         asked: Watts,
     },
+    /// Members that are not asked do something else than the plan expects of them.
+    UnaskedMoved {
+        /// As planned, all of them together.
+        expected: Watts,
+        /// As metered, or as a silent member was last asked.
+        found: Watts,
+    },
 }
 
 /// The commands that bring the controls of `dispatch` to its plan; none when they agree.
@@ -133,13 +140,11 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch) -> Option<Cause> {
         if planned == standing {
             return out_of_reach(world, dispatch, plan, der);
         }
-        // Silence alone frees nothing while the device still holds its controls.
+        // Silence alone frees nothing while the device holds the very shares of this plan.
         let holds = || {
             ahead.iter().all(|(index, _)| {
-                plan.share(der.id, *index).is_none()
-                    || world
-                        .outlook(der, dispatch, *index, Known::ToDevice)
-                        .is_some()
+                let share = plan.share(der.id, *index).map(crate::ActivePower::p);
+                share.is_none() || world.outlook(der, dispatch, *index, Known::ToDevice) == share
             })
         };
         if standing == Standing::Silent && holds() {
@@ -152,11 +157,38 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch) -> Option<Cause> {
         })
     })
     .next()
+    .or_else(|| unasked_moved(world, dispatch, plan))
 }
 
 fn planned_standing(plan: &Plan, der: DerId) -> Standing {
     let unasked = plan.unasked.iter().find(|(id, _)| *id == der);
     unasked.map_or(Standing::Controllable, |(_, standing)| *standing)
+}
+
+/// Whether members that are not asked have moved, by more than their tolerances together, from
+/// what the plan expects of them in the running interval. An owner who opts out goes on at will,
+/// so what such a member did when the plan was made says little.
+fn unasked_moved(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Option<Cause> {
+    let running = dispatch
+        .schedule
+        .iter()
+        .position(|target| target.interval.contains(world.now))?;
+    let index = u32::try_from(running).ok()?;
+    let balance = plan.balances.iter().find(|b| b.interval == index)?;
+    let (mut found, mut allowed) = (Watts::ZERO, Watts::ZERO);
+    for (id, standing) in &plan.unasked {
+        let Some(der) = world.fleet.der(*id) else {
+            continue;
+        };
+        let metered = world.observation(*id).p.map(|reading| reading.value);
+        let held = (*standing == Standing::Silent)
+            .then(|| world.outlook(der, dispatch, index, Known::ToDevice))
+            .flatten();
+        found += held.or(metered).unwrap_or_default();
+        allowed += world.allowed_deviation(der);
+    }
+    let expected = balance.unasked;
+    ((found - expected).abs() > allowed).then_some(Cause::UnaskedMoved { expected, found })
 }
 
 /// Whether the running share of a controllable member is beyond its range by more than the

@@ -215,3 +215,56 @@ fn a_member_that_says_yes_and_does_not_move_is_found_out_and_stays_out() {
     (1..3).for_each(|der| scene.hear(der, 1_500, 125));
     assert_eq!(scene.cause(125), None);
 }
+
+#[test]
+fn members_that_are_not_asked_are_followed_where_they_go() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..3).for_each(|der| scene.hear(der, 1_000, 119));
+    scene.respond(0, 4, 120);
+    let plan = scene.replan(120);
+    scene.must(&Command::AdoptPlan(plan), 120);
+    scene.reconcile(120);
+    assert_eq!(scene.asked(1, 125), Some(watts(1_000)));
+    scene.hear(0, 900, 124);
+    assert_eq!(scene.cause(124), None, "within tolerance");
+    scene.hear(0, -2_000, 125);
+    let moved = Cause::UnaskedMoved {
+        expected: watts(1_000),
+        found: watts(-2_000),
+    };
+    assert_eq!(scene.cause(125), Some(moved));
+    let plan = scene.replan(125);
+    scene.must(&Command::AdoptPlan(plan), 125);
+    scene.reconcile(125);
+    assert_eq!(scene.asked(1, 130), Some(watts(2_500)));
+    assert_eq!(scene.cause(130), None);
+}
+
+#[test]
+fn a_silent_member_counts_with_the_control_that_it_has_heard_of() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..9).for_each(|control| scene.respond(control, 1, 20));
+    (1..3).for_each(|der| scene.hear(der, 1_000, 119));
+    scene.hear(0, 800, 119);
+    scene.respond(2, 4, 120);
+    scene.hear(2, 0, 120);
+    let plan = scene.replan(120);
+    scene.must(&Command::AdoptPlan(plan), 120);
+    scene.reconcile(120);
+    assert_eq!(scene.asked(0, 125), Some(watts(1_500)));
+    scene.hear(1, 1_500, 150);
+    scene.hear(2, 0, 150);
+    let expected = Cause::Standing {
+        der: DerId(0),
+        from: Standing::Controllable,
+        to: Standing::Silent,
+    };
+    assert_eq!(scene.cause(150), Some(expected));
+    let plan = scene.replan(150);
+    scene.must(&Command::AdoptPlan(plan), 150);
+    scene.reconcile(150);
+    assert_eq!(scene.asked(1, 155), Some(watts(2_000)));
+    assert_eq!(scene.cause(155), None);
+}
