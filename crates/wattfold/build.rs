@@ -18,9 +18,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.sort();
     let mut table = format!("static ASSETS: [(&str, &[u8]); {}] = [\n", files.len());
     for file in &files {
-        let name = file.strip_prefix(&dist)?.to_str().ok_or("a file name is no text")?;
+        let name = file
+            .strip_prefix(&dist)?
+            .to_str()
+            .ok_or("a file name is no text")?;
         let path = file.to_str().ok_or("a path is no text")?;
-        writeln!(table, "    ({:?}, include_bytes!({path:?})),", format!("/{name}"))?;
+        writeln!(
+            table,
+            "    ({:?}, include_bytes!({path:?})),",
+            format!("/{name}")
+        )?;
     }
     table.push_str("];\n");
     fs::write(out.join("console_assets.rs"), table)?;

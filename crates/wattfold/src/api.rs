@@ -21,11 +21,11 @@ mod request;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use fleet::dispatch::assess::World;
 use fleet::{CimMrid, Command, DerId, DispatchId, Event};
 use http::request::Parts;
@@ -71,12 +71,7 @@ type Api = Arc<ApiState>;
 impl ApiState {
     /// The API of `node` for the accounts of `auth`.
     #[must_use]
-    pub fn new(
-        node: Arc<Node>,
-        auth: Arc<Auth>,
-        limits: Vec<Limit>,
-        tls: Tls,
-    ) -> Arc<Self> {
+    pub fn new(node: Arc<Node>, auth: Arc<Auth>, limits: Vec<Limit>, tls: Tls) -> Arc<Self> {
         let limits = limits.into_iter().map(|limit| FeederLimit {
             name: limit.name,
             max_export_w: limit.max_export_w,
@@ -116,17 +111,29 @@ impl ApiState {
         principal: &Principal,
         commands: Vec<Command>,
     ) -> Result<Vec<Result<Vec<Event>, Problem>>, Problem> {
-        let outcomes = self.node.command(Actor::Account(principal.account), commands).await?;
-        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Problem::from)).collect())
+        let outcomes = self
+            .node
+            .command(Actor::Account(principal.account), commands)
+            .await?;
+        Ok(outcomes
+            .into_iter()
+            .map(|outcome| outcome.map_err(Problem::from))
+            .collect())
     }
 
     async fn store_password(&self, account: &Account) -> Result<(), Problem> {
         let password_hash = account.hash.clone();
-        let change = AccountChange::SetPassword { id: account.id, password_hash };
-        self.node.change_account(change).await.map_err(|error| match error {
-            AccountError::Unavailable(unavailable) => unavailable.into(),
-            AccountError::Refused(_) => Problem::lost(),
-        })
+        let change = AccountChange::SetPassword {
+            id: account.id,
+            password_hash,
+        };
+        self.node
+            .change_account(change)
+            .await
+            .map_err(|error| match error {
+                AccountError::Unavailable(unavailable) => unavailable.into(),
+                AccountError::Refused(_) => Problem::lost(),
+            })
     }
 
     /// Reads telemetry off the runtime's threads.
@@ -139,7 +146,10 @@ impl ApiState {
         let telemetry = self.node.telemetry().clone();
         let read = tokio::task::spawn_blocking(move || telemetry.with_reader(look)).await;
         read.map_err(|_| unreadable())?.map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "telemetry not read");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "telemetry not read"
+            );
             unreadable()
         })
     }
@@ -147,8 +157,10 @@ impl ApiState {
     /// The readings that a judgement of these dispatches rests on.
     async fn meters(&self, dispatches: &[DispatchId]) -> Result<Meters, Problem> {
         let wanted = self.world(|world| {
-            let found: Vec<_> =
-                dispatches.iter().filter_map(|id| world.fleet.dispatch(*id)).collect();
+            let found: Vec<_> = dispatches
+                .iter()
+                .filter_map(|id| world.fleet.dispatch(*id))
+                .collect();
             let index = judgement::controls(world.fleet, &found);
             let spans = found.iter().flat_map(|dispatch| {
                 let span = judgement::span(dispatch, world.now);
@@ -161,12 +173,10 @@ impl ApiState {
     }
 
     /// The readings of active power of each DER in its time.
-    async fn meters_of(
-        &self,
-        wanted: Vec<(DerId, Option<Interval>)>,
-    ) -> Result<Meters, Problem> {
+    async fn meters_of(&self, wanted: Vec<(DerId, Option<Interval>)>) -> Result<Meters, Problem> {
         let some = |(der, span): (DerId, Option<Interval>)| {
-            span.filter(|span| !span.duration.is_zero()).map(|span| (der, span))
+            span.filter(|span| !span.duration.is_zero())
+                .map(|span| (der, span))
         };
         let wanted: Vec<(DerId, Interval)> = wanted.into_iter().filter_map(some).collect();
         if wanted.is_empty() {
@@ -226,12 +236,18 @@ fn v1() -> Router<Api> {
         .route("/openapi.json", get(openapi::document))
         .route("/summary", get(summary::show))
         .route("/stream", get(stream::open))
-        .route("/session", get(session::show).post(session::begin).delete(session::end))
+        .route(
+            "/session",
+            get(session::show).post(session::begin).delete(session::end),
+        )
         .route("/session/password", post(session::change_password))
         .route("/ders", get(der::list).post(der::enrol))
         .route("/ders/{mrid}", get(der::show))
         .route("/groups", get(group::list).post(group::create))
-        .route("/groups/{mrid}", get(group::show).patch(group::change).delete(group::delete))
+        .route(
+            "/groups/{mrid}",
+            get(group::show).patch(group::change).delete(group::delete),
+        )
         .route("/dispatches", get(dispatch::list).post(dispatch::create))
         .route("/dispatches/{mrid}", get(dispatch::show))
         .route("/dispatches/{mrid}/cancel", post(dispatch::cancel))
@@ -245,8 +261,15 @@ async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Resp
     let logging_in = request.method() == Method::POST && request.uri().path() == "/session";
     if !logging_in {
         let (method, headers) = (request.method().clone(), request.headers().clone());
-        let from = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
-        let presented = Presented { method: &method, headers: &headers, from };
+        let from = request
+            .extensions()
+            .get::<Peer>()
+            .map(|peer| peer.address.ip());
+        let presented = Presented {
+            method: &method,
+            headers: &headers,
+            from,
+        };
         match api.auth.authenticate(&presented, clock::now()).await {
             Ok(principal) => {
                 request.extensions_mut().insert(principal);
@@ -256,8 +279,13 @@ async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Resp
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -268,21 +296,33 @@ fn refuse(error: AuthError, headers: &http::HeaderMap) -> Response {
     if !matches!(error, AuthError::Missing | AuthError::Wrong) {
         return problem.into_response();
     }
-    let script = headers.get("sec-fetch-dest").is_some_and(|dest| dest == "empty");
-    let challenge =
-        if script { "Session realm=\"wattfold\"" } else { "Basic realm=\"wattfold\", charset=\"UTF-8\"" };
+    let script = headers
+        .get("sec-fetch-dest")
+        .is_some_and(|dest| dest == "empty");
+    let challenge = if script {
+        "Session realm=\"wattfold\""
+    } else {
+        "Basic realm=\"wattfold\", charset=\"UTF-8\""
+    };
     let challenge = HeaderValue::from_static(challenge);
-    problem.with_header(header::WWW_AUTHENTICATE, challenge).into_response()
+    problem
+        .with_header(header::WWW_AUTHENTICATE, challenge)
+        .into_response()
 }
 
 async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    api.node.metrics().response("api", response.status().as_u16());
+    api.node
+        .metrics()
+        .response("api", response.status().as_u16());
     response
 }
 
 async fn unknown(request: Request) -> Problem {
-    Problem::new(Kind::NotFound, format!("there is no {}", request.uri().path()))
+    Problem::new(
+        Kind::NotFound,
+        format!("there is no {}", request.uri().path()),
+    )
 }
 
 async fn wrong_method(request: Request) -> Problem {
@@ -300,7 +340,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| AuthError::Missing.into())
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| AuthError::Missing.into())
     }
 }
 
@@ -345,7 +389,6 @@ impl Problem {
         Self::new(Kind::Conflict, "it was changed or deleted in the meantime")
     }
 }
-
 
 #[cfg(test)]
 mod tests;

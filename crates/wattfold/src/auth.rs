@@ -54,7 +54,11 @@ pub struct Account {
 
 impl From<store::Account> for Account {
     fn from(stored: store::Account) -> Self {
-        Self { id: stored.id, name: stored.name, hash: stored.password_hash }
+        Self {
+            id: stored.id,
+            name: stored.name,
+            hash: stored.password_hash,
+        }
     }
 }
 
@@ -146,7 +150,9 @@ impl Auth {
     /// With these accounts.
     #[must_use]
     pub fn new(accounts: impl IntoIterator<Item = Account>) -> Self {
-        let accounts = accounts.into_iter().map(|account| (account.name.clone(), account));
+        let accounts = accounts
+            .into_iter()
+            .map(|account| (account.name.clone(), account));
         Self {
             accounts: Mutex::new(accounts.collect()),
             sessions: Mutex::default(),
@@ -169,7 +175,9 @@ impl Auth {
         if let Some(authorization) = presented.headers.get(header::AUTHORIZATION) {
             let (name, password) = basic(authorization.as_bytes()).ok_or(AuthError::Wrong)?;
             let account = self.verify(&name, &password, presented.from, now).await?;
-            return Ok(Principal { account, name,
+            return Ok(Principal {
+                account,
+                name,
                 via: Via::Basic,
             });
         }
@@ -182,7 +190,11 @@ impl Auth {
             return Err(AuthError::CrossSite);
         }
         let account = self.account(&name).ok_or(AuthError::Missing)?;
-        Ok(Principal { account, name, via: Via::Session(id) })
+        Ok(Principal {
+            account,
+            name,
+            via: Via::Session(id),
+        })
     }
 
     /// Begins a session.
@@ -235,7 +247,9 @@ impl Auth {
         self.verify(&principal.name, current, from, now).await?;
         let new = new.to_owned();
         let hashed = self.blocking(move || password::hash(&new, &random())).await;
-        Ok(Account { id: principal.account, name: principal.name.clone(),
+        Ok(Account {
+            id: principal.account,
+            name: principal.name.clone(),
             hash: hashed?,
         })
     }
@@ -308,7 +322,9 @@ impl Auth {
 pub fn first_account() -> (NewAccount, String) {
     let password = one_time_password();
     let hash = password::hash(&password, &random());
-    (NewAccount { name: FIRST_ACCOUNT.to_owned(),
+    (
+        NewAccount {
+            name: FIRST_ACCOUNT.to_owned(),
             hash,
         },
         password,

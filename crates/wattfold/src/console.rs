@@ -33,7 +33,10 @@ fn answer(assets: &[(&str, &'static [u8])], method: &Method, path: &str) -> Resp
         return secured((StatusCode::SERVICE_UNAVAILABLE, NOT_BUILT).into_response());
     }
     let find = |wanted: &str| assets.iter().find(|(name, _)| *name == wanted);
-    let page = !path.rsplit('/').next().is_some_and(|last| last.contains('.'));
+    let page = !path
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains('.'));
     let wanted = if page { INDEX } else { path };
     let Some((name, content)) = find(wanted) else {
         return secured((StatusCode::NOT_FOUND, "There is no such file.\n").into_response());
@@ -43,7 +46,10 @@ fn answer(assets: &[(&str, &'static [u8])], method: &Method, path: &str) -> Resp
     } else {
         "no-cache"
     };
-    let headers = [(header::CONTENT_TYPE, content_type(name)), (header::CACHE_CONTROL, caching)];
+    let headers = [
+        (header::CONTENT_TYPE, content_type(name)),
+        (header::CACHE_CONTROL, caching),
+    ];
     secured((headers, *content).into_response())
 }
 
@@ -73,8 +79,14 @@ fn secured(mut response: Response) -> Response {
              form-action 'self'; frame-ancestors 'none'",
         ),
     );
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     response
 }
 
@@ -82,8 +94,10 @@ fn secured(mut response: Response) -> Response {
 mod tests {
     use super::*;
 
-    const BUILT: [(&str, &[u8]); 2] =
-        [("/assets/index-abc123.js", b"let a;"), ("/index.html", b"<!doctype html>")];
+    const BUILT: [(&str, &[u8]); 2] = [
+        ("/assets/index-abc123.js", b"let a;"),
+        ("/index.html", b"<!doctype html>"),
+    ];
 
     fn get(path: &str) -> Response {
         answer(&BUILT, &Method::GET, path)
@@ -94,11 +108,17 @@ mod tests {
         for page in ["/", "/dispatches/abc", "/index.html"] {
             let response = get(page);
             assert_eq!(response.status(), StatusCode::OK, "{page}");
-            assert_eq!(response.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+            assert_eq!(
+                response.headers()[header::CONTENT_TYPE],
+                "text/html; charset=utf-8"
+            );
             assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
         }
         let script = get("/assets/index-abc123.js");
-        assert_eq!(script.headers()[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+        assert_eq!(
+            script.headers()[header::CONTENT_TYPE],
+            "text/javascript; charset=utf-8"
+        );
         let caching = script.headers()[header::CACHE_CONTROL].to_str().unwrap();
         assert!(caching.contains("immutable"));
         for missing in ["/assets/other.js", "/favicon.ico", "/../Cargo.toml"] {
@@ -109,23 +129,34 @@ mod tests {
     #[test]
     fn no_page_may_run_foreign_or_inline_scripts_or_be_framed() {
         for response in [get("/"), get("/missing.js"), answer(&[], &Method::GET, "/")] {
-            let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+            let policy = response.headers()[header::CONTENT_SECURITY_POLICY]
+                .to_str()
+                .unwrap();
             assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"));
             assert!(policy.contains("frame-ancestors 'none'"));
-            assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+            assert_eq!(
+                response.headers()[header::X_CONTENT_TYPE_OPTIONS],
+                "nosniff"
+            );
         }
     }
 
     #[test]
     fn a_binary_without_the_console_says_how_to_build_it() {
-        assert_eq!(answer(&[], &Method::GET, "/").status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            answer(&[], &Method::GET, "/").status(),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         assert!(NOT_BUILT.contains("cargo xtask console"));
     }
 
     #[test]
     fn what_is_below_the_api_or_no_reading_is_a_problem() {
         let problem = answer(&BUILT, &Method::GET, "/api/v2/ders");
-        assert_eq!(problem.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            problem.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
         let post = answer(&BUILT, &Method::POST, "/");
         assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(post.headers()[header::ALLOW], "GET, HEAD");

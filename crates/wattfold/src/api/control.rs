@@ -191,12 +191,18 @@ pub(super) fn row(world: &World<'_>, control: &Control) -> ControlRow {
 
 /// The steps of a delivery, rendered.
 pub(super) fn entries(delivery: Option<&Delivery>) -> Vec<LedgerEntry> {
-    delivery.map_or_else(Vec::new, |d| d.entries.iter().map(LedgerEntry::from).collect())
+    delivery.map_or_else(Vec::new, |d| {
+        d.entries.iter().map(LedgerEntry::from).collect()
+    })
 }
 
 /// Active power that `control` asks for, in watts.
 pub(super) fn asked_w(control: &Control) -> Option<f64> {
-    control.base.active.map(ActivePower::p).map(units::Watts::as_f64)
+    control
+        .base
+        .active
+        .map(ActivePower::p)
+        .map(units::Watts::as_f64)
 }
 
 fn evidence(evidence: Evidence) -> String {

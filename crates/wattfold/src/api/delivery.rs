@@ -145,7 +145,9 @@ fn rows(
 
 fn row(world: &World<'_>, member: &Member<'_>) -> DeliveryRow {
     let observation = world.observation(member.der.id);
-    let running = member.current.filter(|c| c.interval.contains(world.now) && c.cancelled.is_none());
+    let running = member
+        .current
+        .filter(|c| c.interval.contains(world.now) && c.cancelled.is_none());
     DeliveryRow {
         der: DerRef {
             mrid: member.der.mrid.to_string(),
@@ -160,14 +162,22 @@ fn row(world: &World<'_>, member: &Member<'_>) -> DeliveryRow {
         asked_wh: member.energy.asked.as_f64(),
         delivered_wh: member.energy.metered.as_f64(),
         last_contact_at: observation.last_contact.map(Time),
-        controls: member.controls.iter().map(|c| delivery_control(world, c)).collect(),
+        controls: member
+            .controls
+            .iter()
+            .map(|c| delivery_control(world, c))
+            .collect(),
     }
 }
 
 fn delivery_control(world: &World<'_>, control: &Control) -> DeliveryControl {
     let delivery = world.deliveries.get(control.id.index());
     let (interval, generation) = match control.origin {
-        Origin::Dispatch { interval, generation, .. } => (interval, generation),
+        Origin::Dispatch {
+            interval,
+            generation,
+            ..
+        } => (interval, generation),
         Origin::Operator => (0, 0),
     };
     DeliveryControl {

@@ -1,6 +1,9 @@
 //! DER: what is enrolled, what it does now, and what it has been asked.
 
-#![expect(unused_qualifications, reason = "what `utoipa::path` expands to has them")]
+#![expect(
+    unused_qualifications,
+    reason = "what `utoipa::path` expands to has them"
+)]
 
 use std::collections::BTreeMap;
 
@@ -14,13 +17,13 @@ use fleet::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use units::{VoltAmperes, Vars, WattHours, Watts};
+use units::{Vars, VoltAmperes, WattHours, Watts};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::control::{self, ControlInForce, ControlRow};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
-use crate::api::request::{Body, Named, OneOrMany, Params};
+use crate::api::request::{Bodies, Named, OneOrMany, Params};
 use crate::api::value::{Time, Value};
 use crate::api::{Api, fresh_mrid};
 use crate::auth::Principal;
@@ -286,7 +289,7 @@ pub(super) async fn show(
 pub(super) async fn enrol(
     State(api): State<Api>,
     principal: Principal,
-    Body(given): Body<OneOrMany<Enrolment>>,
+    Bodies(given): Bodies<Enrolment>,
 ) -> Result<Response, Problem> {
     match given {
         OneOrMany::One(one) => {
@@ -305,26 +308,44 @@ async fn enrol_many(
     many: &[Enrolment],
 ) -> Result<Response, Problem> {
     if many.is_empty() || MAX_ENROLMENTS < many.len() {
-        return Err(Problem::field("", format!("must hold 1 to {MAX_ENROLMENTS} DER")));
+        return Err(Problem::field(
+            "body",
+            format!("must hold 1 to {MAX_ENROLMENTS} DER"),
+        ));
     }
     let read: Vec<Result<NewDer, Problem>> = many
         .iter()
         .enumerate()
         .map(|(index, one)| new_der(one).map_err(|problem| problem.under(&format!("[{index}]"))))
         .collect();
-    let commands = read.iter().flatten().cloned().map(Command::EnrolDer).collect();
+    let commands = read
+        .iter()
+        .flatten()
+        .cloned()
+        .map(Command::EnrolDer)
+        .collect();
     let mut answers = api.commands(principal, commands).await?.into_iter();
     let items: Vec<EnrolmentResult> = read
         .into_iter()
         .map(|read| read.and_then(|_| answers.next().ok_or_else(Problem::lost)?))
         .map(|events| events.and_then(|events| enrolled(api, &events)))
         .map(|result| match result {
-            Ok(der) => EnrolmentResult { der: Some(der), problem: None },
-            Err(problem) => EnrolmentResult { der: None, problem: Some(problem) },
+            Ok(der) => EnrolmentResult {
+                der: Some(der),
+                problem: None,
+            },
+            Err(problem) => EnrolmentResult {
+                der: None,
+                problem: Some(problem),
+            },
         })
         .collect();
     let all = items.iter().all(|item| item.problem.is_none());
-    let status = if all { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
+    let status = if all {
+        StatusCode::CREATED
+    } else {
+        StatusCode::MULTI_STATUS
+    };
     Ok((status, Json(EnrolmentResults { items })).into_response())
 }
 
@@ -334,7 +355,13 @@ fn enrolled(api: &Api, events: &[Event]) -> Result<DerDetail, Problem> {
         _ => None,
     });
     let id = id.ok_or_else(Problem::lost)?;
-    api.world(|world| world.fleet.der(id).map(|der| detail(world, der)).ok_or_else(Problem::lost))
+    api.world(|world| {
+        world
+            .fleet
+            .der(id)
+            .map(|der| detail(world, der))
+            .ok_or_else(Problem::lost)
+    })
 }
 
 /// The command's content, each field checked.
@@ -351,7 +378,10 @@ fn new_der(given: &Enrolment) -> Result<NewDer, Problem> {
         mrid,
         name: Name::new(&given.name).map_err(|e| Problem::field("name", e.to_string()))?,
         kind: given.kind.into(),
-        lfdi: given.lfdi.parse::<Lfdi>().map_err(|e| Problem::field("lfdi", e.to_string()))?,
+        lfdi: given
+            .lfdi
+            .parse::<Lfdi>()
+            .map_err(|e| Problem::field("lfdi", e.to_string()))?,
         pin,
         registered: given.registration == EnrolBy::OutOfBand,
     })
@@ -367,9 +397,17 @@ pub(super) fn find<'a>(fleet: &'a Fleet, mrid: &str) -> Result<&'a Der, Problem>
 
 /// A page of rows.
 pub(super) fn rows(world: &World<'_>, query: &DerQuery) -> Result<Page<DerRow>, Problem> {
-    let filter = query.filter.as_deref().unwrap_or_default().trim().to_lowercase();
+    let filter = query
+        .filter
+        .as_deref()
+        .unwrap_or_default()
+        .trim()
+        .to_lowercase();
     if MAX_FILTER_CHARS < filter.chars().count() {
-        return Err(Problem::field("filter", format!("has at most {MAX_FILTER_CHARS} characters")));
+        return Err(Problem::field(
+            "filter",
+            format!("has at most {MAX_FILTER_CHARS} characters"),
+        ));
     }
     let members = match &query.group {
         Some(mrid) => Some(&super::group::find(world.fleet, mrid)?.members),
@@ -377,10 +415,15 @@ pub(super) fn rows(world: &World<'_>, query: &DerQuery) -> Result<Page<DerRow>, 
     };
     let wanted = world.fleet.ders().iter().filter(|der| {
         members.is_none_or(|members| members.binary_search(&der.id).is_ok())
-            && query.state.is_none_or(|state| state == contact(world, der.id))
+            && query
+                .state
+                .is_none_or(|state| state == contact(world, der.id))
             && (filter.is_empty() || matches(der, &filter))
     });
-    let page = PageQuery { limit: query.limit, after: query.after };
+    let page = PageQuery {
+        limit: query.limit,
+        after: query.after,
+    };
     let slice = Slice::cut(wanted, |der| der.id.0, Direction::Ascending, &page)?;
     let groups = groups_of(world.fleet, &slice.rows);
     Ok(slice.render(|der| row(world, der, &groups)))
@@ -427,14 +470,16 @@ pub(super) fn contact(world: &World<'_>, der: DerId) -> Contact {
 }
 
 /// One row; `groups` as [`groups_of`] gives them.
-pub(super) fn row(
-    world: &World<'_>,
-    der: &Der,
-    groups: &BTreeMap<DerId, Vec<String>>,
-) -> DerRow {
+pub(super) fn row(world: &World<'_>, der: &Der, groups: &BTreeMap<DerId, Vec<String>>) -> DerRow {
     let seen = world.observation(der.id);
-    let settings = der.settings.as_ref().map(|s| (s.p_inject_max, s.p_absorb_max));
-    let rated = der.capability.as_ref().map(|c| (c.p_inject_max, c.p_absorb_max));
+    let settings = der
+        .settings
+        .as_ref()
+        .map(|s| (s.p_inject_max, s.p_absorb_max));
+    let rated = der
+        .capability
+        .as_ref()
+        .map(|c| (c.p_inject_max, c.p_absorb_max));
     let maxima = settings.or(rated);
     DerRow {
         mrid: der.mrid.to_string(),
@@ -455,7 +500,10 @@ pub(super) fn row(
         p_available_w: seen.p_available.map(Value::of_watts),
         p_inject_max_w: maxima.map(|(inject, _)| inject.as_f64()),
         p_absorb_max_w: maxima.map(|(_, absorb)| absorb.as_f64()),
-        control: world.fleet.in_force(der.id, world.now).map(|c| control::in_force(world, c)),
+        control: world
+            .fleet
+            .in_force(der.id, world.now)
+            .map(|c| control::in_force(world, c)),
         groups: groups.get(&der.id).cloned().unwrap_or_default(),
     }
 }
@@ -486,7 +534,10 @@ pub(super) fn detail(world: &World<'_>, der: &Der) -> DerDetail {
             modes: modes(s.modes),
             updated_at: s.updated.into(),
         }),
-        controls: controls.into_iter().map(|control| control::row(world, control)).collect(),
+        controls: controls
+            .into_iter()
+            .map(|control| control::row(world, control))
+            .collect(),
     }
 }
 

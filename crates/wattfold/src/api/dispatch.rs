@@ -1,6 +1,9 @@
 //! Dispatches: a schedule of net active power for a group, and how it is going.
 
-#![expect(unused_qualifications, reason = "what `utoipa::path` expands to has them")]
+#![expect(
+    unused_qualifications,
+    reason = "what `utoipa::path` expands to has them"
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -171,7 +174,10 @@ pub(super) async fn list(
     Params(query): Params<DispatchQuery>,
 ) -> Result<Json<Page<DispatchRow>>, Problem> {
     let slice = |world: &World<'_>| {
-        let page = PageQuery { limit: query.limit, after: query.after };
+        let page = PageQuery {
+            limit: query.limit,
+            after: query.after,
+        };
         let all = world.fleet.dispatches().iter().rev();
         let wanted = all.filter(|d| query.phase.is_none_or(|p| p == d.phase(world.now).into()));
         let ids = wanted.map(|dispatch| dispatch.id);
@@ -180,8 +186,11 @@ pub(super) async fn list(
     let slice = api.world(slice)?;
     let meters = api.meters(&slice.rows).await?;
     Ok(Json(api.world(|world| {
-        let found: Vec<&Dispatch> =
-            slice.rows.iter().filter_map(|id| world.fleet.dispatch(*id)).collect();
+        let found: Vec<&Dispatch> = slice
+            .rows
+            .iter()
+            .filter_map(|id| world.fleet.dispatch(*id))
+            .collect();
         let mut rows = rows(world, &found, &meters).into_iter();
         slice.render_all(|_| rows.next())
     })))
@@ -210,8 +219,13 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let new = api.world(|world| new_dispatch(world.fleet, &request))?;
     let mrid = new.mrid.to_string();
-    let events = api.command_one(&principal, Command::CreateDispatch(new)).await?;
-    if !events.iter().any(|event| matches!(event, Event::DispatchCreated(_))) {
+    let events = api
+        .command_one(&principal, Command::CreateDispatch(new))
+        .await?;
+    if !events
+        .iter()
+        .any(|event| matches!(event, Event::DispatchCreated(_)))
+    {
         return Err(Problem::lost());
     }
     let row = one(&api, &mrid).await?;
@@ -229,7 +243,8 @@ pub(super) async fn cancel(
     Named(mrid): Named,
 ) -> Result<Json<DispatchRow>, Problem> {
     let id = api.world(|world| find(world.fleet, &mrid).map(|dispatch| dispatch.id))?;
-    api.command_one(&principal, Command::CancelDispatch(id)).await?;
+    api.command_one(&principal, Command::CancelDispatch(id))
+        .await?;
     one(&api, &mrid).await.map(Json)
 }
 
@@ -238,7 +253,9 @@ async fn one(api: &Api, mrid: &str) -> Result<DispatchRow, Problem> {
     let meters = api.meters(&[id]).await?;
     api.world(|world| {
         let dispatch = find(world.fleet, mrid)?;
-        rows(world, &[dispatch], &meters).pop().ok_or_else(Problem::lost)
+        rows(world, &[dispatch], &meters)
+            .pop()
+            .ok_or_else(Problem::lost)
     })
 }
 
@@ -257,15 +274,18 @@ fn new_dispatch(fleet: &Fleet, given: &DispatchRequest) -> Result<NewDispatch, P
         None => fresh_mrid(),
     };
     let name = given.name.as_deref().map(Name::new).transpose();
-    let group = CimMrid::new(&given.group).ok().and_then(|mrid| fleet.group_by_mrid(&mrid));
+    let group = CimMrid::new(&given.group)
+        .ok()
+        .and_then(|mrid| fleet.group_by_mrid(&mrid));
     let group = group.ok_or_else(|| Problem::field("group", "is not the mRID of a group"))?;
     if given.schedule.is_empty() || Fleet::MAX_INTERVALS < given.schedule.len() {
         let rule = format!("must have 1 to {} intervals", Fleet::MAX_INTERVALS);
         return Err(Problem::field("schedule", rule));
     }
     let intervals = given.schedule.iter().enumerate();
-    let schedule: Result<Vec<Target>, Problem> =
-        intervals.map(|(index, interval)| target(index, interval)).collect();
+    let schedule: Result<Vec<Target>, Problem> = intervals
+        .map(|(index, interval)| target(index, interval))
+        .collect();
     Ok(NewDispatch {
         mrid,
         name: name.map_err(|e| Problem::field("name", e.to_string()))?,
@@ -276,7 +296,8 @@ fn new_dispatch(fleet: &Fleet, given: &DispatchRequest) -> Result<NewDispatch, P
 }
 
 fn target(index: usize, given: &RequestedInterval) -> Result<Target, Problem> {
-    let field = |name: &str, rule: String| Problem::field(format!("schedule[{index}].{name}"), rule);
+    let field =
+        |name: &str, rule: String| Problem::field(format!("schedule[{index}].{name}"), rule);
     if given.start.0.millis() % 1_000 != 0 {
         return Err(field("start", "must be a whole second".to_owned()));
     }
@@ -287,8 +308,14 @@ fn target(index: usize, given: &RequestedInterval) -> Result<Target, Problem> {
         return Err(field("p_w", format!("must be within ±{MAX_TARGET_W:e} W")));
     }
     let duration = Duration::from_secs(u64::from(given.duration_s));
-    let interval = Interval { start: given.start.0, duration };
-    Ok(Target { interval, p: Watts::from_f64(given.p_w) })
+    let interval = Interval {
+        start: given.start.0,
+        duration,
+    };
+    Ok(Target {
+        interval,
+        p: Watts::from_f64(given.p_w),
+    })
 }
 
 /// The rows of `dispatches`, in their order.
@@ -298,7 +325,10 @@ pub(super) fn rows(
     meters: &Meters,
 ) -> Vec<DispatchRow> {
     let index = judgement::controls(world.fleet, dispatches);
-    dispatches.iter().map(|dispatch| row(world, dispatch, &index, meters)).collect()
+    dispatches
+        .iter()
+        .map(|dispatch| row(world, dispatch, &index, meters))
+        .collect()
 }
 
 fn row(
@@ -335,7 +365,11 @@ fn row(
         target_w: running.map(|target| target.p.as_f64()),
         measured_w: measured(world, &members),
         promised_w: promised(world, &members).as_f64(),
-        counts: count(members.iter().filter_map(|m| m.state.map(DeliveryStep::from))),
+        counts: count(
+            members
+                .iter()
+                .filter_map(|m| m.state.map(DeliveryStep::from)),
+        ),
         verdicts: count(members.iter().filter_map(|m| m.verdict.map(Outcome::from))),
     }
 }
@@ -349,7 +383,10 @@ pub(super) fn scheduled(target: &Target) -> ScheduledInterval {
 }
 
 fn residues(dispatch: &Dispatch) -> Vec<Option<f64>> {
-    let balances = dispatch.plan.as_ref().map_or(&[][..], |plan| plan.balances.as_slice());
+    let balances = dispatch
+        .plan
+        .as_ref()
+        .map_or(&[][..], |plan| plan.balances.as_slice());
     let mut residues = vec![None; dispatch.schedule.len()];
     for balance in balances {
         if let Some(residue) = residues.get_mut(balance.interval as usize) {
@@ -362,7 +399,11 @@ fn residues(dispatch: &Dispatch) -> Vec<Option<f64>> {
 fn measured(world: &World<'_>, members: &[Member<'_>]) -> Option<Value> {
     let reading = |member: &Member<'_>| {
         let heard = world.is_reachable(member.der.id);
-        world.observation(member.der.id).p.filter(|_| heard).map(Value::of_watts)
+        world
+            .observation(member.der.id)
+            .p
+            .filter(|_| heard)
+            .map(Value::of_watts)
     };
     let readings: Vec<Value> = members.iter().filter_map(reading).collect();
     let missing = readings.len() < members.len();
@@ -379,9 +420,14 @@ fn promised(world: &World<'_>, members: &[Member<'_>]) -> Watts {
             control.interval.contains(world.now)
                 && row.is_some_and(fleet::Delivery::is_known_to_device)
         });
-        let share = held.and_then(|control| control.base.active).map(ActivePower::p);
+        let share = held
+            .and_then(|control| control.base.active)
+            .map(ActivePower::p);
         let unasked = member.current.is_none() || member.standing == Standing::OptedOut;
-        let metered = world.observation(member.der.id).p.map(|reading| reading.value);
+        let metered = world
+            .observation(member.der.id)
+            .p
+            .map(|reading| reading.value);
         share.or(metered.filter(|_| unasked)).unwrap_or(Watts::ZERO)
     };
     members.iter().map(promise).sum()

@@ -25,7 +25,10 @@ use crate::auth::Principal;
 /// The nine abilities of IEC 61968-5, by their names there.
 const FUNCTIONS: [(DerFunction, &str); 9] = [
     (DerFunction::ConnectDisconnect, "connectDisconnect"),
-    (DerFunction::FrequencyWattCurve, "frequencyWattCurveFunction"),
+    (
+        DerFunction::FrequencyWattCurve,
+        "frequencyWattCurveFunction",
+    ),
     (DerFunction::MaxRealPowerLimiting, "maxRealPowerLimiting"),
     (DerFunction::RampRateControl, "rampRateControl"),
     (DerFunction::ReactivePowerDispatch, "reactivePowerDispatch"),
@@ -106,7 +109,10 @@ pub struct GroupDetail {
 
 /// A name as a text, or with its type and authority.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "must be a text or an object with name, name_type and authority"
+)]
 pub enum GivenName {
     /// Just the name.
     Text(String),
@@ -183,7 +189,9 @@ pub(super) async fn create(
     Body(request): Body<GroupRequest>,
 ) -> Result<Response, Problem> {
     let new = api.world(|world| new_group(world.fleet, &request))?;
-    let events = api.command_one(&principal, Command::CreateGroup(new)).await?;
+    let events = api
+        .command_one(&principal, Command::CreateGroup(new))
+        .await?;
     let id = events.iter().find_map(|event| match event {
         Event::GroupCreated(group) => Some(group.id),
         _ => None,
@@ -224,7 +232,8 @@ pub(super) async fn delete(
     Named(mrid): Named,
 ) -> Result<StatusCode, Problem> {
     let id = api.world(|world| find(world.fleet, &mrid).map(|group| group.id))?;
-    api.command_one(&principal, Command::DeleteGroup(id)).await?;
+    api.command_one(&principal, Command::DeleteGroup(id))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -275,12 +284,16 @@ fn names(given: &[GivenName]) -> Result<Vec<GroupName>, Problem> {
     let given = given.iter().enumerate();
     given
         .map(|(index, given)| match given {
-            GivenName::Text(text) => {
-                Ok(GroupName { name: name(index, text, "")?, name_type: None, authority: None })
-            }
+            GivenName::Text(text) => Ok(GroupName {
+                name: name(index, text, "")?,
+                name_type: None,
+                authority: None,
+            }),
             GivenName::Full(full) => {
                 let optional = |text: &Option<String>, part| {
-                    text.as_deref().map(|text| name(index, text, part)).transpose()
+                    text.as_deref()
+                        .map(|text| name(index, text, part))
+                        .transpose()
                 };
                 Ok(GroupName {
                     name: name(index, &full.name, ".name")?,
@@ -315,8 +328,14 @@ fn ders(fleet: &Fleet, field: &str, given: &[String]) -> Result<Vec<DerId>, Prob
     let given = given.iter().enumerate();
     given
         .map(|(index, text)| {
-            let by_mrid = CimMrid::new(text).ok().and_then(|mrid| fleet.der_by_mrid(&mrid));
-            let by_name = || Name::new(text).ok().and_then(|name| fleet.der_by_name(&name));
+            let by_mrid = CimMrid::new(text)
+                .ok()
+                .and_then(|mrid| fleet.der_by_mrid(&mrid));
+            let by_name = || {
+                Name::new(text)
+                    .ok()
+                    .and_then(|name| fleet.der_by_name(&name))
+            };
             by_mrid.or_else(by_name).map(|der| der.id).ok_or_else(|| {
                 Problem::field(format!("{field}[{index}]"), "is no DER's mRID or name")
             })
@@ -327,14 +346,24 @@ fn ders(fleet: &Fleet, field: &str, given: &[String]) -> Result<Vec<DerId>, Prob
 /// A group with its members.
 pub(super) fn detail(world: &World<'_>, group: &Group) -> GroupDetail {
     let members = group.members.iter().filter_map(|id| world.fleet.der(*id));
-    GroupDetail { row: row(world, group), members: members.map(|d| d.mrid.to_string()).collect() }
+    GroupDetail {
+        row: row(world, group),
+        members: members.map(|d| d.mrid.to_string()).collect(),
+    }
 }
 
 /// One row.
 pub(super) fn row(world: &World<'_>, group: &Group) -> GroupRow {
-    let Version { date, major, minor, revision } = group.version;
+    let Version {
+        date,
+        major,
+        minor,
+        revision,
+    } = group.version;
     let text = |name: &Option<Name>| name.as_ref().map(ToString::to_string);
-    let functions = FUNCTIONS.iter().filter(|(function, _)| group.functions.has(*function));
+    let functions = FUNCTIONS
+        .iter()
+        .filter(|(function, _)| group.functions.has(*function));
     GroupRow {
         mrid: group.mrid.to_string(),
         title: group.title().to_owned(),
@@ -360,10 +389,12 @@ pub(super) fn row(world: &World<'_>, group: &Group) -> GroupRow {
 pub(super) fn status(world: &World<'_>, group: &Group) -> GroupStatus {
     let total = world.aggregate(&group.members);
     let heard = || group.members.iter().filter(|id| world.is_reachable(**id));
-    let active: Vec<Value> =
-        heard().filter_map(|id| world.observation(*id).p.map(Value::of_watts)).collect();
-    let reactive: Vec<Value> =
-        heard().filter_map(|id| world.observation(*id).q.map(Value::of_vars)).collect();
+    let active: Vec<Value> = heard()
+        .filter_map(|id| world.observation(*id).p.map(Value::of_watts))
+        .collect();
+    let reactive: Vec<Value> = heard()
+        .filter_map(|id| world.observation(*id).q.map(Value::of_vars))
+        .collect();
     let missing = |values: &[Value]| values.len() < group.members.len();
     let (no_p, no_q) = (missing(&active), missing(&reactive));
     GroupStatus {
@@ -380,7 +411,10 @@ pub(super) fn status(world: &World<'_>, group: &Group) -> GroupStatus {
 
 /// Members whose owner opted out of a dispatch of the group that is not over.
 fn opted_out(world: &World<'_>, group: &Group) -> u32 {
-    let open = world.fleet.open_dispatches(world.now).filter(|d| d.group == group.id);
+    let open = world
+        .fleet
+        .open_dispatches(world.now)
+        .filter(|d| d.group == group.id);
     let out: BTreeSet<DerId> = open
         .flat_map(|dispatch| {
             let members = group.members.iter().filter_map(|id| world.fleet.der(*id));

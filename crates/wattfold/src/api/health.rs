@@ -40,7 +40,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
         }
     };
     *last = Some((now, status));
-    let text = if status == StatusCode::OK { "ready\n" } else { "not ready\n" };
+    let text = if status == StatusCode::OK {
+        "ready\n"
+    } else {
+        "not ready\n"
+    };
     (status, text).into_response()
 }
 
@@ -49,7 +53,10 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     let counts = api.world(|world| summary::contacts(world).0);
     let gauge = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let uptime = clock::now().since(api.started);
-    let text = api.node.metrics().text(gauge(counts.reachable), gauge(counts.silent), uptime);
+    let text = api
+        .node
+        .metrics()
+        .text(gauge(counts.reachable), gauge(counts.silent), uptime);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }

@@ -90,8 +90,10 @@ pub(super) type ControlIndex<'a> = BTreeMap<DispatchId, BTreeMap<DerId, Vec<&'a 
 
 /// Finds the controls of all `dispatches` in one pass; what is long over is still there.
 pub(super) fn controls<'a>(fleet: &'a Fleet, dispatches: &[&Dispatch]) -> ControlIndex<'a> {
-    let mut index: ControlIndex<'_> =
-        dispatches.iter().map(|dispatch| (dispatch.id, BTreeMap::new())).collect();
+    let mut index: ControlIndex<'_> = dispatches
+        .iter()
+        .map(|dispatch| (dispatch.id, BTreeMap::new()))
+        .collect();
     for control in fleet.controls() {
         if let Origin::Dispatch { dispatch, .. } = control.origin
             && let Some(by_der) = index.get_mut(&dispatch)
@@ -108,7 +110,9 @@ pub(super) fn controls<'a>(fleet: &'a Fleet, dispatches: &[&Dispatch]) -> Contro
 /// The members of `dispatch`: those of its group, and those who left the group after they were
 /// asked. Ascending.
 pub(super) fn members(fleet: &Fleet, dispatch: &Dispatch, index: &ControlIndex<'_>) -> Vec<DerId> {
-    let group = fleet.group(dispatch.group).map_or(&[][..], |group| group.members.as_slice());
+    let group = fleet
+        .group(dispatch.group)
+        .map_or(&[][..], |group| group.members.as_slice());
     let asked = index.get(&dispatch.id).into_iter().flat_map(BTreeMap::keys);
     let mut members: Vec<DerId> = group.iter().chain(asked).copied().collect();
     members.sort_unstable();
@@ -119,7 +123,10 @@ pub(super) fn members(fleet: &Fleet, dispatch: &Dispatch, index: &ControlIndex<'
 /// From before the dispatch to its end or to now: the readings a judgement rests on.
 pub(super) fn span(dispatch: &Dispatch, now: Timestamp) -> Option<Interval> {
     let span = dispatch.span()?;
-    Some(Interval::between(span.start.before(BASE), span.end().min(now)))
+    Some(Interval::between(
+        span.start.before(BASE),
+        span.end().min(now),
+    ))
 }
 
 /// Judges the `members` of `dispatch`.
@@ -133,11 +140,17 @@ pub(super) fn judge<'a>(
     let end = dispatch.span().map_or(world.now, Interval::end);
     let over = dispatch.cancelled.unwrap_or(end).min(end);
     // A member that falls silent after the end was not silent in it.
-    let then = World { now: world.now.min(over), ..*world };
+    let then = World {
+        now: world.now.min(over),
+        ..*world
+    };
     let by_der = index.get(&dispatch.id);
     let ders = members.iter().filter_map(|id| world.fleet.der(*id));
     ders.map(|der| {
-        let controls = by_der.and_then(|by_der| by_der.get(&der.id)).cloned().unwrap_or_default();
+        let controls = by_der
+            .and_then(|by_der| by_der.get(&der.id))
+            .cloned()
+            .unwrap_or_default();
         member(&then, dispatch, der, controls, meters)
     })
     .collect()
@@ -150,19 +163,25 @@ fn member<'a>(
     controls: Vec<&'a Control>,
     meters: &Meters,
 ) -> Member<'a> {
-    let standing =
-        refusal(world, &controls).unwrap_or_else(|| world.standing(der, Some(dispatch)));
+    let standing = refusal(world, &controls).unwrap_or_else(|| world.standing(der, Some(dispatch)));
     let (over, running) = stretches(world, dispatch, &controls, meters);
     let refused = matches!(
         standing,
         Standing::OptedOut | Standing::Rejected | Standing::NotFollowing | Standing::Silent
     );
     let asked = !controls.is_empty();
-    let base_span = dispatch.span().map(|span| Interval::between(span.start.before(BASE), span.start));
+    let base_span = dispatch
+        .span()
+        .map(|span| Interval::between(span.start.before(BASE), span.start));
     let case = Case {
         standing,
-        base: base_span.and_then(|span| meters.mean(der.id, span)).unwrap_or(Watts::ZERO),
-        rating: der.settings.as_ref().map_or(Watts::ZERO, |s| s.p_inject_max.max(s.p_absorb_max)),
+        base: base_span
+            .and_then(|span| meters.mean(der.id, span))
+            .unwrap_or(Watts::ZERO),
+        rating: der
+            .settings
+            .as_ref()
+            .map_or(Watts::ZERO, |s| s.p_inject_max.max(s.p_absorb_max)),
         tolerance: world.policy.tolerance,
         stretches: &over,
     };
@@ -197,10 +216,24 @@ fn refusal(world: &World<'_>, controls: &[&Control]) -> Option<Standing> {
 
 fn current<'a>(world: &World<'a>, controls: &[&'a Control]) -> Option<&'a Control> {
     let status = |control: &Control| control.status(controls.iter().copied(), world.now);
-    let active = controls.iter().rfind(|c| matches!(status(c), ControlStatus::Active(_)));
-    let next = || controls.iter().find(|c| matches!(status(c), ControlStatus::Scheduled));
-    let ended = || controls.iter().rfind(|c| matches!(status(c), ControlStatus::Ended(_)));
-    active.or_else(next).or_else(ended).or(controls.last()).copied()
+    let active = controls
+        .iter()
+        .rfind(|c| matches!(status(c), ControlStatus::Active(_)));
+    let next = || {
+        controls
+            .iter()
+            .find(|c| matches!(status(c), ControlStatus::Scheduled))
+    };
+    let ended = || {
+        controls
+            .iter()
+            .rfind(|c| matches!(status(c), ControlStatus::Ended(_)))
+    };
+    active
+        .or_else(next)
+        .or_else(ended)
+        .or(controls.last())
+        .copied()
 }
 
 /// The times in which each control was to be followed, ramps left out: those that are over, and
@@ -213,16 +246,26 @@ fn stretches(
 ) -> (Vec<Stretch>, Option<Stretch>) {
     let (mut over, mut running) = (Vec::new(), None);
     for control in controls {
-        let Some(asked) = control.base.active.map(ActivePower::p) else { continue };
+        let Some(asked) = control.base.active.map(ActivePower::p) else {
+            continue;
+        };
         let displaced = control.superseded_at(controls.iter().copied());
         let ends = [Some(control.interval.end()), control.cancelled, displaced];
         let end = ends.into_iter().flatten().min().unwrap_or(world.now);
-        let settled = control.interval.start.max(control.created).after(dispatch.ramp);
+        let settled = control
+            .interval
+            .start
+            .max(control.created)
+            .after(dispatch.ramp);
         let interval = Interval::between(settled, end.min(world.now));
         if interval.duration.is_zero() {
             continue;
         }
-        let stretch = Stretch { interval, asked, metered: meters.mean(control.der, interval) };
+        let stretch = Stretch {
+            interval,
+            asked,
+            metered: meters.mean(control.der, interval),
+        };
         if end <= world.now {
             over.push(stretch);
         } else {

@@ -7,9 +7,7 @@ use http::header;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::api::{
-    delivery, der, dispatch, group, series, session, stream, summary, telemetry,
-};
+use crate::api::{delivery, der, dispatch, group, series, session, stream, summary, telemetry};
 use crate::auth::SESSION_COOKIE;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
@@ -51,11 +49,17 @@ impl Modify for Credentials {
 #[must_use]
 pub fn openapi() -> String {
     let document = Document::openapi();
-    let mut text = document.to_pretty_json().expect("the document is plain data");
+    let mut text = document
+        .to_pretty_json()
+        .expect("the document is plain data");
     text.push('\n');
     text
 }
 
 pub(super) async fn document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        DOCUMENT.as_str(),
+    )
+        .into_response()
 }

@@ -52,7 +52,11 @@ impl<R> Slice<R> {
         if limit == 0 || MAX_PAGE < limit {
             return Err(Problem::field("limit", format!("must be 1 to {MAX_PAGE}")));
         }
-        let mut slice = Self { rows: Vec::new(), next: None, total: 0 };
+        let mut slice = Self {
+            rows: Vec::new(),
+            next: None,
+            total: 0,
+        };
         let mut more = false;
         for row in rows {
             slice.total += 1;
@@ -106,8 +110,13 @@ mod tests {
     use super::*;
 
     fn page(rows: &[u32], direction: Direction, limit: usize, after: Option<u32>) -> Page<u32> {
-        let query = PageQuery { limit: Some(limit), after };
-        Slice::cut(rows.iter().copied(), |row| *row, direction, &query).unwrap().render(|row| row)
+        let query = PageQuery {
+            limit: Some(limit),
+            after,
+        };
+        Slice::cut(rows.iter().copied(), |row| *row, direction, &query)
+            .unwrap()
+            .render(|row| row)
     }
 
     #[test]
@@ -127,16 +136,30 @@ mod tests {
     #[test]
     fn a_full_last_page_has_no_next() {
         assert_eq!(page(&[1, 2], Direction::Ascending, 2, None).next, None);
-        assert_eq!(page(&[9, 5, 2], Direction::Descending, 2, Some(9)).items, [5, 2]);
-        assert_eq!(page(&[9, 5, 2], Direction::Descending, 1, Some(9)).next.as_deref(), Some("5"));
+        assert_eq!(
+            page(&[9, 5, 2], Direction::Descending, 2, Some(9)).items,
+            [5, 2]
+        );
+        assert_eq!(
+            page(&[9, 5, 2], Direction::Descending, 1, Some(9))
+                .next
+                .as_deref(),
+            Some("5")
+        );
     }
 
     #[test]
     fn limits_outside_the_range_are_refused() {
         for limit in [0, MAX_PAGE + 1] {
-            let query = PageQuery { limit: Some(limit), after: None };
+            let query = PageQuery {
+                limit: Some(limit),
+                after: None,
+            };
             let refused = Slice::cut([1].into_iter(), |row| *row, Direction::Ascending, &query);
-            assert_eq!(refused.err().and_then(|p| p.field).as_deref(), Some("limit"));
+            assert_eq!(
+                refused.err().and_then(|p| p.field).as_deref(),
+                Some("limit")
+            );
         }
     }
 }

@@ -100,10 +100,9 @@ impl Kind {
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::InvalidField
-            | Self::ShortOfPower
-            | Self::ShortOfEnergy
-            | Self::LimitExceeded => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::InvalidField | Self::ShortOfPower | Self::ShortOfEnergy | Self::LimitExceeded => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -112,7 +111,10 @@ impl Kind {
     /// The URI that names it and leads to its description.
     #[must_use]
     pub fn uri(self) -> String {
-        format!("{DESCRIBED_AT}{}", self.title().to_lowercase().replace(' ', "-"))
+        format!(
+            "{DESCRIBED_AT}{}",
+            self.title().to_lowercase().replace(' ', "-")
+        )
     }
 }
 
@@ -205,7 +207,6 @@ impl Problem {
     #[must_use]
     pub fn under(mut self, parent: &str) -> Self {
         self.field = self.field.map(|field| match field.as_str() {
-            "" => parent.to_owned(),
             _ if field.starts_with('[') => format!("{parent}{field}"),
             _ => format!("{parent}.{field}"),
         });
@@ -238,10 +239,18 @@ impl From<Rejection> for Problem {
             Rejection::LfdiTaken(_) => field(Kind::Conflict, "lfdi", "is enrolled already"),
             Rejection::Unknown { what, .. } => field(Kind::InvalidField, what, "does not exist"),
             Rejection::Invalid { field: name, rule } => field(Kind::InvalidField, name, &rule),
-            Rejection::FunctionMissing { function, .. } => {
-                field(Kind::InvalidField, "group", &format!("has no function {function}"))
-            }
-            Rejection::ShortOfPower { interval, asked, reachable, short, limited_by } => Self {
+            Rejection::FunctionMissing { function, .. } => field(
+                Kind::InvalidField,
+                "group",
+                &format!("has no function {function}"),
+            ),
+            Rejection::ShortOfPower {
+                interval,
+                asked,
+                reachable,
+                short,
+                limited_by,
+            } => Self {
                 interval: Some(interval),
                 asked_w: Some(asked.as_f64()),
                 reachable_w: Some(reachable.as_f64()),
@@ -249,13 +258,21 @@ impl From<Rejection> for Problem {
                 limited_by: limited_by.iter().map(ToString::to_string).collect(),
                 ..Self::new(Kind::ShortOfPower, detail)
             },
-            Rejection::ShortOfEnergy { interval, asked, short } => Self {
+            Rejection::ShortOfEnergy {
+                interval,
+                asked,
+                short,
+            } => Self {
                 interval: Some(interval),
                 asked_w: Some(asked.as_f64()),
                 short_wh: Some(short.as_f64()),
                 ..Self::new(Kind::ShortOfEnergy, detail)
             },
-            Rejection::LimitExceeded { interval, limit, excess } => Self {
+            Rejection::LimitExceeded {
+                interval,
+                limit,
+                excess,
+            } => Self {
                 interval: Some(interval),
                 short_w: Some(excess.as_f64()),
                 limited_by: vec![limit.to_string()],
@@ -271,8 +288,12 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).expect("a problem holds text and numbers only");
         let mut response = (status, body).into_response();
         let problem_json = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, problem_json);
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in self.headers {
             response.headers_mut().insert(name, value);
         }
@@ -305,14 +326,20 @@ mod tests {
             short: Watts::whole(17_500),
             limited_by: vec![Name::new("feeder 7").unwrap()],
         });
-        assert_eq!((power.status, power.interval, power.short_w), (422, Some(2), Some(17_500.0)));
+        assert_eq!(
+            (power.status, power.interval, power.short_w),
+            (422, Some(2), Some(17_500.0))
+        );
         assert_eq!(power.limited_by, ["feeder 7"]);
         let energy = Problem::from(Rejection::ShortOfEnergy {
             interval: 1,
             asked: Watts::whole(-500),
             short: WattHours::whole(30),
         });
-        assert_eq!((energy.asked_w, energy.short_wh), (Some(-500.0), Some(30.0)));
+        assert_eq!(
+            (energy.asked_w, energy.short_wh),
+            (Some(-500.0), Some(30.0))
+        );
     }
 
     #[test]
@@ -326,7 +353,10 @@ mod tests {
         let response = Problem::new(Kind::Overloaded, "the queue is full").into_response();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
     }
 
     #[test]

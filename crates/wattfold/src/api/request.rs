@@ -21,7 +21,7 @@ pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time a body may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A JSON body of at most `MAX` bytes.
+/// A JSON object of at most `MAX` bytes.
 #[derive(Debug)]
 pub(super) struct Body<T, const MAX: usize = MAX_BODY_BYTES>(pub(super) T);
 
@@ -33,25 +33,53 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_json(&request) {
-            let detail = "the body must be application/json";
-            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
-        }
-        let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(request, MAX)).await;
-        let late = |_| Problem::new(Kind::Timeout, "the body did not arrive in time");
-        parse(&bytes.map_err(late)??).map(Self)
+        let Object(value) = parse(&bytes(request, MAX).await?)?;
+        Ok(Self(value))
     }
 }
 
+/// A JSON object, or an array of them, of at most [`MAX_BODY_BYTES`].
+#[derive(Debug)]
+pub(super) struct Bodies<T>(pub(super) OneOrMany<T>);
+
+impl<S, T> FromRequest<S> for Bodies<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        parse(&bytes(request, MAX_BODY_BYTES).await?).map(Self)
+    }
+}
+
+async fn bytes(request: Request, max: usize) -> Result<Bytes, Problem> {
+    if !is_json(&request) {
+        let detail = "the body must be application/json";
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    }
+    let late = |_| Problem::new(Kind::Timeout, "the body did not arrive in time");
+    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(request, max)).await;
+    collected.map_err(late)?
+}
+
 fn is_json(request: &Request) -> bool {
-    let value = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let value = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok());
     let essence = value.and_then(|v| v.split(';').next()).map(str::trim);
     essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
 }
 
 async fn collect(request: Request, max: usize) -> Result<Bytes, Problem> {
-    let too_large =
-        || Problem::new(Kind::TooLarge, format!("the body must have at most {max} bytes"));
+    let too_large = || {
+        Problem::new(
+            Kind::TooLarge,
+            format!("the body must have at most {max} bytes"),
+        )
+    };
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -74,8 +102,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if inner.is_data() {
-            let path = if path == "." { String::new() } else { path };
-            return Problem::field(path, without_place(&inner.to_string()));
+            return at(&path, without_place(&inner.to_string()));
         }
         malformed(&inner)
     })?;
@@ -87,9 +114,25 @@ fn malformed(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::Malformed, format!("the body is no JSON: {error}"))
 }
 
+/// The problem at `path`; what is missing has no path of its own yet.
+fn at(path: &str, rule: &str) -> Problem {
+    let path = if path == "." { "" } else { path };
+    let missing = rule
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'));
+    match (path, missing) {
+        ("", None) => Problem::field("body", rule),
+        ("", Some(name)) => Problem::field(name, "is missing"),
+        (_, Some(name)) => Problem::field(format!("{path}.{name}"), "is missing"),
+        (_, None) => Problem::field(path, rule),
+    }
+}
+
 /// A field's rule needs no line number; the path says where.
 fn without_place(message: &str) -> &str {
-    message.rsplit_once(" at line ").map_or(message, |(rule, _)| rule)
+    message
+        .rsplit_once(" at line ")
+        .map_or(message, |(rule, _)| rule)
 }
 
 /// Query parameters.
@@ -104,15 +147,17 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Query::try_from_uri(&parts.uri).map(|Query(value)| Self(value)).map_err(|rejection| {
-            let inner = std::error::Error::source(&rejection);
-            let inner = inner.and_then(std::error::Error::source);
-            let message = inner.map_or_else(|| rejection.body_text(), ToString::to_string);
-            match message.split_once(": ") {
-                Some((field, rule)) if !field.contains(' ') => Problem::field(field, rule),
-                _ => Problem::field("query", message),
-            }
-        })
+        Query::try_from_uri(&parts.uri)
+            .map(|Query(value)| Self(value))
+            .map_err(|rejection| {
+                let inner = std::error::Error::source(&rejection);
+                let inner = inner.and_then(std::error::Error::source);
+                let message = inner.map_or_else(|| rejection.body_text(), ToString::to_string);
+                match message.split_once(": ") {
+                    Some((field, rule)) if !field.contains(' ') => Problem::field(field, rule),
+                    _ => at(".", &message),
+                }
+            })
     }
 }
 
@@ -147,6 +192,29 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
+/// A value given as an object; `serde` would take an array of its fields too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
 struct OneOrManyVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
@@ -162,7 +230,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let mut many = Vec::new();
-        while let Some(item) = items.next_element()? {
+        while let Some(Object(item)) = items.next_element()? {
             many.push(item);
         }
         Ok(OneOrMany::Many(many))

@@ -87,15 +87,23 @@ pub(super) async fn series(
 }
 
 fn points(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<SeriesPoint> {
-    let Some(span) = judgement::span(dispatch, world.now) else { return Vec::new() };
+    let Some(span) = judgement::span(dispatch, world.now) else {
+        return Vec::new();
+    };
     let whole_ms = u64::try_from(span.duration.as_millis()).unwrap_or(u64::MAX);
     let step_ms = whole_ms.div_ceil(MAX_STEPS).div_ceil(1_000).max(1) * 1_000;
     let step = Duration::from_millis(step_ms);
     let count = usize::try_from(whole_ms / step_ms).unwrap_or_default() + 1;
-    let mut points: Vec<SeriesPoint> = std::iter::successors(Some(span.start), |at| Some(at.after(step)))
-        .take(count)
-        .map(|at| SeriesPoint { at: Time(at), target_w: target_at(dispatch, at), measured_w: None, silent_w: 0.0 })
-        .collect();
+    let mut points: Vec<SeriesPoint> =
+        std::iter::successors(Some(span.start), |at| Some(at.after(step)))
+            .take(count)
+            .map(|at| SeriesPoint {
+                at: Time(at),
+                target_w: target_at(dispatch, at),
+                measured_w: None,
+                silent_w: 0.0,
+            })
+            .collect();
     for readings in meters.0.values() {
         let mut next = readings.iter().peekable();
         let mut latest = None;
@@ -119,13 +127,19 @@ fn target_at(dispatch: &Dispatch, at: Timestamp) -> Option<f64> {
     if dispatch.cancelled.is_some_and(|cancelled| cancelled <= at) {
         return None;
     }
-    let running = dispatch.schedule.iter().find(|target| target.interval.contains(at));
+    let running = dispatch
+        .schedule
+        .iter()
+        .find(|target| target.interval.contains(at));
     running.map(|target| target.p.as_f64())
 }
 
 fn intervals(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<SeriesInterval> {
     let over = dispatch.cancelled.unwrap_or(world.now).min(world.now);
-    let begun = dispatch.schedule.iter().filter(|target| target.interval.start < over);
+    let begun = dispatch
+        .schedule
+        .iter()
+        .filter(|target| target.interval.start < over);
     begun
         .map(|target| {
             let settled = target.interval.start.after(dispatch.ramp);
@@ -133,8 +147,13 @@ fn intervals(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<Ser
             let asked = target.p.over(judged.duration);
             let means = meters.0.keys().filter_map(|der| meters.mean(*der, judged));
             let means: Vec<Watts> = means.collect();
-            let delivered = (!means.is_empty())
-                .then(|| means.into_iter().sum::<Watts>().over(judged.duration).as_f64());
+            let delivered = (!means.is_empty()).then(|| {
+                means
+                    .into_iter()
+                    .sum::<Watts>()
+                    .over(judged.duration)
+                    .as_f64()
+            });
             let asked_wh = asked.as_f64();
             let error = delivered
                 .filter(|_| asked != WattHours::ZERO)

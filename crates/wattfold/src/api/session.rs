@@ -9,12 +9,10 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::{Api, ApiState};
 use crate::api::problem::Problem;
 use crate::api::request::Body;
-use crate::auth::{
-    AuthError, PasswordError, Principal, SESSION_COOKIE, SESSION_LIFETIME,
-};
+use crate::api::{Api, ApiState};
+use crate::auth::{AuthError, PasswordError, Principal, SESSION_COOKIE, SESSION_LIFETIME};
 use crate::clock;
 use crate::enterprise_listener::Peer;
 
@@ -62,8 +60,11 @@ pub(super) async fn begin(
     peer: Option<Peer>,
     Body(login): Body<Login, MAX_LOGIN_BYTES>,
 ) -> Result<Response, Problem> {
-        let address = peer.map(|peer| peer.address.ip());
-    let session = api.auth.log_in(&login.user, &login.password, address, clock::now()).await?;
+    let address = peer.map(|peer| peer.address.ip());
+    let session = api
+        .auth
+        .log_in(&login.user, &login.password, address, clock::now())
+        .await?;
     Ok(with_cookie(&api, &session.token, SESSION_LIFETIME))
 }
 
@@ -71,7 +72,9 @@ pub(super) async fn begin(
 #[utoipa::path(get, path = "/api/v1/session", operation_id = "show_session", tag = "session",
     responses((status = 200, body = Session), (status = 401, body = Problem)))]
 pub(super) async fn show(principal: Principal) -> Json<Session> {
-    Json(Session { user: principal.name })
+    Json(Session {
+        user: principal.name,
+    })
 }
 
 /// End the session.
@@ -95,7 +98,13 @@ pub(super) async fn change_password(
     let address = peer.map(|peer| peer.address.ip());
     let changed = api
         .auth
-        .change_password(&principal, &change.current, &change.new, address, clock::now())
+        .change_password(
+            &principal,
+            &change.current,
+            &change.new,
+            address,
+            clock::now(),
+        )
         .await;
     let account = changed.map_err(|error| match error {
         PasswordError::Current(AuthError::Wrong) => Problem::field("current", "is wrong"),

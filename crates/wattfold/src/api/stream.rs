@@ -42,7 +42,7 @@ const PING: Duration = Duration::from_secs(10);
 pub struct Ping {}
 
 #[derive(Clone, Debug)]
-struct Message {
+pub(super) struct Message {
     event: &'static str,
     data: Arc<str>,
 }
@@ -70,7 +70,9 @@ impl Default for Hub {
 
 impl Hub {
     fn rendering(&self) -> MutexGuard<'_, bool> {
-        self.rendering.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rendering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,7 +161,7 @@ async fn render_on_change(api: Api) {
     }
 }
 
-fn send(api: &ApiState, message: Message) {
+pub(super) fn send(api: &ApiState, message: Message) {
     if api.hub.messages.send(message).is_err() {
         tracing::debug!("nobody listens any more");
     }
@@ -172,12 +174,23 @@ async fn render(
 ) -> Result<Vec<Message>, Problem> {
     let mut ids = api.world(summary::open);
     let open = ids.len();
-    ids.extend(shown.keys().filter(|id| !ids.contains(id)).copied().collect::<Vec<_>>());
+    ids.extend(
+        shown
+            .keys()
+            .filter(|id| !ids.contains(id))
+            .copied()
+            .collect::<Vec<_>>(),
+    );
     let meters = api.meters(&ids).await?;
     let (summary, rows) = api.world(|world| {
-        let found: Vec<&Dispatch> =
-            ids.iter().filter_map(|id| world.fleet.dispatch(*id)).collect();
-        (summary::summary(api, world, &meters), dispatch::rows(world, &found, &meters))
+        let found: Vec<&Dispatch> = ids
+            .iter()
+            .filter_map(|id| world.fleet.dispatch(*id))
+            .collect();
+        (
+            summary::summary(api, world, &meters),
+            dispatch::rows(world, &found, &meters),
+        )
     });
     let mut messages = vec![message("summary", &summary)];
     for (index, (id, row)) in ids.into_iter().zip(rows).enumerate() {
@@ -193,7 +206,10 @@ async fn render(
     Ok(messages)
 }
 
-fn message<T: Serialize>(event: &'static str, data: &T) -> Message {
+pub(super) fn message<T: Serialize>(event: &'static str, data: &T) -> Message {
     let data = serde_json::to_string(data).expect("rows are plain data");
-    Message { event, data: data.into() }
+    Message {
+        event,
+        data: data.into(),
+    }
 }

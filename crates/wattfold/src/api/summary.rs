@@ -72,16 +72,22 @@ pub(super) async fn show(State(api): State<Api>) -> Result<Json<Summary>, Proble
 
 /// The dispatches a summary shows.
 pub(super) fn open(world: &World<'_>) -> Vec<DispatchId> {
-    let open = world.fleet.open_dispatches(world.now).map(|dispatch| dispatch.id);
+    let open = world
+        .fleet
+        .open_dispatches(world.now)
+        .map(|dispatch| dispatch.id);
     open.take(2 * MAX_ROWS).collect()
 }
 
 /// Everything at a glance.
 pub(super) fn summary(api: &ApiState, world: &World<'_>, meters: &Meters) -> Summary {
-    let open: Vec<&Dispatch> =
-        open(world).into_iter().filter_map(|id| world.fleet.dispatch(id)).collect();
-    let (coming, running): (Vec<&Dispatch>, Vec<&Dispatch>) =
-        open.into_iter().partition(|d| d.phase(world.now) == DispatchPhase::Scheduled);
+    let open: Vec<&Dispatch> = open(world)
+        .into_iter()
+        .filter_map(|id| world.fleet.dispatch(id))
+        .collect();
+    let (coming, running): (Vec<&Dispatch>, Vec<&Dispatch>) = open
+        .into_iter()
+        .partition(|d| d.phase(world.now) == DispatchPhase::Scheduled);
     let (ders, lost) = contacts(world);
     let groups = der::groups_of(world.fleet, &lost);
     let first = |dispatches: &[&Dispatch]| {
@@ -91,17 +97,28 @@ pub(super) fn summary(api: &ApiState, world: &World<'_>, meters: &Meters) -> Sum
     Summary {
         at: world.now.into(),
         ders,
-        groups: world.fleet.groups().take(MAX_ROWS).map(|g| group::row(world, g)).collect(),
+        groups: world
+            .fleet
+            .groups()
+            .take(MAX_ROWS)
+            .map(|g| group::row(world, g))
+            .collect(),
         running: first(&running),
         coming: first(&coming),
-        lost: lost.into_iter().map(|der| der::row(world, der, &groups)).collect(),
+        lost: lost
+            .into_iter()
+            .map(|der| der::row(world, der, &groups))
+            .collect(),
         feeder_limits: api.limits.clone(),
     }
 }
 
 /// DER by contact, and the first of those that are lost.
 pub(super) fn contacts<'a>(world: &World<'a>) -> (DerCounts, Vec<&'a fleet::Der>) {
-    let mut counts = DerCounts { total: world.fleet.ders().len(), ..DerCounts::default() };
+    let mut counts = DerCounts {
+        total: world.fleet.ders().len(),
+        ..DerCounts::default()
+    };
     let mut lost = Vec::new();
     for der in world.fleet.ders() {
         match der::contact(world, der.id) {

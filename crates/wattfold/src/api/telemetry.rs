@@ -1,6 +1,9 @@
 //! Readings over time.
 
-#![expect(unused_qualifications, reason = "what `utoipa::path` expands to has them")]
+#![expect(
+    unused_qualifications,
+    reason = "what `utoipa::path` expands to has them"
+)]
 
 use axum::Json;
 use axum::extract::State;
@@ -94,7 +97,10 @@ pub(super) async fn show(
 ) -> Result<Json<TelemetrySeries>, Problem> {
     let limit = query.limit.unwrap_or(DEFAULT_POINTS);
     if limit == 0 || MAX_POINTS < limit {
-        return Err(Problem::field("limit", format!("must be 1 to {MAX_POINTS}")));
+        return Err(Problem::field(
+            "limit",
+            format!("must be 1 to {MAX_POINTS}"),
+        ));
     }
     if query.to.0 <= query.from.0 {
         return Err(Problem::field("to", "must be later than from"));
@@ -102,12 +108,15 @@ pub(super) async fn show(
     let der = api.world(|world| super::der::find(world.fleet, &query.der).map(|der| der.id))?;
     let interval = Interval::between(query.from.0, query.to.0);
     let quantity = Quantity::from(query.quantity);
-    let samples =
-        api.telemetry(move |file| file.query(der, quantity, interval, limit)).await?;
+    let samples = api
+        .telemetry(move |file| file.query(der, quantity, interval, limit))
+        .await?;
     let points = samples.into_iter().map(|sample| TelemetryPoint {
         at: sample.at.into(),
         value: sample.value,
         quality: sample.quality.into(),
     });
-    Ok(Json(TelemetrySeries { points: points.collect() }))
+    Ok(Json(TelemetrySeries {
+        points: points.collect(),
+    }))
 }

@@ -19,7 +19,9 @@ impl Time {
         } else {
             jiff::Timestamp::MAX
         };
-        jiff::Timestamp::from_millisecond(self.0.millis()).unwrap_or(nearest).to_string()
+        jiff::Timestamp::from_millisecond(self.0.millis())
+            .unwrap_or(nearest)
+            .to_string()
     }
 
     /// From RFC 3339 text with any offset; digits beyond the millisecond are cut.
@@ -106,7 +108,11 @@ impl Value {
     }
 
     fn new(value: f64, at: Timestamp, quality: Quality) -> Self {
-        Self { value, at: Time(at), quality: quality.into() }
+        Self {
+            value,
+            at: Time(at),
+            quality: quality.into(),
+        }
     }
 }
 
@@ -141,20 +147,42 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused_and_what_cant_be_written_is_clamped() {
-        for bad in ["", "tomorrow", "2026-03-20", "2026-03-20T12:00:00", "12026-03-20T12:00:00Z"] {
+        for bad in [
+            "",
+            "tomorrow",
+            "2026-03-20",
+            "2026-03-20T12:00:00",
+            "12026-03-20T12:00:00Z",
+        ] {
             assert!(Time::parse(bad).is_err(), "{bad}");
         }
-        assert_eq!(Time(Timestamp::from_millis(i64::MAX)).to_text(), jiff::Timestamp::MAX.to_string());
-        assert_eq!(Time(Timestamp::from_millis(i64::MIN)).to_text(), jiff::Timestamp::MIN.to_string());
+        assert_eq!(
+            Time(Timestamp::from_millis(i64::MAX)).to_text(),
+            jiff::Timestamp::MAX.to_string()
+        );
+        assert_eq!(
+            Time(Timestamp::from_millis(i64::MIN)).to_text(),
+            jiff::Timestamp::MIN.to_string()
+        );
     }
 
     #[test]
     fn a_sum_is_as_old_and_as_bad_as_its_worst_part() {
-        let part = |value, secs, quality| Value { value, at: Time(Timestamp::from_secs(secs)), quality };
+        let part = |value, secs, quality| Value {
+            value,
+            at: Time(Timestamp::from_secs(secs)),
+            quality,
+        };
         let good = part(5.0, 20, ValueQuality::Valid);
         let doubtful = part(-2.0, 10, ValueQuality::Questionable);
         assert_eq!(sum([], false), None);
-        assert_eq!(sum([good, doubtful], false), Some(part(3.0, 10, ValueQuality::Questionable)));
-        assert_eq!(sum([good], true), Some(part(5.0, 20, ValueQuality::Estimated)));
+        assert_eq!(
+            sum([good, doubtful], false),
+            Some(part(3.0, 10, ValueQuality::Questionable))
+        );
+        assert_eq!(
+            sum([good], true),
+            Some(part(5.0, 20, ValueQuality::Estimated))
+        );
     }
 }

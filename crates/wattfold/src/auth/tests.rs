@@ -7,7 +7,14 @@ const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
 fn auth() -> (Auth, String) {
     let (NewAccount { name, hash }, password) = first_account();
-    (Auth::new([Account { id: AccountId(1), name, hash }]), password)
+    (
+        Auth::new([Account {
+            id: AccountId(1),
+            name,
+            hash,
+        }]),
+        password,
+    )
 }
 
 async fn ask(
