@@ -98,9 +98,23 @@ pub struct Devices {
     /// IANA private enterprise number for our mRIDs.
     #[serde(default)]
     pub pen: u32,
+    /// Which way devices count the power that their meters call forward.
+    #[serde(default)]
+    pub forward: Forward,
     /// Most connections open at one time.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
+}
+
+/// Which way a forward flow goes at a device's meter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forward {
+    /// To the customer, as the standard says.
+    #[default]
+    Absorbed,
+    /// Out of the DER, as some clients have it.
+    Injected,
 }
 
 /// IEC 61968-5 behaviour.

@@ -1,6 +1,6 @@
 //! The wattfold program.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -55,7 +55,11 @@ enum Audit {
 
 fn main() -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     match Cli::parse().command {
         Task::Serve { config, data } => run(&config, &data),
         Task::Pki(args) => {
@@ -63,14 +67,18 @@ fn main() -> Result<()> {
             Ok(writeln!(std::io::stdout(), "{made}")?)
         }
         Task::Cim(args) => cim::run(&args, &mut std::io::stdout().lock()).context("cim"),
-        Task::Audit { task: Audit::Verify { data } } => verify(&data),
+        Task::Audit {
+            task: Audit::Verify { data },
+        } => verify(&data),
         Task::Openapi => Ok(writeln!(std::io::stdout(), "{}", api::openapi())?),
     }
 }
 
 fn run(config: &std::path::Path, data: &std::path::Path) -> Result<()> {
     let config = Config::read(config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fleet::{Command, DeliveryState, Evidence, Identity, Observation};
 use ieee2030_5::server::{DocumentWrite, PollRates, Resources, ServerConfig};
+use ieee2030_5::translate::metering;
 use store::{Actor, Batch, Entry, JournalId, Sqlite, Store};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use units::Timestamp;
 
 use crate::auth::{self, Auth};
-use crate::config::{Config, Devices};
+use crate::config::{Config, Devices, Forward};
 use crate::control_loop::State;
 use crate::metrics::Metrics;
 use crate::node::{self, Node, Parts};
@@ -102,19 +103,28 @@ pub async fn serve(
                 key: devices.key.clone(),
                 trust: devices.trust.clone(),
             };
-            Some((listen(devices.listen).await?, Acceptor::new(&files)?, devices.max_connections))
+            let listener = listen(devices.listen).await?;
+            tracing::info!(address = %devices.listen, "IEEE 2030.5 listener");
+            Some((listener, Acceptor::new(&files)?, devices.max_connections))
         }
     };
     let opened = open(&config, data)?;
-    let scheme = if enterprise_tls.is_some() { "https" } else { "http" };
+    let scheme = if enterprise_tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     tracing::info!(url = %format!("{scheme}://{}", config.enterprise.listen), "enterprise listener");
     let router = router(&opened, &config, scheme);
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(enterprise_listener::serve(enterprise, enterprise_tls, router, stop.clone()));
+    tasks.spawn(enterprise_listener::serve(
+        enterprise,
+        enterprise_tls,
+        router,
+        stop.clone(),
+    ));
     if let Some((listener, acceptor, max_connections)) = devices {
         let node = Arc::clone(&opened.node);
-        let address = config.ieee2030_5.as_ref().map(|devices| devices.listen);
-        tracing::info!(?address, "IEEE 2030.5 listener");
         let serving =
             device_listener::serve(listener, acceptor, node, max_connections, stop.clone());
         tasks.spawn(serving);
@@ -134,7 +144,9 @@ pub async fn serve(
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
 }
 
 fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Router {
@@ -148,18 +160,31 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
         Arc::clone(&opened.node),
         Arc::clone(&opened.auth),
         config.limits.clone(),
-        if scheme == "https" { api::Tls::On } else { api::Tls::Off },
+        if scheme == "https" {
+            api::Tls::On
+        } else {
+            api::Tls::Off
+        },
     );
-    soap_route::router(soap).merge(api::router(api)).merge(console::router())
+    soap_route::router(soap)
+        .merge(api::router(api))
+        .merge(console::router())
 }
 
 fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
-    let unusable = |source| ServeError::Data { path: data.to_owned(), source };
+    let unusable = |source| ServeError::Data {
+        path: data.to_owned(),
+        source,
+    };
     std::fs::create_dir_all(data).map_err(unusable)?;
     let mut store = Sqlite::open(data, JournalId(u128::from_be_bytes(auth::random())))?;
     let metrics = Arc::new(Metrics::default());
     let (fleet, head) = store::fold(&store)?;
-    tracing::info!(version = head.version, ders = fleet.ders().len(), "journal folded");
+    tracing::info!(
+        version = head.version,
+        ders = fleet.ders().len(),
+        "journal folded"
+    );
     let deliveries = store::ledger(&store, &fleet)?;
     let mut state = State { fleet, deliveries };
     if head.version == 0 {
@@ -187,7 +212,11 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         metrics,
     };
     let (node, owner) = Node::start(parts).map_err(ServeError::Thread)?;
-    Ok(Opened { node, owner, auth: Arc::new(auth) })
+    Ok(Opened {
+        node,
+        owner,
+        auth: Arc::new(auth),
+    })
 }
 
 /// Gives a new fleet its range of mRIDs.
@@ -198,11 +227,22 @@ fn found(
 ) -> Result<(), ServeError> {
     let now = clock::now();
     let seed = u64::from_be_bytes(auth::random());
-    let identity = Identity { seed, pen: devices.map_or(0, |devices| devices.pen) };
+    let identity = Identity {
+        seed,
+        pen: devices.map_or(0, |devices| devices.pen),
+    };
     let events = state.fleet.decide(&Command::FoundFleet(identity), now)?;
-    let entry = |event: &fleet::Event| Entry { actor: Actor::System, at: now, event: event.clone() };
+    let entry = |event: &fleet::Event| Entry {
+        actor: Actor::System,
+        at: now,
+        event: event.clone(),
+    };
     let entries = events.iter().map(entry).collect();
-    store.commit(&Batch { expected_version: 0, entries, ..Batch::default() })?;
+    store.commit(&Batch {
+        expected_version: 0,
+        entries,
+        ..Batch::default()
+    })?;
     events.iter().for_each(|event| state.apply(event));
     Ok(())
 }
@@ -230,8 +270,16 @@ fn announce(data: &Path, password: &str) -> std::io::Result<()> {
         .open(&path)?;
     writeln!(file, "{password}")?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "First start: log in as {} with {password}", auth::FIRST_ACCOUNT)?;
-    writeln!(out, "The password is also in {}; change it and delete the file.", path.display())
+    writeln!(
+        out,
+        "First start: log in as {} with {password}",
+        auth::FIRST_ACCOUNT
+    )?;
+    writeln!(
+        out,
+        "The password is also in {}; change it and delete the file.",
+        path.display()
+    )
 }
 
 fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
@@ -241,7 +289,11 @@ fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
             continue;
         }
         let der = fleet::DerId(document.key.owner.parse().unwrap_or(u32::MAX));
-        let write = DocumentWrite { der, path: document.key.path, bytes: Some(document.body) };
+        let write = DocumentWrite {
+            der,
+            path: document.key.path,
+            bytes: Some(document.body),
+        };
         resources.apply(&write)?;
     }
     Ok(resources)
@@ -275,7 +327,9 @@ fn recall(telemetry: &Telemetry, state: &State, now: Timestamp) -> Vec<Observati
 }
 
 fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {
-    let Some(devices) = devices else { return Ok(ServerConfig::new(fleet::Lfdi([0; 20]))) };
+    let Some(devices) = devices else {
+        return Ok(ServerConfig::new(fleet::Lfdi([0; 20])));
+    };
     let rate = devices.poll_rate_s;
     Ok(ServerConfig {
         poll_rates: PollRates {
@@ -287,6 +341,10 @@ fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> 
             usage_point_s: rate,
         },
         post_rate_s: devices.post_rate_s,
+        forward: match devices.forward {
+            Forward::Absorbed => metering::Forward::Absorbed,
+            Forward::Injected => metering::Forward::Injected,
+        },
         ..ServerConfig::new(tls::lfdi_of_pem(&devices.cert_chain)?)
     })
 }
