@@ -339,7 +339,7 @@ export function series(dispatch, now) {
     const whole = end === Date.parse(interval.end);
     return { ...interval, asked_wh, delivered_wh, error_pct: whole ? (100 * (delivered_wh - asked_wh)) / asked_wh : null };
   });
-  return { tolerance_pct: 5, points, intervals };
+  return { tolerance_pct: 5, points, intervals: intervals.filter((interval) => interval.delivered_wh !== null) };
 }
 
 export function telemetry(der, from, to) {
