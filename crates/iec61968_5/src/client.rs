@@ -95,7 +95,7 @@ pub fn query(groups: Vec<GroupKey>) -> Asked {
 /// [`ResponseError`] when it is a fault or no answer at all; a reply that says `FAILED` is an
 /// answer.
 pub fn response(body: &[u8], operation: Operation) -> Result<ResponseMessage, ResponseError> {
-    let envelope = xml::parse(body).map_err(ResponseError::Xml)?;
+    let envelope = xml::parse_answer(body).map_err(ResponseError::Xml)?;
     let body = soap::body(&envelope).map_err(|fault| ResponseError::Fault(fault.text))?;
     if let Some(text) = soap::read_fault(body) {
         return Err(ResponseError::Fault(text));

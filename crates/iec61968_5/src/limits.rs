@@ -2,10 +2,14 @@
 
 /// Bytes of one HTTP body.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of one answer that a client reads.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// Elements inside each other.
 pub const MAX_DEPTH: usize = 32;
 /// Elements of one document.
 pub const MAX_ELEMENTS: usize = 100_000;
+/// Elements of one answer that a client reads.
+pub const MAX_ANSWER_ELEMENTS: usize = 1_000_000;
 /// Attributes of one element, namespace declarations included.
 pub const MAX_ATTRIBUTES: usize = 32;
 /// Bytes of text directly in one element.
@@ -14,6 +18,10 @@ pub const MAX_TEXT_BYTES: usize = 4 * 1024;
 pub const MAX_GROUPS_PER_MESSAGE: usize = 1_000;
 /// Members named for one group in one message.
 pub const MAX_MEMBERS: usize = 20_000;
+/// Groups of one answer.
+pub const MAX_REPLY_GROUPS: usize = 10_000;
+/// Members in one answer; a single group is always shown whole.
+pub const MAX_REPLY_MEMBERS: usize = 200_000;
 /// Names of one object.
 pub const MAX_NAMES: usize = 16;
 /// Dispatches of one message.

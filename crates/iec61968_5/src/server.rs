@@ -64,7 +64,7 @@ pub fn handle(
     let envelope = match xml::parse(request.body) {
         Ok(envelope) => envelope,
         Err(error) => {
-            let status = if error == XmlError::TooLarge {
+            let status = if matches!(error, XmlError::TooLarge(_)) {
                 413
             } else {
                 400

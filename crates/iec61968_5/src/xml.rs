@@ -5,7 +5,7 @@ mod fields;
 mod text;
 mod writer;
 
-pub use dom::{Attribute, Element, XmlError, parse};
+pub use dom::{Attribute, Element, XmlError, parse, parse_answer};
 pub use fields::{Decode, DecodeError, Fault, Fields, Mode};
 pub use text::{boolean, finite_float, format_timestamp, integer, timestamp};
 pub use writer::{Writer, attribute, escaped};

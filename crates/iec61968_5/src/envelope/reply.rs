@@ -50,6 +50,8 @@ literals!(
     ReplyCode {
         /// No error.
         NoError = "0.0",
+        /// Only a part is shown, and no more will follow.
+        PartOnly = "0.2",
         /// A mandatory header element is missing or wrong.
         HeaderElementMissing = "1.5",
         /// `Request` is missing.

@@ -2,7 +2,7 @@
 
 use super::Operation;
 use crate::envelope::{Header, Noun};
-use crate::limits::MAX_ITEMS;
+use crate::limits::{MAX_GROUPS_PER_MESSAGE, MAX_ITEMS, MAX_MEMBERS};
 use crate::profile::{Namespaces, Profile};
 use crate::soap;
 use crate::wire::der_group_dispatches::DerGroupDispatches;
@@ -81,6 +81,8 @@ pub fn read_request(body: &Element, profile: &Profile) -> Result<RequestMessage,
         mode: profile.mode,
         message_ns: &namespaces.message,
         payload_base: &namespaces.payload_base,
+        max_groups: MAX_GROUPS_PER_MESSAGE,
+        max_members: MAX_MEMBERS,
     };
     let typed = namespaces.typed(operation.message_noun().as_str());
     let mut fields = decode.fields(body, &typed);

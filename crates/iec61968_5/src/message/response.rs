@@ -2,6 +2,7 @@
 
 use super::Operation;
 use crate::envelope::{Header, Noun, Reply};
+use crate::limits::{MAX_ANSWER_ELEMENTS, MAX_REPLY_GROUPS};
 use crate::profile::{Namespaces, Profile};
 use crate::soap::{self, SoapFault};
 use crate::wire::der_group_dispatches::DerGroupDispatches;
@@ -138,6 +139,8 @@ pub fn read_response(
         mode: profile.mode,
         message_ns: &namespaces.message,
         payload_base: &namespaces.payload_base,
+        max_groups: MAX_REPLY_GROUPS,
+        max_members: MAX_ANSWER_ELEMENTS,
     };
     let inside = |error: DecodeError| error.inside(body);
     let mut fields = decode.fields(body, &typed);

@@ -3,12 +3,13 @@
 use units::Timestamp;
 
 use crate::envelope::{ErrorItem, Header, Level, ObjectId, Outcome, Reply, ReplyCode, Verb};
+use crate::limits::{MAX_REPLY_GROUPS, MAX_REPLY_MEMBERS};
 use crate::message::{
     Operation, Payload, RequestMessage, ResponseMessage, write_fault, write_response,
 };
 use crate::profile::{Namespaces, PartialResult, Profile};
 use crate::soap::{self, CONTENT_TYPE, SoapFault};
-use crate::translate::{CimMrid, Fleet, Mint, Rejection, rejected, wire_group};
+use crate::translate::{CimMrid, Fleet, Group, Mint, Rejection, rejected, wire_group};
 use crate::wire::der_group_dispatches::{DerGroupDispatch, DerGroupDispatches};
 use crate::wire::der_groups::DerGroups;
 
@@ -94,8 +95,10 @@ impl Begun {
         }
     }
 
-    pub(super) fn noting(self, notes: Vec<ErrorItem>) -> Self {
-        Self { notes, ..self }
+    /// With something to say beside the outcome.
+    pub(super) fn noting(mut self, notes: impl IntoIterator<Item = ErrorItem>) -> Self {
+        self.notes.extend(notes);
+        self
     }
 
     /// Nothing was done.
@@ -132,6 +135,29 @@ impl Begun {
             body: write_response(&message),
         }
     }
+}
+
+/// As many of `groups` as one answer may show, and a warning when some are left out.
+pub(super) fn within_limits<'a>(groups: &[&'a Group]) -> (Vec<&'a Group>, Option<ErrorItem>) {
+    let mut members = 0;
+    let fits = |group: &&&Group| {
+        let first = members == 0;
+        members += group.members.len().max(1);
+        first || members <= MAX_REPLY_MEMBERS
+    };
+    let shown: Vec<_> = groups
+        .iter()
+        .take(MAX_REPLY_GROUPS)
+        .take_while(fits)
+        .copied()
+        .collect();
+    if shown.len() == groups.len() {
+        return (shown, None);
+    }
+    let reason = "not all groups fit into one answer; ask for fewer";
+    let details = format!("{} of {} groups are shown", shown.len(), groups.len());
+    let warning = ErrorItem::new(ReplyCode::PartOnly, Level::Warning, reason).details(details);
+    (shown, Some(warning))
 }
 
 /// What the answer shows of an object that was handled.
@@ -196,15 +222,17 @@ pub fn finish(
         match echo {
             Echo::Nothing => {}
             Echo::Group(mrid) => {
-                groups.extend(
-                    fleet
-                        .group_by_mrid(&mrid)
-                        .map(|group| wire_group(group, fleet)),
-                );
+                groups.extend(fleet.group_by_mrid(&mrid));
             }
             Echo::Dispatch(dispatch) => dispatches.push(*dispatch),
         }
     }
+    let (groups, warning) = within_limits(&groups);
+    let groups: Vec<_> = groups
+        .into_iter()
+        .map(|group| wire_group(group, fleet))
+        .collect();
+    let begun = begun.noting(warning);
     let payload = if !groups.is_empty() {
         Some(Payload::Groups(DerGroups { groups }))
     } else if !dispatches.is_empty() {

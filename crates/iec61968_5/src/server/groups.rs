@@ -2,7 +2,7 @@
 
 use units::Timestamp;
 
-use super::answer::{Begun, Continuation, Echo, Response, Slot};
+use super::answer::{Begun, Continuation, Echo, Response, Slot, within_limits};
 use super::{Answer, Submission};
 use crate::envelope::ErrorItem;
 use crate::message::Payload;
@@ -130,8 +130,10 @@ pub(super) fn query(
     profile: &Profile,
     view: &View<'_>,
 ) -> Response {
-    let (found, errors) = select(query, profile, view);
+    let (found, mut errors) = select(query, profile, view);
     let handled = found.len();
+    let (found, part) = within_limits(&found);
+    errors.extend(part);
     let groups: Vec<_> = found
         .into_iter()
         .map(|group| wire_group(group, view.fleet))

@@ -1,6 +1,6 @@
 //! Statuses: query.
 
-use super::answer::{Begun, Response};
+use super::answer::{Begun, Response, within_limits};
 use super::groups::select;
 use crate::message::Payload;
 use crate::profile::Profile;
@@ -14,8 +14,10 @@ pub(super) fn query(
     profile: &Profile,
     view: &View<'_>,
 ) -> Response {
-    let (found, errors) = select(query, profile, view);
+    let (found, mut errors) = select(query, profile, view);
     let handled = found.len();
+    let (found, part) = within_limits(&found);
+    errors.extend(part);
     let status = |group| wire_status(group, view.fleet, &(view.status)(group));
     let groups: Vec<_> = found.into_iter().map(status).collect();
     let payload = (!groups.is_empty()).then_some(Payload::Statuses(DerGroupStatuses { groups }));

@@ -1,7 +1,6 @@
 //! `DERGroupQueries` and `DERGroupStatusQueries`, which have one shape.
 
 use super::naming::{Name, read_names, write_names};
-use crate::limits::MAX_GROUPS_PER_MESSAGE;
 use crate::xml::{Decode, DecodeError, Element, Writer};
 
 /// Which groups are asked for.
@@ -35,7 +34,7 @@ impl DerGroupQueries {
         ns: &str,
     ) -> Result<Self, DecodeError> {
         let mut fields = decode.fields(element, ns);
-        let groups = fields.repeated("EndDeviceGroup", MAX_GROUPS_PER_MESSAGE)?;
+        let groups = fields.repeated("EndDeviceGroup", decode.max_groups)?;
         if groups.is_empty() {
             fields.required("EndDeviceGroup")?;
         }

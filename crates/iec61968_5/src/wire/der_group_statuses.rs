@@ -4,7 +4,7 @@ use units::Timestamp;
 
 use super::naming::{Name, Status, read_names, write_names};
 use super::quantity::{DerParameter, FlowDirection, UnitMultiplier, UnitSymbol};
-use crate::limits::{MAX_GROUPS_PER_MESSAGE, MAX_ITEMS};
+use crate::limits::MAX_ITEMS;
 use crate::xml::{Decode, DecodeError, Element, Writer, format_timestamp, timestamp};
 
 /// `DERGroupStatuses`.
@@ -60,7 +60,7 @@ impl DerGroupStatuses {
     ) -> Result<Self, DecodeError> {
         let mut fields = decode.fields(element, ns);
         let groups = fields
-            .repeated("EndDeviceGroup", MAX_GROUPS_PER_MESSAGE)?
+            .repeated("EndDeviceGroup", decode.max_groups)?
             .into_iter()
             .map(|group| read_group(group, decode, ns))
             .collect::<Result<_, _>>()

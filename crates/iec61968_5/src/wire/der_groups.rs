@@ -1,7 +1,6 @@
 //! `DERGroups`.
 
 use super::naming::{Name, Version, read_names, write_names};
-use crate::limits::{MAX_GROUPS_PER_MESSAGE, MAX_MEMBERS};
 use crate::xml::{Decode, DecodeError, Element, Writer, boolean};
 
 /// The nine booleans of `DERFunction`, in the order of the schema.
@@ -57,7 +56,7 @@ impl DerGroups {
         ns: &str,
     ) -> Result<Self, DecodeError> {
         let mut fields = decode.fields(element, ns);
-        let groups = fields.repeated("EndDeviceGroup", MAX_GROUPS_PER_MESSAGE)?;
+        let groups = fields.repeated("EndDeviceGroup", decode.max_groups)?;
         if groups.is_empty() {
             fields.required("EndDeviceGroup")?;
         }
@@ -92,7 +91,7 @@ fn read_group(
         .transpose()
         .map_err(inside)?;
     let devices = fields
-        .repeated("EndDevices", MAX_MEMBERS)?
+        .repeated("EndDevices", decode.max_members)?
         .into_iter()
         .map(|device| read_device(device, decode, ns))
         .collect::<Result<_, _>>()

@@ -9,20 +9,23 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use thiserror::Error;
 
-use crate::limits::{MAX_ATTRIBUTES, MAX_BODY_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_BYTES};
+use crate::limits::{
+    MAX_ANSWER_BYTES, MAX_ANSWER_ELEMENTS, MAX_ATTRIBUTES, MAX_BODY_BYTES, MAX_DEPTH, MAX_ELEMENTS,
+    MAX_TEXT_BYTES,
+};
 
 /// Why bytes are not a document this crate reads.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum XmlError {
     /// The body is too large.
-    #[error("the body is larger than {MAX_BODY_BYTES} bytes")]
-    TooLarge,
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
     /// Elements are nested too deeply.
     #[error("elements are nested more than {MAX_DEPTH} deep")]
     TooDeep,
     /// There are too many elements.
-    #[error("there are more than {MAX_ELEMENTS} elements")]
-    TooManyElements,
+    #[error("there are more than {0} elements")]
+    TooManyElements(usize),
     /// An element has too many attributes.
     #[error("an element has more than {MAX_ATTRIBUTES} attributes")]
     TooManyAttributes,
@@ -90,26 +93,45 @@ impl Element {
     }
 }
 
-/// Reads a document.
+/// Reads a document that a peer posts.
 ///
 /// # Errors
 /// [`XmlError`] for anything that is not one well-formed document within the limits.
 pub fn parse(body: &[u8]) -> Result<Element, XmlError> {
-    if body.len() > MAX_BODY_BYTES {
-        return Err(XmlError::TooLarge);
+    parse_within(body, MAX_BODY_BYTES, MAX_ELEMENTS)
+}
+
+/// Reads a document that a server answers with, which may be larger.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_answer(body: &[u8]) -> Result<Element, XmlError> {
+    parse_within(body, MAX_ANSWER_BYTES, MAX_ANSWER_ELEMENTS)
+}
+
+fn parse_within(body: &[u8], bytes: usize, elements: usize) -> Result<Element, XmlError> {
+    if body.len() > bytes {
+        return Err(XmlError::TooLarge(bytes));
     }
     let text = std::str::from_utf8(body).map_err(|error| match error.error_len() {
         None => XmlError::Truncated,
         Some(_) => XmlError::Encoding,
     })?;
-    Tree::default().read(text.strip_prefix('\u{feff}').unwrap_or(text))
+    let tree = Tree {
+        open: vec![],
+        root: None,
+        elements: 0,
+        max: elements,
+        namespaces: vec![],
+    };
+    tree.read(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-#[derive(Default)]
 struct Tree {
     open: Vec<Element>,
     root: Option<Element>,
     elements: usize,
+    max: usize,
     namespaces: Vec<Rc<str>>,
 }
 
@@ -150,8 +172,8 @@ impl Tree {
         if self.open.len() >= MAX_DEPTH {
             return Err(XmlError::TooDeep);
         }
-        if self.elements >= MAX_ELEMENTS {
-            return Err(XmlError::TooManyElements);
+        if self.elements >= self.max {
+            return Err(XmlError::TooManyElements(self.max));
         }
         if self.open.is_empty() && self.root.is_some() {
             return Err(XmlError::Root);

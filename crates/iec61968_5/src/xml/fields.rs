@@ -84,6 +84,10 @@ pub struct Decode<'c> {
     pub message_ns: &'c str,
     /// What all payload and typed message namespaces begin with.
     pub payload_base: &'c str,
+    /// Groups that are read.
+    pub max_groups: usize,
+    /// Members of one group that are read.
+    pub max_members: usize,
 }
 
 impl<'c> Decode<'c> {

@@ -1,5 +1,7 @@
+use fleet::{CimMrid, Command, DerFunctions, DerId, Lfdi, NewDer, NewGroup};
 use iec61968_5::client;
 use iec61968_5::envelope::{IdKind, Outcome};
+use iec61968_5::limits::{MAX_REPLY_GROUPS, MAX_REPLY_MEMBERS};
 use iec61968_5::message::{Operation, Payload, ResponseMessage};
 use iec61968_5::profile::PartialResult;
 use iec61968_5::wire::der_group_queries::GroupKey;
@@ -260,4 +262,70 @@ fn without_correlation_id_the_message_id_is_echoed() {
         let answer = client::response(response.body.as_bytes(), QUERY).unwrap();
         assert_eq!(answer.header.correlation_id.as_deref(), Some(expected));
     }
+}
+
+fn bulk_group(scene: &mut Scene, name: usize, members: Vec<DerId>) {
+    let group = NewGroup {
+        mrid: CimMrid::new(&format!("g-{name}")).unwrap(),
+        names: vec![],
+        description: None,
+        functions: DerFunctions::default(),
+        members,
+        version: None,
+    };
+    scene.decide(&Command::CreateGroup(group)).unwrap();
+}
+
+#[test]
+fn an_answer_has_so_many_groups_and_says_when_there_are_more() {
+    const STATUSES: Operation = Operation::QueryDerGroupStatuses;
+    let mut scene = Scene::new();
+    for name in 0..MAX_REPLY_GROUPS {
+        bulk_group(&mut scene, name, vec![]);
+    }
+    for operation in [QUERY, STATUSES] {
+        let answer = scene.ask(operation, client::query(vec![]));
+        assert_eq!(answer.reply.result, Outcome::Ok, "all of them fit");
+    }
+    bulk_group(&mut scene, MAX_REPLY_GROUPS, vec![]);
+    for operation in [QUERY, STATUSES] {
+        let answer = scene.ask(operation, client::query(vec![]));
+        assert_eq!(answer.reply.result, Outcome::Partial);
+        let details = answer.reply.errors[0].details.as_deref();
+        assert_eq!(details, Some("10000 of 10001 groups are shown"));
+        let shown = match answer.payload {
+            Some(Payload::Groups(groups)) => groups.groups.len(),
+            Some(Payload::Statuses(statuses)) => statuses.groups.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shown, MAX_REPLY_GROUPS);
+    }
+}
+
+#[test]
+fn an_answer_has_so_many_members() {
+    const DERS: u16 = 1_000;
+    let mut scene = Scene::new();
+    for index in 5..=DERS {
+        let mut lfdi = [0; 20];
+        lfdi[..2].copy_from_slice(&index.to_be_bytes());
+        let new = NewDer {
+            mrid: CimMrid::new(&format!("der-{index}")).unwrap(),
+            name: fleet::Name::new(&format!("pv{index}")).unwrap(),
+            kind: fleet::DerKind::Pv,
+            lfdi: Lfdi(lfdi),
+            pin: fleet::Pin::with_check_digit(0),
+            registered: true,
+        };
+        scene.decide(&Command::EnrolDer(new)).unwrap();
+    }
+    let all: Vec<DerId> = (0..u32::from(DERS)).map(DerId).collect();
+    let fitting = MAX_REPLY_MEMBERS / usize::from(DERS);
+    for name in 0..=fitting {
+        bulk_group(&mut scene, name, all.clone());
+    }
+    let answer = scene.ask(QUERY, client::query(vec![]));
+    assert_eq!(answer.reply.result, Outcome::Partial);
+    assert_eq!(errors(&answer), [("0.2", "WARNING", "")]);
+    assert_eq!(payload(&answer).len(), fitting);
 }

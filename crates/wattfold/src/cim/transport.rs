@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use iec61968_5::client::Post;
-use iec61968_5::limits::MAX_BODY_BYTES;
+use iec61968_5::limits::MAX_ANSWER_BYTES;
 use thiserror::Error;
 use ureq::Agent;
 use ureq::tls::{
@@ -111,7 +111,7 @@ impl Transport {
             request = request.header("Authorization", authorization);
         }
         let mut response = request.send(&post.body).map_err(failed)?;
-        let limit = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
+        let limit = u64::try_from(MAX_ANSWER_BYTES).unwrap_or(u64::MAX);
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
         Ok((response.status().as_u16(), body.map_err(failed)?))
     }
