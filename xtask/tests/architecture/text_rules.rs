@@ -36,6 +36,7 @@ const MARKDOWN: [&str; 5] = [
     "CONTRIBUTING.md",
     "README.md",
     "docs/api.md",
+    "docs/operating.md",
 ];
 const MARKDOWN_FOLDERS: [&str; 4] = [
     "docs/standards/",
