@@ -15,6 +15,22 @@ const EVENTS: usize = 1_000_000;
 const DERS: u32 = 10_000;
 const BATCH: usize = 10_000;
 
+/// How long something took.
+#[derive(Clone, Copy)]
+struct Times {
+    clock: Duration,
+    core: Duration,
+}
+
+impl Times {
+    fn without(self, other: Self) -> Self {
+        Self {
+            clock: self.clock.saturating_sub(other.clock),
+            core: self.core.saturating_sub(other.core),
+        }
+    }
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = tempfile::tempdir()?;
     let mut store = Sqlite::open(root.path(), JournalId(1))?;
@@ -41,13 +57,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         head.version,
         fleet.ders().len()
     )?;
-    let mut line =
-        |what, time: Duration| writeln!(out, "  {what:<26}{:>7.3} s", time.as_secs_f64());
+    writeln!(out, "  {:<26}{:>9}{:>9}", "", "clock", "core")?;
+    let mut line = |what, times: Times| {
+        let (clock, core) = (times.clock.as_secs_f64(), times.core.as_secs_f64());
+        writeln!(out, "  {what:<26}{clock:>7.3} s{core:>7.3} s")
+    };
     line("open", open)?;
     line("fold, all of the below", whole)?;
     line("  reading rows", read)?;
-    line("  checking the chain", chain.saturating_sub(read))?;
-    line("  decoding", decode.saturating_sub(read))?;
+    line("  checking the chain", chain.without(read))?;
+    line("  decoding", decode.without(read))?;
     line("  applying", apply)?;
     Ok(())
 }
@@ -133,7 +152,7 @@ fn entry(event: Event, at: Timestamp) -> Entry {
     }
 }
 
-fn walk(store: &Sqlite, mut visit: impl FnMut(&RawEntry<'_>)) -> ((), Duration) {
+fn walk(store: &Sqlite, mut visit: impl FnMut(&RawEntry<'_>)) -> ((), Times) {
     timed(|| {
         let visit: &mut store::Visit<'_> = &mut |entry| {
             visit(&entry);
@@ -145,9 +164,25 @@ fn walk(store: &Sqlite, mut visit: impl FnMut(&RawEntry<'_>)) -> ((), Duration) 
     })
 }
 
+/// Runs `work` and measures it by the clock and by what this thread spent on a core, which other
+/// load on the machine changes less.
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let start = Instant::now();
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Times) {
+    let (start, core) = (Instant::now(), on_core());
     let result = work();
-    (result, start.elapsed())
+    let times = Times {
+        clock: start.elapsed(),
+        core: on_core().saturating_sub(core),
+    };
+    (result, times)
+}
+
+/// What Linux has counted for this thread; zero elsewhere.
+fn on_core() -> Duration {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = schedstat
+        .split(' ')
+        .next()
+        .and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
 }

@@ -47,7 +47,7 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// Most bytes of one secret.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 /// Most accounts.
-pub const MAX_ACCOUNTS: usize = 10_000;
+pub const MAX_ACCOUNTS: usize = 1_000;
 
 /// Looks at one entry and says whether to go on.
 pub type Visit<'a> = dyn FnMut(RawEntry<'_>) -> ControlFlow<()> + 'a;

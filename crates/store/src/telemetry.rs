@@ -245,54 +245,59 @@ impl Telemetry {
         }
         let mut latest = BTreeMap::new();
         for hour in hours.into_iter().rev() {
-            let mut next = self.der_from(hour, 0)?;
-            while let Some(der) = next {
-                self.latest_of(hour, der, &mut latest)?;
-                next = self.der_from(hour, i64::from(der.0) + 1)?;
-            }
+            self.latest_in(hour, &mut latest)?;
         }
         Ok(latest.into_values().collect())
     }
 
-    fn latest_of(
+    /// Adds what `latest` still lacks from one hour, walking backwards and leaping to the next
+    /// DER as soon as one is complete.
+    fn latest_in(
         &self,
         hour: i64,
-        der: DerId,
         latest: &mut BTreeMap<(DerId, Quantity), Sample>,
     ) -> Result<(), TelemetryError> {
-        let mut missing: Vec<Quantity> = Quantity::ALL.into();
-        missing.retain(|quantity| !latest.contains_key(&(der, *quantity)));
-        if missing.is_empty() {
-            return Ok(());
-        }
         let mut select = self.connection.prepare_cached(
-            "SELECT at_ms, quantity, value, quality FROM sample
-             WHERE hour = ?1 AND der = ?2 ORDER BY at_ms DESC",
+            "SELECT der, at_ms, quantity, value, quality FROM sample
+             WHERE hour = ?1 AND der < ?2 ORDER BY der DESC, at_ms DESC",
         )?;
-        let mut rows = select.query(params![hour, der.0])?;
-        while let Some(row) = rows.next()? {
-            let known = Quantity::from_number(row.get(1)?);
-            let Some(quantity) = known.filter(|quantity| missing.contains(quantity)) else {
-                continue;
+        let mut below = i64::MAX;
+        loop {
+            let mut rows = select.query([hour, below])?;
+            let mut current = None;
+            let mut missing: Vec<Quantity> = Vec::new();
+            let complete = loop {
+                let Some(row) = rows.next()? else { break None };
+                let der = DerId(row.get(0)?);
+                if current != Some(der) {
+                    current = Some(der);
+                    missing = Quantity::ALL.to_vec();
+                    missing.retain(|quantity| !latest.contains_key(&(der, *quantity)));
+                }
+                if let Some(quantity) = Quantity::from_number(row.get(2)?)
+                    && missing.contains(&quantity)
+                {
+                    missing.retain(|other| *other != quantity);
+                    let at = Timestamp::from_millis(row.get(1)?);
+                    let (value, quality) = (row.get(3)?, quality(row.get(4)?));
+                    let sample = Sample {
+                        der,
+                        quantity,
+                        at,
+                        value,
+                        quality,
+                    };
+                    latest.insert((der, quantity), sample);
+                }
+                if missing.is_empty() {
+                    break Some(der);
+                }
             };
-            missing.retain(|other| *other != quantity);
-            let at = Timestamp::from_millis(row.get(0)?);
-            let (value, quality) = (row.get(2)?, quality(row.get(3)?));
-            latest.insert(
-                (der, quantity),
-                Sample {
-                    der,
-                    quantity,
-                    at,
-                    value,
-                    quality,
-                },
-            );
-            if missing.is_empty() {
-                break;
+            match complete {
+                Some(der) => below = i64::from(der.0),
+                None => return Ok(()),
             }
         }
-        Ok(())
     }
 
     /// Deletes samples of hours that ended by `before`, at most `limit` of them so that inserts
@@ -320,16 +325,6 @@ impl Telemetry {
         self.connection
             .prepare_cached("SELECT hour FROM sample WHERE hour >= ?1 ORDER BY hour LIMIT 1")?
             .query_row([hour], |row| row.get(0))
-            .optional()
-    }
-
-    /// The first DER with samples in `hour`, from index `der` on.
-    fn der_from(&self, hour: i64, der: i64) -> rusqlite::Result<Option<DerId>> {
-        self.connection
-            .prepare_cached(
-                "SELECT der FROM sample WHERE hour = ?1 AND der >= ?2 ORDER BY der LIMIT 1",
-            )?
-            .query_row([hour, der], |row| row.get(0).map(DerId))
             .optional()
     }
 }

@@ -9,14 +9,11 @@ use units::Timestamp;
 use super::field::{ControlBaseV1, IntervalV1, text};
 use super::{RecordError, Unstorable};
 
+/// A dispatch with plan generation and schedule interval, or an operator.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 enum OriginV1 {
-    Dispatch {
-        dispatch: u32,
-        generation: u32,
-        interval: u32,
-    },
+    Dispatch(u32, u32, u32),
     Operator,
 }
 
@@ -29,7 +26,7 @@ pub(super) struct ControlV1<'a> {
     der: u32,
     program: u32,
     origin: OriginV1,
-    interval: IntervalV1,
+    interval_ms: IntervalV1,
     created_ms: i64,
     base: ControlBaseV1,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,14 +47,10 @@ impl TryFrom<&Control> for ControlV1<'_> {
                     dispatch,
                     generation,
                     interval,
-                } => OriginV1::Dispatch {
-                    dispatch: dispatch.0,
-                    generation,
-                    interval,
-                },
+                } => OriginV1::Dispatch(dispatch.0, generation, interval),
                 Origin::Operator => OriginV1::Operator,
             },
-            interval: IntervalV1::new("control_issued", control.interval)?,
+            interval_ms: IntervalV1::new("control_issued", control.interval)?,
             created_ms: control.created.millis(),
             base: (&control.base).into(),
             cancelled_ms: control.cancelled.map(Timestamp::millis),
@@ -73,18 +66,14 @@ impl ControlV1<'_> {
             der: DerId(self.der),
             program: ProgramId(self.program),
             origin: match self.origin {
-                OriginV1::Dispatch {
-                    dispatch,
-                    generation,
-                    interval,
-                } => Origin::Dispatch {
+                OriginV1::Dispatch(dispatch, generation, interval) => Origin::Dispatch {
                     dispatch: DispatchId(dispatch),
                     generation,
                     interval,
                 },
                 OriginV1::Operator => Origin::Operator,
             },
-            interval: self.interval.read(),
+            interval: self.interval_ms.read(),
             created: Timestamp::from_millis(self.created_ms),
             base: self.base.into(),
             cancelled: self.cancelled_ms.map(Timestamp::from_millis),

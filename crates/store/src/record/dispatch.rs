@@ -16,21 +16,21 @@ const KIND: &str = "dispatch_created";
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TargetV1 {
-    interval: IntervalV1,
+    interval_ms: IntervalV1,
     p_uw: i64,
 }
 
 impl TargetV1 {
     fn new(target: &Target) -> Result<Self, Unstorable> {
         Ok(Self {
-            interval: IntervalV1::new(KIND, target.interval)?,
+            interval_ms: IntervalV1::new(KIND, target.interval)?,
             p_uw: target.p.micro(),
         })
     }
 
     fn read(&self) -> Target {
         Target {
-            interval: self.interval.read(),
+            interval: self.interval_ms.read(),
             p: Watts::from_micro(self.p_uw),
         }
     }

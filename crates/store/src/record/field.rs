@@ -46,50 +46,41 @@ pub(super) fn millis(
     })
 }
 
+/// Start and duration, in milliseconds.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct IntervalV1 {
-    start_ms: i64,
-    duration_ms: u64,
-}
+pub(super) struct IntervalV1(i64, u64);
 
 impl IntervalV1 {
     pub(super) fn new(kind: &'static str, interval: Interval) -> Result<Self, Unstorable> {
-        let duration_ms = millis(kind, "duration", interval.duration)?;
-        Ok(Self {
-            start_ms: interval.start.millis(),
-            duration_ms,
-        })
+        let duration = millis(kind, "duration", interval.duration)?;
+        Ok(Self(interval.start.millis(), duration))
     }
 
     pub(super) fn read(&self) -> Interval {
+        let Self(start, duration) = *self;
         Interval {
-            start: Timestamp::from_millis(self.start_ms),
-            duration: Duration::from_millis(self.duration_ms),
+            start: Timestamp::from_millis(start),
+            duration: Duration::from_millis(duration),
         }
     }
 }
 
+/// Shares are hundredths of a percent and what they are of in micro-watts; `target_w` is a
+/// significand and a power of ten.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum ActivePowerV1 {
-    FixedW { pct_hundredths: i32, of_uw: i64 },
-    TargetW { value: i16, multiplier: u8 },
-    MaxLimW { pct_hundredths: i32, of_uw: i64 },
+    FixedW(i32, i64),
+    TargetW(i16, u8),
+    MaxLimW(i32, i64),
 }
 
 impl From<ActivePower> for ActivePowerV1 {
     fn from(power: ActivePower) -> Self {
         match power {
-            ActivePower::FixedW { percent, of } => Self::FixedW {
-                pct_hundredths: percent.hundredths(),
-                of_uw: of.micro(),
-            },
-            ActivePower::TargetW { value, multiplier } => Self::TargetW { value, multiplier },
-            ActivePower::MaxLimW { percent, of } => Self::MaxLimW {
-                pct_hundredths: percent.hundredths(),
-                of_uw: of.micro(),
-            },
+            ActivePower::FixedW { percent, of } => Self::FixedW(percent.hundredths(), of.micro()),
+            ActivePower::TargetW { value, multiplier } => Self::TargetW(value, multiplier),
+            ActivePower::MaxLimW { percent, of } => Self::MaxLimW(percent.hundredths(), of.micro()),
         }
     }
 }
@@ -97,31 +88,22 @@ impl From<ActivePower> for ActivePowerV1 {
 impl From<ActivePowerV1> for ActivePower {
     fn from(power: ActivePowerV1) -> Self {
         match power {
-            ActivePowerV1::FixedW {
-                pct_hundredths,
-                of_uw,
-            } => Self::FixedW {
-                percent: Percent::from_hundredths(pct_hundredths),
-                of: Watts::from_micro(of_uw),
+            ActivePowerV1::FixedW(hundredths, of) => Self::FixedW {
+                percent: Percent::from_hundredths(hundredths),
+                of: Watts::from_micro(of),
             },
-            ActivePowerV1::TargetW { value, multiplier } => Self::TargetW { value, multiplier },
-            ActivePowerV1::MaxLimW {
-                pct_hundredths,
-                of_uw,
-            } => Self::MaxLimW {
-                percent: Percent::from_hundredths(pct_hundredths),
-                of: Watts::from_micro(of_uw),
+            ActivePowerV1::TargetW(value, multiplier) => Self::TargetW { value, multiplier },
+            ActivePowerV1::MaxLimW(hundredths, of) => Self::MaxLimW {
+                percent: Percent::from_hundredths(hundredths),
+                of: Watts::from_micro(of),
             },
         }
     }
 }
 
+/// Hundredths of a percent, and what they are of in micro-vars.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReactivePowerV1 {
-    pct_hundredths: i32,
-    of_uvar: i64,
-}
+pub(super) struct FixedVarV1(i32, i64);
 
 #[derive(Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -129,7 +111,7 @@ pub(super) struct ControlBaseV1 {
     #[serde(skip_serializing_if = "Option::is_none")]
     active: Option<ActivePowerV1>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reactive: Option<ReactivePowerV1>,
+    reactive: Option<FixedVarV1>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connect: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,10 +122,9 @@ impl From<&ControlBase> for ControlBaseV1 {
     fn from(base: &ControlBase) -> Self {
         Self {
             active: base.active.map(Into::into),
-            reactive: base.reactive.map(|reactive| ReactivePowerV1 {
-                pct_hundredths: reactive.percent.hundredths(),
-                of_uvar: reactive.of.micro(),
-            }),
+            reactive: base
+                .reactive
+                .map(|reactive| FixedVarV1(reactive.percent.hundredths(), reactive.of.micro())),
             connect: base.connect,
             energize: base.energize,
         }
@@ -154,10 +135,12 @@ impl From<ControlBaseV1> for ControlBase {
     fn from(base: ControlBaseV1) -> Self {
         Self {
             active: base.active.map(Into::into),
-            reactive: base.reactive.map(|reactive| ReactivePower {
-                percent: Percent::from_hundredths(reactive.pct_hundredths),
-                of: Vars::from_micro(reactive.of_uvar),
-            }),
+            reactive: base
+                .reactive
+                .map(|FixedVarV1(hundredths, of)| ReactivePower {
+                    percent: Percent::from_hundredths(hundredths),
+                    of: Vars::from_micro(of),
+                }),
             connect: base.connect,
             energize: base.energize,
         }

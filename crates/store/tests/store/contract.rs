@@ -282,7 +282,6 @@ fn accounts_are_unique_and_their_ids_are_not_given_twice(open: Open<'_>) {
     ));
     let third = store.create_account("Zoë", "$argon2id$4", NOW).unwrap();
     assert!(third > second);
-    let accounts = store.accounts().unwrap();
     let account = |id: AccountId, name: &str, hash: &str| Account {
         id,
         name: name.to_owned(),

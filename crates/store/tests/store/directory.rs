@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use rusqlite::Connection;
-use store::{Batch, OpenError, Sqlite, Store};
+use store::{
+    Batch, CommitError, Document, DocumentChange, DocumentKey, MAX_ACCOUNTS, Memory, OpenError,
+    Sqlite, Store,
+};
 
 use crate::sample::{self, JOURNAL};
 
@@ -182,4 +185,72 @@ fn a_malformed_record_is_named_by_sequence_number_and_field() {
     );
     let error = store::fold(&store).unwrap_err().to_string();
     assert!(error.starts_with("journal entry 1"), "{error}");
+}
+
+/// The database refuses in the middle of a commit, after the journal's rows were written.
+#[test]
+fn a_commit_the_database_refuses_leaves_no_trace() {
+    let root = tempfile::tempdir().unwrap();
+    let mut store = filled(root.path());
+    let head = store.head();
+    let other = Connection::open(root.path().join("fleet.sqlite")).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE INSERT ON document
+             BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        )
+        .unwrap();
+    let mut batch = sample::batch(head.version, &sample::events()[..1]);
+    batch.documents.push(DocumentChange::Put(Document {
+        key: DocumentKey {
+            listener: "a".into(),
+            owner: "b".into(),
+            path: "c".into(),
+        },
+        version: 1,
+        body: Vec::new(),
+    }));
+    let refused = store.commit(&batch).unwrap_err();
+    assert!(matches!(refused, CommitError::Storage(_)), "{refused}");
+    assert_eq!(store.head(), head);
+    assert_eq!(
+        store.read(1, usize::MAX).unwrap().len() as u64,
+        head.version
+    );
+    other.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!(store.commit(&batch).unwrap(), head.version + 1);
+    assert!(
+        store::audit::verify(root.path(), &[head])
+            .unwrap()
+            .is_intact()
+    );
+}
+
+#[test]
+fn accounts_have_a_limit() {
+    let root = tempfile::tempdir().unwrap();
+    let mut store = filled(root.path());
+    let other = Connection::open(root.path().join("fleet.sqlite")).unwrap();
+    let fill = "WITH RECURSIVE number(n) AS (SELECT 2 UNION SELECT n + 1 FROM number WHERE n < ?1)
+                INSERT INTO account (name, password_hash, created_ms)
+                SELECT 'user ' || n, '', 0 FROM number";
+    other
+        .execute(fill, [i64::try_from(MAX_ACCOUNTS).unwrap()])
+        .unwrap();
+    let mut memory = Memory::new(JOURNAL);
+    for number in 2..=MAX_ACCOUNTS {
+        memory
+            .create_account(&format!("user {number}"), "", sample::NOW)
+            .unwrap();
+    }
+    let stores: [&mut dyn Store; 2] = [&mut store, &mut memory];
+    for store in stores {
+        store
+            .create_account("the last one", "", sample::NOW)
+            .unwrap();
+        let refused = store
+            .create_account("one more", "", sample::NOW)
+            .unwrap_err();
+        assert_eq!(refused.to_string(), "accounts: at most 1000 are allowed");
+    }
 }
