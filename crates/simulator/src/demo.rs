@@ -86,7 +86,12 @@ pub async fn run(args: &DemoArgs, clock: fn() -> Timestamp) -> Result<bool, Demo
     loop {
         count += 1;
         let name = format!("demo {count}");
-        story::tell(&mut stage, &roster, &mut fleet, &name).await?;
+        let told = story::tell(&mut stage, &roster, &mut fleet, &name).await;
+        match told {
+            // By night, or with full batteries, a target can be out of reach.
+            Err(refused @ DemoError::Command { .. }) => stage.screen.say(&refused.to_string())?,
+            told => drop(told?),
+        }
         fleet.repair();
         tokio::time::sleep(PAUSE).await;
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use simulator::demo::{self, DemoArgs};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Simulated DER that talk real protocols
 #[derive(Debug, Parser)]
@@ -38,14 +39,13 @@ async fn main() -> ExitCode {
 
 /// Ctrl-C, or a request to end from another program.
 async fn interrupted() {
-    let mut terminate =
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(terminate) => terminate,
-            Err(_) => return std::future::pending().await,
-        };
+    let terminated = signal(SignalKind::terminate());
+    let Ok(mut terminated) = terminated else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+        _ = terminated.recv() => {}
     }
 }
 

@@ -32,16 +32,11 @@ impl Layout {
         let dir = dir.canonicalize().map_err(|source| file("find", source))?;
         for name in ["pki", "data"] {
             let path = dir.join(name);
-            match fs::remove_dir_all(&path) {
-                Err(source) if source.kind() != ErrorKind::NotFound => {
-                    return Err(DemoError::File {
-                        what: "remove",
-                        path,
-                        source,
-                    });
-                }
-                _ => {}
-            }
+            gone(fs::remove_dir_all(&path), path)?;
+        }
+        for name in ["server.log", "endpoints.json"] {
+            let path = dir.join(name);
+            gone(fs::remove_file(&path), path)?;
         }
         let [enterprise, devices] = free_ports()?;
         Ok(Self {
@@ -147,6 +142,18 @@ ders = "all"
             path,
             source,
         })
+    }
+}
+
+/// A removal is fine if there was nothing to remove.
+fn gone(removed: std::io::Result<()>, path: PathBuf) -> Result<(), DemoError> {
+    match removed {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(DemoError::File {
+            what: "remove",
+            path,
+            source,
+        }),
+        _ => Ok(()),
     }
 }
 

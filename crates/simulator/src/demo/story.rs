@@ -298,7 +298,7 @@ fn kilowatts(w: f64) -> String {
 struct Tale {
     start: Timestamp,
     mrid: String,
-    /// What DERGroupStatuses said in mid-event, and the meters at that time.
+    /// What `DERGroupStatuses` said in mid-event, and the meters at that time.
     status_w: Option<(f64, f64)>,
     kept: Option<Kept>,
 }
