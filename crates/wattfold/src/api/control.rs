@@ -36,6 +36,7 @@ pub struct ControlInForce {
     /// IEEE 2030.5 mRID.
     pub mrid: String,
     /// Active power asked, in W, injection positive; null when it asks for something else.
+    #[schema(required)]
     pub p_w: Option<f64>,
     /// When it begins.
     pub start: Time,
@@ -44,6 +45,7 @@ pub struct ControlInForce {
     /// Where it comes from.
     pub source: ControlSource,
     /// mRID of the dispatch it serves, if any.
+    #[schema(required)]
     pub dispatch: Option<String>,
 }
 
@@ -146,12 +148,14 @@ pub struct ControlRow {
     /// When it ends.
     pub end: Time,
     /// Active power asked, in W, injection positive; null when it asks for something else.
+    #[schema(required)]
     pub p_w: Option<f64>,
     /// Where it is in its life.
     pub status: ControlState,
     /// Where it comes from.
     pub origin: ControlSource,
     /// How far it has come at the DER; null when the ledger has no row for it.
+    #[schema(required)]
     pub delivery_state: Option<DeliveryStep>,
     /// The steps that led there.
     pub entries: Vec<LedgerEntry>,

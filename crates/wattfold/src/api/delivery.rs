@@ -16,7 +16,7 @@ use crate::api::judgement::{self, Member, Meters, Outcome};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Named, Params};
-use crate::api::value::{Time, Value};
+use crate::api::value::{MeasuredValue, Time};
 
 /// A DER by name.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -74,8 +74,10 @@ pub struct DeliveryControl {
     /// When it ends.
     pub end: Time,
     /// Active power asked, in W, injection positive.
+    #[schema(required)]
     pub p_w: Option<f64>,
     /// How far it has come; null when the ledger has no row for it.
+    #[schema(required)]
     pub state: Option<DeliveryStep>,
     /// The steps that led there.
     pub entries: Vec<LedgerEntry>,
@@ -87,21 +89,26 @@ pub struct DeliveryRow {
     /// Who.
     pub der: DerRef,
     /// How far its control of now has come; null when it has none.
+    #[schema(required)]
     pub state: Option<DeliveryStep>,
     /// The outcome so far; null for a member that was never asked.
+    #[schema(required)]
     pub verdict: Option<Outcome>,
     /// How it stands now, or stood at the end.
     pub standing: MemberStanding,
     /// Active power asked now, in W, injection positive; null when nothing is.
+    #[schema(required)]
     pub asked_w: Option<f64>,
     /// What its meter last read, in W, injection positive.
-    pub measured_w: Option<Value>,
+    #[schema(required)]
+    pub measured_w: Option<MeasuredValue>,
     /// Energy asked so far, ramps left out, in Wh, injection positive.
     pub asked_wh: f64,
     /// Energy metered in that time, in Wh, injection positive; stretches without readings count
     /// as nothing.
     pub delivered_wh: f64,
     /// When the device last made a request; null when never.
+    #[schema(required)]
     pub last_contact_at: Option<Time>,
     /// Its controls of this dispatch, by start.
     pub controls: Vec<DeliveryControl>,
@@ -158,7 +165,7 @@ fn row(world: &World<'_>, member: &Member<'_>) -> DeliveryRow {
         verdict: member.verdict.map(Outcome::from),
         standing: member.standing.into(),
         asked_w: running.and_then(control::asked_w),
-        measured_w: observation.p.map(Value::of_watts),
+        measured_w: observation.p.map(MeasuredValue::of_watts),
         asked_wh: member.energy.asked.as_f64(),
         delivered_wh: member.energy.metered.as_f64(),
         last_contact_at: observation.last_contact.map(Time),

@@ -24,7 +24,7 @@ use crate::api::control::{self, ControlInForce, ControlRow};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Bodies, Named, OneOrMany, Params};
-use crate::api::value::{Time, Value};
+use crate::api::value::{MeasuredValue, Time};
 use crate::api::{Api, fresh_mrid};
 use crate::auth::Principal;
 
@@ -115,22 +115,31 @@ pub struct DerRow {
     /// Whether it is heard.
     pub state: Contact,
     /// When the device last made a request; null when never.
+    #[schema(required)]
     pub last_contact_at: Option<Time>,
     /// Active power in W, injection positive.
-    pub p_w: Option<Value>,
+    #[schema(required)]
+    pub p_w: Option<MeasuredValue>,
     /// Reactive power in var, injection positive.
-    pub q_var: Option<Value>,
+    #[schema(required)]
+    pub q_var: Option<MeasuredValue>,
     /// Voltage in V.
-    pub voltage_v: Option<Value>,
+    #[schema(required)]
+    pub voltage_v: Option<MeasuredValue>,
     /// State of charge in percent, 0 to 100.
-    pub soc_pct: Option<Value>,
+    #[schema(required)]
+    pub soc_pct: Option<MeasuredValue>,
     /// The highest injection it could give now, in W.
-    pub p_available_w: Option<Value>,
+    #[schema(required)]
+    pub p_available_w: Option<MeasuredValue>,
     /// Maximum injection as set, else as rated, in W, a magnitude; null before it has reported.
+    #[schema(required)]
     pub p_inject_max_w: Option<f64>,
     /// Maximum absorption as set, else as rated, in W, a magnitude; null before it has reported.
+    #[schema(required)]
     pub p_absorb_max_w: Option<f64>,
     /// The control that decides its active power now; null when none does.
+    #[schema(required)]
     pub control: Option<ControlInForce>,
     /// mRIDs of the groups it is a member of.
     pub groups: Vec<String>,
@@ -144,12 +153,16 @@ pub struct CapabilityView {
     /// Active power rating, absorption, in W, a magnitude.
     pub p_absorb_max_w: f64,
     /// Apparent power rating in VA.
+    #[schema(required)]
     pub s_max_va: Option<f64>,
     /// Reactive power rating, injection, in var, a magnitude.
+    #[schema(required)]
     pub q_inject_max_var: Option<f64>,
     /// Reactive power rating, absorption, in var, a magnitude.
+    #[schema(required)]
     pub q_absorb_max_var: Option<f64>,
     /// Energy storage capacity in Wh.
+    #[schema(required)]
     pub energy_max_wh: Option<f64>,
     /// Control modes it supports, by their IEEE 2030.5 names.
     pub modes: Vec<String>,
@@ -163,10 +176,13 @@ pub struct SettingsView {
     /// Maximum absorption in W, a magnitude.
     pub p_absorb_max_w: f64,
     /// Maximum apparent power in VA.
+    #[schema(required)]
     pub s_max_va: Option<f64>,
     /// Usable energy in Wh.
+    #[schema(required)]
     pub energy_max_wh: Option<f64>,
     /// Steepest change of active power in W/s; null when unlimited.
+    #[schema(required)]
     pub ramp_w_per_s: Option<f64>,
     /// Control modes enabled, by their IEEE 2030.5 names.
     pub modes: Vec<String>,
@@ -183,8 +199,10 @@ pub struct DerDetail {
     /// IEEE 2030.5 registration PIN, the check digit last.
     pub pin: u32,
     /// Nameplate; null before it has reported.
+    #[schema(required)]
     pub capability: Option<CapabilityView>,
     /// Settings; null before it has reported.
+    #[schema(required)]
     pub settings: Option<SettingsView>,
     /// Its controls that are not long over, the one that begins last first.
     pub controls: Vec<ControlRow>,
@@ -493,11 +511,11 @@ pub(super) fn row(world: &World<'_>, der: &Der, groups: &BTreeMap<DerId, Vec<Str
         },
         state: contact(world, der.id),
         last_contact_at: seen.last_contact.map(Time),
-        p_w: seen.p.map(Value::of_watts),
-        q_var: seen.q.map(Value::of_vars),
-        voltage_v: seen.voltage_v.map(Value::of_number),
-        soc_pct: seen.soc_pct.map(Value::of_number),
-        p_available_w: seen.p_available.map(Value::of_watts),
+        p_w: seen.p.map(MeasuredValue::of_watts),
+        q_var: seen.q.map(MeasuredValue::of_vars),
+        voltage_v: seen.voltage_v.map(MeasuredValue::of_number),
+        soc_pct: seen.soc_pct.map(MeasuredValue::of_number),
+        p_available_w: seen.p_available.map(MeasuredValue::of_watts),
         p_inject_max_w: maxima.map(|(inject, _)| inject.as_f64()),
         p_absorb_max_w: maxima.map(|(_, absorb)| absorb.as_f64()),
         control: world

@@ -26,7 +26,7 @@ use crate::api::judgement::{self, ControlIndex, Member, Meters, Outcome};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named, Params};
-use crate::api::value::{Time, Value, sum};
+use crate::api::value::{MeasuredValue, Time, sum};
 use crate::api::{Api, fresh_mrid};
 use crate::auth::Principal;
 
@@ -88,12 +88,15 @@ pub struct DispatchRow {
     /// IEC 61968 mRID.
     pub mrid: String,
     /// Name, if given.
+    #[schema(required)]
     pub name: Option<String>,
     /// The group that delivers; null once it is deleted.
+    #[schema(required)]
     pub group: Option<GroupRef>,
     /// Where it stands.
     pub phase: Phase,
     /// Index of the interval that runs or comes next between two, from 0.
+    #[schema(required)]
     pub interval_index: Option<usize>,
     /// The intervals in order.
     pub schedule: Vec<ScheduledInterval>,
@@ -102,6 +105,7 @@ pub struct DispatchRow {
     /// When it was accepted.
     pub created_at: Time,
     /// When it was called off, if it was.
+    #[schema(required)]
     pub cancelled_at: Option<Time>,
     /// Generation of the plan in force, from 1; 0 before there is one.
     pub generation: u32,
@@ -109,10 +113,12 @@ pub struct DispatchRow {
     /// for intervals that it no longer covers.
     pub residue_w: Vec<Option<f64>>,
     /// Net target now, in W, injection positive; null outside its intervals.
+    #[schema(required)]
     pub target_w: Option<f64>,
     /// Sum of what the members' meters last read, in W, injection positive; silent members are
     /// left out and make it an estimate.
-    pub measured_w: Option<Value>,
+    #[schema(required)]
+    pub measured_w: Option<MeasuredValue>,
     /// What can be counted on now, in W, injection positive: shares that reachable devices hold,
     /// and the metered power of reachable members that are not asked; silent members count as
     /// zero.
@@ -396,18 +402,17 @@ fn residues(dispatch: &Dispatch) -> Vec<Option<f64>> {
     residues
 }
 
-fn measured(world: &World<'_>, members: &[Member<'_>]) -> Option<Value> {
+fn measured(world: &World<'_>, members: &[Member<'_>]) -> Option<MeasuredValue> {
     let reading = |member: &Member<'_>| {
         let heard = world.is_reachable(member.der.id);
         world
             .observation(member.der.id)
             .p
             .filter(|_| heard)
-            .map(Value::of_watts)
+            .map(MeasuredValue::of_watts)
     };
-    let readings: Vec<Value> = members.iter().filter_map(reading).collect();
-    let missing = readings.len() < members.len();
-    sum(readings, missing)
+    let readings: Vec<MeasuredValue> = members.iter().filter_map(reading).collect();
+    sum(&readings, members.len())
 }
 
 fn promised(world: &World<'_>, members: &[Member<'_>]) -> Watts {

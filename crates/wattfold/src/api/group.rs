@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named, Params};
-use crate::api::value::{Time, Value, sum};
+use crate::api::value::{MeasuredValue, Time, sum};
 use crate::api::{Api, fresh_mrid};
 use crate::auth::Principal;
 
@@ -56,9 +56,11 @@ pub struct GroupNameView {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct GroupStatus {
     /// Sum of the active power of members that are heard, in W, injection positive.
-    pub p_w: Option<Value>,
+    #[schema(required)]
+    pub p_w: Option<MeasuredValue>,
     /// Sum of the reactive power of members that are heard, in var, injection positive.
-    pub q_var: Option<Value>,
+    #[schema(required)]
+    pub q_var: Option<MeasuredValue>,
     /// By how much the controllable members could raise their injection now and hold it for a quarter of an
     /// hour, in W, a magnitude.
     pub up_w: f64,
@@ -84,6 +86,7 @@ pub struct GroupRow {
     /// Its names.
     pub names: Vec<GroupNameView>,
     /// Free text.
+    #[schema(required)]
     pub description: Option<String>,
     /// What may be asked of it, by the names of IEC 61968-5 `DERFunction`.
     pub functions: Vec<String>,
@@ -389,17 +392,15 @@ pub(super) fn row(world: &World<'_>, group: &Group) -> GroupRow {
 pub(super) fn status(world: &World<'_>, group: &Group) -> GroupStatus {
     let total = world.aggregate(&group.members);
     let heard = || group.members.iter().filter(|id| world.is_reachable(**id));
-    let active: Vec<Value> = heard()
-        .filter_map(|id| world.observation(*id).p.map(Value::of_watts))
+    let active: Vec<MeasuredValue> = heard()
+        .filter_map(|id| world.observation(*id).p.map(MeasuredValue::of_watts))
         .collect();
-    let reactive: Vec<Value> = heard()
-        .filter_map(|id| world.observation(*id).q.map(Value::of_vars))
+    let reactive: Vec<MeasuredValue> = heard()
+        .filter_map(|id| world.observation(*id).q.map(MeasuredValue::of_vars))
         .collect();
-    let missing = |values: &[Value]| values.len() < group.members.len();
-    let (no_p, no_q) = (missing(&active), missing(&reactive));
     GroupStatus {
-        p_w: sum(active, no_p),
-        q_var: sum(reactive, no_q),
+        p_w: sum(&active, group.members.len()),
+        q_var: sum(&reactive, group.members.len()),
         up_w: total.up.as_f64(),
         down_w: total.down.as_f64(),
         reachable: total.reachable,

@@ -51,14 +51,17 @@ impl From<Verdict> for Outcome {
     }
 }
 
+/// When, and how much in W, injection positive.
+pub(super) type MeterReading = (Timestamp, f64);
+
 /// Readings of active power by DER, ascending by time.
 #[derive(Clone, Debug, Default)]
-pub struct Meters(pub BTreeMap<DerId, Vec<(Timestamp, f64)>>);
+pub(super) struct Meters(pub(super) BTreeMap<DerId, Vec<MeterReading>>);
 
 impl Meters {
     /// Mean of the readings of `der` inside `interval`, `None` without any.
     #[must_use]
-    pub fn mean(&self, der: DerId, interval: Interval) -> Option<Watts> {
+    pub(super) fn mean(&self, der: DerId, interval: Interval) -> Option<Watts> {
         let readings = self.0.get(&der)?;
         let from = readings.partition_point(|(at, _)| *at < interval.start);
         let to = readings.partition_point(|(at, _)| *at < interval.end());

@@ -27,6 +27,7 @@ pub struct Page<T> {
     /// The items, in the order of the list.
     pub items: Vec<T>,
     /// Give it as `after` to get what follows; null at the end of the list.
+    #[schema(required)]
     pub next: Option<String>,
     /// Items of the whole list that fit the filters.
     pub total: usize,

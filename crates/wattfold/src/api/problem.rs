@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use fleet::Rejection;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// Where the problem types are described; a type is this and the [`Kind`]'s anchor.
@@ -122,8 +122,9 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Problem {
     /// URI of the kind of problem; it leads to a description.
-    #[serde(rename = "type")]
-    pub kind: String,
+    #[serde(rename = "type", serialize_with = "as_uri")]
+    #[schema(value_type = String)]
+    pub kind: Kind,
     /// The kind of problem, for people.
     pub title: &'static str,
     /// HTTP status.
@@ -136,6 +137,17 @@ pub struct Problem {
     /// The rule that the field breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What is missing, of a dispatch that can't be planned.
+    #[serde(flatten)]
+    pub shortage: Option<Box<Shortage>>,
+    /// A header that goes with the answer.
+    #[serde(skip)]
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// What is missing to plan a dispatch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Shortage {
     /// Which interval of the schedule falls short, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<usize>,
@@ -152,35 +164,24 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub short_wh: Option<f64>,
     /// Names of the limits that bind.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub limited_by: Vec<String>,
-    /// Headers that go with the answer.
-    #[serde(skip)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limited_by: Option<Vec<String>>,
 }
 
 impl Problem {
     /// A problem of `kind`.
     #[must_use]
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let headers = match kind {
-            Kind::Overloaded => vec![(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S))],
-            _ => Vec::new(),
-        };
+        let retry_after = || (header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
         Self {
-            kind: kind.uri(),
+            kind,
             title: kind.title(),
             status: kind.status().as_u16(),
             detail: detail.into(),
             field: None,
             rule: None,
-            interval: None,
-            asked_w: None,
-            reachable_w: None,
-            short_w: None,
-            short_wh: None,
-            limited_by: Vec::new(),
-            headers,
+            shortage: None,
+            header: (kind == Kind::Overloaded).then(|| Box::new(retry_after())),
         }
     }
 
@@ -199,7 +200,7 @@ impl Problem {
     /// The same with a header on its answer.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -213,12 +214,23 @@ impl Problem {
         self
     }
 
+    fn short(kind: Kind, detail: String, shortage: Shortage) -> Self {
+        Self {
+            shortage: Some(Box::new(shortage)),
+            ..Self::new(kind, detail)
+        }
+    }
+
     pub(super) fn at_field(kind: Kind, field: String, rule: String) -> Self {
         let mut problem = Self::new(kind, format!("{field}: {rule}"));
         problem.field = Some(field);
         problem.rule = Some(rule);
         problem
     }
+}
+
+fn as_uri<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&kind.uri())
 }
 
 impl From<Rejection> for Problem {
@@ -250,34 +262,44 @@ impl From<Rejection> for Problem {
                 reachable,
                 short,
                 limited_by,
-            } => Self {
-                interval: Some(interval),
-                asked_w: Some(asked.as_f64()),
-                reachable_w: Some(reachable.as_f64()),
-                short_w: Some(short.as_f64()),
-                limited_by: limited_by.iter().map(ToString::to_string).collect(),
-                ..Self::new(Kind::ShortOfPower, detail)
-            },
+            } => {
+                let names = || limited_by.iter().map(ToString::to_string).collect();
+                let shortage = Shortage {
+                    interval: Some(interval),
+                    asked_w: Some(asked.as_f64()),
+                    reachable_w: Some(reachable.as_f64()),
+                    short_w: Some(short.as_f64()),
+                    limited_by: (!limited_by.is_empty()).then(names),
+                    short_wh: None,
+                };
+                Self::short(Kind::ShortOfPower, detail, shortage)
+            }
             Rejection::ShortOfEnergy {
                 interval,
                 asked,
                 short,
-            } => Self {
-                interval: Some(interval),
-                asked_w: Some(asked.as_f64()),
-                short_wh: Some(short.as_f64()),
-                ..Self::new(Kind::ShortOfEnergy, detail)
-            },
+            } => {
+                let shortage = Shortage {
+                    interval: Some(interval),
+                    asked_w: Some(asked.as_f64()),
+                    short_wh: Some(short.as_f64()),
+                    ..Shortage::default()
+                };
+                Self::short(Kind::ShortOfEnergy, detail, shortage)
+            }
             Rejection::LimitExceeded {
                 interval,
                 limit,
                 excess,
-            } => Self {
-                interval: Some(interval),
-                short_w: Some(excess.as_f64()),
-                limited_by: vec![limit.to_string()],
-                ..Self::new(Kind::LimitExceeded, detail)
-            },
+            } => {
+                let shortage = Shortage {
+                    interval: Some(interval),
+                    short_w: Some(excess.as_f64()),
+                    limited_by: Some(vec![limit.to_string()]),
+                    ..Shortage::default()
+                };
+                Self::short(Kind::LimitExceeded, detail, shortage)
+            }
         }
     }
 }
@@ -294,7 +316,8 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for (name, value) in self.headers {
+        if let Some(header) = self.header {
+            let (name, value) = *header;
             response.headers_mut().insert(name, value);
         }
         response
@@ -326,18 +349,18 @@ mod tests {
             short: Watts::whole(17_500),
             limited_by: vec![Name::new("feeder 7").unwrap()],
         });
-        assert_eq!(
-            (power.status, power.interval, power.short_w),
-            (422, Some(2), Some(17_500.0))
-        );
-        assert_eq!(power.limited_by, ["feeder 7"]);
+        let shortage = power.shortage.unwrap();
+        assert_eq!((power.status, shortage.interval), (422, Some(2)));
+        assert_eq!(shortage.short_w, Some(17_500.0));
+        assert_eq!(shortage.limited_by, Some(vec!["feeder 7".to_owned()]));
         let energy = Problem::from(Rejection::ShortOfEnergy {
             interval: 1,
             asked: Watts::whole(-500),
             short: WattHours::whole(30),
         });
+        let shortage = energy.shortage.unwrap();
         assert_eq!(
-            (energy.asked_w, energy.short_wh),
+            (shortage.asked_w, shortage.short_wh),
             (Some(-500.0), Some(30.0))
         );
     }

@@ -38,9 +38,11 @@ pub struct SeriesPoint {
     /// When.
     pub at: Time,
     /// Net target, in W, injection positive; null outside the intervals.
+    #[schema(required)]
     pub target_w: Option<f64>,
     /// Sum of the members' latest readings at that instant, in W, injection positive; null
     /// when no member has one.
+    #[schema(required)]
     pub measured_w: Option<f64>,
     /// Of members whose latest reading is too old to count: what they read then, in W, injection
     /// positive. Not part of `measured_w`.
@@ -60,9 +62,11 @@ pub struct SeriesInterval {
     pub asked_wh: f64,
     /// Sum of the members' metered energy in the same time, in Wh, injection positive; members
     /// without a reading in it count as nothing. Null before the ramp is over.
+    #[schema(required)]
     pub delivered_wh: Option<f64>,
     /// Deviation of the delivered from the asked energy, in percent of the magnitude asked; null
     /// when there is nothing to compare.
+    #[schema(required)]
     pub error_pct: Option<f64>,
 }
 

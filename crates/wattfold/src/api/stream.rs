@@ -174,13 +174,9 @@ async fn render(
 ) -> Result<Vec<Message>, Problem> {
     let mut ids = api.world(summary::open);
     let open = ids.len();
-    ids.extend(
-        shown
-            .keys()
-            .filter(|id| !ids.contains(id))
-            .copied()
-            .collect::<Vec<_>>(),
-    );
+    let over = |id: &&DispatchId| !ids[..open].contains(id);
+    let closed: Vec<DispatchId> = shown.keys().filter(over).copied().collect();
+    ids.extend(closed);
     let meters = api.meters(&ids).await?;
     let (summary, rows) = api.world(|world| {
         let found: Vec<&Dispatch> = ids

@@ -37,8 +37,10 @@ pub struct FeederLimit {
     /// What it is called.
     pub name: String,
     /// Most net injection in W, a magnitude; null when unlimited.
+    #[schema(required)]
     pub max_export_w: Option<f64>,
     /// Most net absorption in W, a magnitude; null when unlimited.
+    #[schema(required)]
     pub max_import_w: Option<f64>,
 }
 
@@ -81,12 +83,9 @@ pub(super) fn open(world: &World<'_>) -> Vec<DispatchId> {
 
 /// Everything at a glance.
 pub(super) fn summary(api: &ApiState, world: &World<'_>, meters: &Meters) -> Summary {
-    let open: Vec<&Dispatch> = open(world)
+    let (coming, running): (Vec<&Dispatch>, Vec<&Dispatch>) = open(world)
         .into_iter()
         .filter_map(|id| world.fleet.dispatch(id))
-        .collect();
-    let (coming, running): (Vec<&Dispatch>, Vec<&Dispatch>) = open
-        .into_iter()
         .partition(|d| d.phase(world.now) == DispatchPhase::Scheduled);
     let (ders, lost) = contacts(world);
     let groups = der::groups_of(world.fleet, &lost);

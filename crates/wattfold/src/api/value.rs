@@ -79,7 +79,7 @@ impl From<Quality> for ValueQuality {
 /// A reported value with its age and quality. The unit is the suffix of the field that holds it;
 /// active and reactive power are positive when injected into the grid.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, ToSchema)]
-pub struct Value {
+pub struct MeasuredValue {
     /// The value, in the unit that the field's suffix names.
     pub value: f64,
     /// When it was taken, by the device's clock; of a sum, when its oldest part was taken.
@@ -88,7 +88,7 @@ pub struct Value {
     pub quality: ValueQuality,
 }
 
-impl Value {
+impl MeasuredValue {
     /// A reading of active power, in watts.
     #[must_use]
     pub fn of_watts(reading: Reading<Watts>) -> Self {
@@ -117,17 +117,16 @@ impl Value {
 }
 
 /// Adds readings up: `None` without any, the oldest time, the worst quality, and no better than
-/// estimated when a part is `missing`.
+/// estimated when there are fewer than `expected`.
 #[must_use]
-pub fn sum(parts: impl IntoIterator<Item = Value>, missing: bool) -> Option<Value> {
-    let mut parts = parts.into_iter();
-    let first = parts.next()?;
-    let mut total = parts.fold(first, |total, part| Value {
+pub fn sum(parts: &[MeasuredValue], expected: usize) -> Option<MeasuredValue> {
+    let (first, rest) = parts.split_first()?;
+    let mut total = rest.iter().fold(*first, |total, part| MeasuredValue {
         value: total.value + part.value,
         at: total.at.min(part.at),
         quality: total.quality.max(part.quality),
     });
-    if missing {
+    if parts.len() < expected {
         total.quality = total.quality.max(ValueQuality::Estimated);
     }
     Some(total)
@@ -168,20 +167,20 @@ mod tests {
 
     #[test]
     fn a_sum_is_as_old_and_as_bad_as_its_worst_part() {
-        let part = |value, secs, quality| Value {
+        let part = |value, secs, quality| MeasuredValue {
             value,
             at: Time(Timestamp::from_secs(secs)),
             quality,
         };
         let good = part(5.0, 20, ValueQuality::Valid);
         let doubtful = part(-2.0, 10, ValueQuality::Questionable);
-        assert_eq!(sum([], false), None);
+        assert_eq!(sum(&[], 0), None);
         assert_eq!(
-            sum([good, doubtful], false),
+            sum(&[good, doubtful], 2),
             Some(part(3.0, 10, ValueQuality::Questionable))
         );
         assert_eq!(
-            sum([good], true),
+            sum(&[good], 2),
             Some(part(5.0, 20, ValueQuality::Estimated))
         );
     }

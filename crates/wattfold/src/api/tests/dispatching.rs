@@ -47,7 +47,7 @@ async fn a_dispatch_is_planned_and_shared() {
     assert!((asked - 4_000.0).abs() < 1e-6, "{asked}");
     assert_eq!(page["items"][0]["standing"], json!("controllable"));
     let der = server.get("/api/v1/ders").await.json();
-    assert_eq!(der["items"][0]["name"], json!("b0"));
+    assert_eq!(der["items"][0]["name"], json!("u0"));
 }
 
 #[tokio::test]

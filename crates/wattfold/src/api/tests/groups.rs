@@ -33,7 +33,7 @@ async fn of_several_enrolments_the_good_ones_are_done() {
         .await;
     assert_eq!(reply.status, StatusCode::MULTI_STATUS);
     let reply = reply.json();
-    assert_eq!(reply["items"][0]["der"]["name"], json!("b1"));
+    assert_eq!(reply["items"][0]["der"]["name"], json!("u1"));
     assert_eq!(reply["items"][1]["problem"]["field"], json!("[1].lfdi"));
     assert_eq!(reply["items"][2]["problem"]["status"], json!(409));
     assert_eq!(server.get("/api/v1/ders").await.json()["total"], json!(1));
@@ -59,14 +59,14 @@ async fn lists_are_paged_and_filtered() {
         };
         path = format!("/api/v1/ders?limit=2&after={next}");
     }
-    assert_eq!(json!(names), json!(["b0", "b1", "b2", "b3", "b4"]));
+    assert_eq!(json!(names), json!(["u0", "u1", "u2", "u3", "u4"]));
     let found = server
-        .get("/api/v1/ders?filter=B3&state=reachable")
+        .get("/api/v1/ders?filter=U3&state=reachable")
         .await
         .json();
     assert_eq!(
         (&found["total"], &found["items"][0]["name"]),
-        (&json!(1), &json!("b3"))
+        (&json!(1), &json!("u3"))
     );
     assert_eq!(
         server.get("/api/v1/ders?state=never_heard").await.json()["total"],
@@ -106,7 +106,7 @@ async fn a_group_is_changed_and_deleted_unless_it_is_in_use() {
     server.with_batteries(2).await;
     let group = server.with_group(2).await;
     let path = format!("/api/v1/groups/{group}");
-    let patch = json!({ "remove": ["b1"], "names": ["half"], "description": "the first one" });
+    let patch = json!({ "remove": ["u1"], "names": ["half"], "description": "the first one" });
     let changed = server.ask("PATCH", &path, Some(patch)).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
     let changed = changed.json();

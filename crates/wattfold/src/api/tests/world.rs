@@ -136,7 +136,7 @@ impl Server {
         self.ask("POST", path, Some(body)).await
     }
 
-    /// Enrols `count` batteries of 5 kW called `b0`, `b1`, … that report settings and read 0 W.
+    /// Enrols `count` batteries of 5 kW called `u0`, `u1`, … that report settings and read 0 W.
     pub(super) async fn with_batteries(&self, count: u32) {
         let enrolments: Vec<Value> = (0..count).map(battery).collect();
         let reply = self.post("/api/v1/ders", json!(enrolments)).await;
@@ -156,7 +156,7 @@ impl Server {
 
     /// A group of all batteries; its mRID.
     pub(super) async fn with_group(&self, members: u32) -> String {
-        let members: Vec<String> = (0..members).map(|n| format!("b{n}")).collect();
+        let members: Vec<String> = (0..members).map(|n| format!("u{n}")).collect();
         let body = json!({ "names": ["all"], "members": members });
         let reply = self.post("/api/v1/groups", body).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
@@ -180,7 +180,7 @@ impl Server {
 
 pub(super) fn battery(n: u32) -> Value {
     json!({
-        "name": format!("b{n}"),
+        "name": format!("u{n}"),
         "kind": "storage",
         "lfdi": format!("{n:040X}"),
         "registration": "out_of_band",
