@@ -76,6 +76,7 @@ fn member(index: u32) -> Member {
         energy_up: Some(WattHours::whole(i64::from(500 + index % 5_000))),
         energy_down: Some(WattHours::whole(i64::from(500 + index % 3_000))),
         grid: Grid::TargetW { multiplier: 0 },
+        settled_from: None,
         expected: None,
     }
 }

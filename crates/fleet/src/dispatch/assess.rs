@@ -247,22 +247,73 @@ impl<'a> World<'a> {
             .controls(der.id, dispatch.id)
             .filter(|c| matches!(c.origin, Origin::Dispatch { interval, .. } if interval == index))
             .filter(|control| {
-                let delivered = || self.deliveries.get(control.id.index());
                 // A device goes by the latest control that it knows: one that it has not heard of
-                // displaces nothing there.
-                control.cancelled.is_none()
-                    && self.now < control.interval.end()
-                    && (known == Known::ToUs
-                        || delivered().is_some_and(Delivery::is_known_to_device))
+                // displaces nothing there, and one whose withdrawal it has not heard of holds.
+                let stands = match known {
+                    Known::ToUs => control.cancelled.is_none(),
+                    Known::ToDevice => self.is_held(control),
+                };
+                stands && self.now < control.interval.end()
             })
             .max_by_key(|control| (control.created, control.mrid))
             .and_then(|control| control.base.active);
-        let default = || {
-            self.fleet
-                .program(der.program)
-                .and_then(|p| p.default.active)
+        held.map(crate::ActivePower::p)
+            .or_else(|| self.default_p(der))
+    }
+
+    /// Whether the device holds `control`: it fetched it, did not refuse it, and has not been heard
+    /// since it was withdrawn.
+    fn is_held(&self, control: &Control) -> bool {
+        let known = self
+            .deliveries
+            .get(control.id.index())
+            .is_some_and(Delivery::is_known_to_device);
+        let last = self.observation(control.der).last_contact;
+        let unheard = |at: Timestamp| last.is_none_or(|last| last < at);
+        known && control.cancelled.is_none_or(unheard)
+    }
+
+    /// The active power of the default control of `der`, `None` when it sets none and the device
+    /// is then on its own.
+    fn default_p(&self, der: &Der) -> Option<Watts> {
+        let program = self.fleet.program(der.program)?;
+        program.default.active.map(crate::ActivePower::p)
+    }
+
+    /// When a silent `der` is at its default control for sure: when the last control that it
+    /// holds has ended. `None` when its default control does not say what it does.
+    #[must_use]
+    pub fn settled_at(&self, der: &Der) -> Option<Timestamp> {
+        self.default_p(der)?;
+        let held = self
+            .fleet
+            .controls_of(der.id)
+            .filter(|control| self.is_held(control));
+        Some(
+            held.map(|control| control.interval.end())
+                .max()
+                .unwrap_or_default(),
+        )
+    }
+
+    /// What to count `der` at now against a limit that it loads with `coefficient`: what its meter
+    /// says, or, silent, the most adverse that it could do until it is at its default control.
+    #[must_use]
+    pub fn adverse(&self, der: &Der, coefficient: f64) -> Watts {
+        let metered = self.observation(der.id).p.map_or(Watts::ZERO, |p| p.value);
+        let Some(settings) = der.settings.as_ref().filter(|_| !self.is_reachable(der.id)) else {
+            return metered;
         };
-        held.or_else(default).map(crate::ActivePower::p)
+        if let Some(p) = self.default_p(der)
+            && self.settled_at(der).is_some_and(|at| at <= self.now)
+        {
+            return p;
+        }
+        if coefficient < 0.0 {
+            -settings.p_absorb_max
+        } else {
+            settings.p_inject_max
+        }
     }
 }
 
@@ -297,6 +348,14 @@ pub fn members(
     for der in ders.iter().filter_map(|id| world.fleet.der(*id)) {
         let standing = world.standing(der, dispatch);
         let mut member = member(world, der, standing);
+        if standing == Standing::Silent
+            && let Some(at) = world.settled_at(der)
+        {
+            let position = targets
+                .iter()
+                .position(|(_, target)| at <= target.interval.start);
+            member.settled_from = position.and_then(|position| u32::try_from(position).ok());
+        }
         if let Some(dispatch) = dispatch {
             let known = if standing == Standing::Silent {
                 Known::ToDevice
@@ -353,6 +412,7 @@ fn member(world: &World<'_>, der: &Der, standing: Standing) -> Member {
         energy_up: energy.map(|(up, _)| up),
         energy_down: energy.map(|(_, down)| down),
         grid: Grid::of(der).unwrap_or(Grid::TargetW { multiplier: 0 }),
+        settled_from: None,
         expected: None,
     }
 }

@@ -27,7 +27,7 @@ pub enum Role {
     /// Can't be asked and is expected to keep its output.
     Fixed,
     /// Silent: expected to follow the controls it holds, counted at its most adverse feasible
-    /// output against shared limits.
+    /// output against shared limits until it is known to be at its default control.
     Held,
 }
 
@@ -54,6 +54,9 @@ pub struct Member {
     pub energy_down: Option<WattHours>,
     /// Values it can be asked for.
     pub grid: Grid,
+    /// For a held member: the position in [`Request::targets`] from which it is known to be at its
+    /// default control, and so no longer counted at its worst. `None` when it never is.
+    pub settled_from: Option<u32>,
     /// Position in [`Request::expected`], for members whose output differs by interval: held
     /// members, and controllable ones that had shares in the parent plan.
     pub expected: Option<u32>,

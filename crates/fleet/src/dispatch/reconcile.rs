@@ -272,30 +272,11 @@ fn net_of_outsiders(world: &World<'_>, limits: &[LinearLimit], ders: &[DerId]) -
             if ders.binary_search(id).is_ok() {
                 net.terms.push((*id, *coefficient));
             } else if let Some(der) = world.fleet.der(*id) {
-                let p = adverse(world, der, *coefficient);
+                let p = world.adverse(der, *coefficient);
                 net.max -= Watts::from_f64(coefficient * p.as_f64());
             }
         }
         net
     };
     limits.iter().map(net).collect()
-}
-
-/// What to count `der` at against a limit it loads with `coefficient`.
-#[must_use]
-pub fn adverse(world: &World<'_>, der: &crate::Der, coefficient: f64) -> Watts {
-    let metered = world
-        .observation(der.id)
-        .p
-        .map_or(Watts::ZERO, |reading| reading.value);
-    match &der.settings {
-        Some(settings) if !world.is_reachable(der.id) => {
-            if coefficient < 0.0 {
-                -settings.p_absorb_max
-            } else {
-                settings.p_inject_max
-            }
-        }
-        _ => metered,
-    }
 }

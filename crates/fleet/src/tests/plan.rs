@@ -24,6 +24,7 @@ fn member(index: u32, base: i64, lo: i64, hi: i64) -> Member {
         energy_up: None,
         energy_down: None,
         grid: Grid::TargetW { multiplier: 0 },
+        settled_from: None,
         expected: None,
     }
 }

@@ -78,7 +78,13 @@ impl<'a> State<'a> {
             .request
             .limits
             .iter()
-            .map(|limit| limit.row(self.request.members, &expected))
+            .map(|limit| {
+                limit.row(
+                    self.request.members,
+                    &expected,
+                    u32::try_from(position).unwrap_or(u32::MAX),
+                )
+            })
             .collect();
         self.share_out(position, target.p - unasked, &rows)?;
         let residue = self.round(target.p - unasked, &rows);
