@@ -60,9 +60,8 @@ pub(crate) fn fresh_directory(name: &str) -> PathBuf {
 }
 
 fn environment() -> PathBuf {
-    let peers = std::env::var_os("WATTFOLD_PEERS")
-        .map_or_else(|| workspace().join("target/peers"), PathBuf::from);
-    let environment = peers.join("venv");
+    let environment = std::env::var_os("WATTFOLD_PEERS")
+        .map_or_else(|| workspace().join("target/peers/venv"), PathBuf::from);
     assert!(
         environment.exists(),
         "{} is missing: run `cargo xtask peers`",
