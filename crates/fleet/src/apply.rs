@@ -9,6 +9,11 @@ impl Fleet {
         match event {
             Event::FleetFounded(identity) => self.identity = *identity,
             Event::ProgramCreated(program) => self.programs.push(program.clone()),
+            Event::ProgramChanged(program) => {
+                if let Some(slot) = self.programs.get_mut(program.id.index()) {
+                    *slot = program.clone();
+                }
+            }
             Event::DerEnrolled(der) => {
                 self.by_lfdi.insert(der.lfdi, der.id);
                 self.by_mrid.insert(der.mrid.clone(), der.id);

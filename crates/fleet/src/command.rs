@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use units::Interval;
+use units::{Interval, Percent};
 
 use crate::dispatch::Plan;
 use crate::{
@@ -26,6 +26,8 @@ pub struct NewDer {
     /// Whether the device gets its `EndDevice` at once (registered out of band) or has to post
     /// it itself (in band).
     pub registered: bool,
+    /// Share of its energy that its owner keeps: never below this state of charge.
+    pub reserve: Percent,
 }
 
 /// A group to create.
@@ -117,6 +119,8 @@ pub enum Command {
     AdoptPlan(Plan),
     /// Call a dispatch off.
     CancelDispatch(DispatchId),
+    /// Set what holds under a programme when none of its controls is active.
+    SetDefaultControl(ProgramId, ControlBase),
     /// Issue a control.
     IssueControl(NewControl),
     /// Withdraw a control.

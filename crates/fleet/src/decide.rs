@@ -3,7 +3,7 @@
 mod dispatch;
 mod group;
 
-use units::Timestamp;
+use units::{Percent, Timestamp};
 
 use crate::state::MridKind;
 use crate::{
@@ -42,6 +42,7 @@ impl Fleet {
             Command::CreateDispatch(new) => self.create_dispatch(new, now),
             Command::AdoptPlan(plan) => self.adopt_plan(plan, now),
             Command::CancelDispatch(id) => self.cancel_dispatch(*id, now),
+            Command::SetDefaultControl(id, base) => self.set_default(*id, *base),
             Command::IssueControl(new) => self.issue_control(new, now),
             Command::CancelControl(id) => self.cancel_control(*id, now),
         }
@@ -53,6 +54,9 @@ impl Fleet {
                 what: "DER",
                 max: Self::MAX_DERS,
             });
+        }
+        if !(0..=Percent::WHOLE.hundredths()).contains(&new.reserve.hundredths()) {
+            return Err(invalid("reserve", "is 0 to 100 %"));
         }
         if self.by_lfdi.contains_key(&new.lfdi) {
             return Err(Rejection::LfdiTaken(new.lfdi));
@@ -89,6 +93,7 @@ impl Fleet {
             registration,
             capability: None,
             settings: None,
+            reserve: new.reserve,
             program: program_id,
         };
         Ok(vec![
@@ -123,14 +128,22 @@ impl Fleet {
         Ok(vec![Event::SettingsReported(id, new.clone())])
     }
 
+    /// The default control that is in force already is no event.
+    fn set_default(&self, id: ProgramId, base: ControlBase) -> Result<Vec<Event>, Rejection> {
+        let program = self.known_program(id)?;
+        if program.default == base {
+            return Ok(Vec::new());
+        }
+        let default = base;
+        Ok(vec![Event::ProgramChanged(Program {
+            default,
+            ..program.clone()
+        })])
+    }
+
     fn issue_control(&self, new: &NewControl, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         let der = self.known(new.der)?;
-        let program = self
-            .program(new.program)
-            .ok_or_else(|| Rejection::Unknown {
-                what: "programme",
-                id: new.program.to_string(),
-            })?;
+        let program = self.known_program(new.program)?;
         if program.scope != Scope::Device(new.der) && program.scope != Scope::All {
             return Err(invalid("program", "addresses another DER"));
         }
@@ -184,6 +197,13 @@ impl Fleet {
             return Ok(Vec::new());
         }
         Ok(vec![Event::ControlCancelled(id, now)])
+    }
+
+    fn known_program(&self, id: ProgramId) -> Result<&Program, Rejection> {
+        self.program(id).ok_or_else(|| Rejection::Unknown {
+            what: "programme",
+            id: id.to_string(),
+        })
     }
 
     pub(crate) fn known(&self, id: DerId) -> Result<&Der, Rejection> {

@@ -1,6 +1,6 @@
 //! A distributed energy resource, enrolled.
 
-use units::Timestamp;
+use units::{Percent, Timestamp};
 
 use crate::{Capability, CimMrid, DerId, Lfdi, Mode, Name, Pin, ProgramId, Settings};
 
@@ -51,6 +51,8 @@ pub struct Der {
     pub capability: Option<Capability>,
     /// Settings, once reported.
     pub settings: Option<Settings>,
+    /// Share of its energy that its owner keeps: never below this state of charge.
+    pub reserve: Percent,
     /// The programme that carries the controls addressed to this DER alone.
     pub program: ProgramId,
 }

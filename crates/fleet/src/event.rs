@@ -15,6 +15,8 @@ pub enum Event {
     FleetFounded(Identity),
     /// A programme exists.
     ProgramCreated(Program),
+    /// A programme is now this.
+    ProgramChanged(Program),
     /// A DER is authorised.
     DerEnrolled(Der),
     /// A DER has registered itself.

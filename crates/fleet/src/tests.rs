@@ -100,6 +100,7 @@ impl Rig {
                 lfdi: Lfdi(lfdi),
                 pin: Pin::with_check_digit(11_111),
                 registered: true,
+                reserve: units::Percent::default(),
             }),
             0,
         );

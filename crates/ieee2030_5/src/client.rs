@@ -305,3 +305,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -108,6 +108,7 @@ impl Bench {
             lfdi: LFDI,
             pin: Pin::new(PIN).expect("a valid PIN"),
             registered: false,
+            reserve: units::Percent::default(),
         }));
     }
 

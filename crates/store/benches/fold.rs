@@ -116,6 +116,7 @@ fn new_der(number: u32) -> Result<NewDer, fleet::IdError> {
         lfdi: Lfdi(lfdi),
         pin: Pin::with_check_digit(number % 100_000),
         registered: true,
+        reserve: Percent::default(),
     })
 }
 

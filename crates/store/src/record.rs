@@ -87,6 +87,7 @@ pub fn encode(event: &Event) -> Result<Record, Unstorable> {
     let (kind, payload) = match event {
         Event::FleetFounded(id) => ("fleet_founded", json(&FleetFoundedV1::from(*id))),
         Event::ProgramCreated(p) => ("program_created", json(&ProgramV1::from(p))),
+        Event::ProgramChanged(p) => ("program_changed", json(&ProgramV1::from(p))),
         Event::DerEnrolled(der) => ("der_enrolled", json(&DerV1::from(der))),
         Event::DerRegistered(id, at) => ("der_registered", json(&DerRegisteredV1::new(*id, *at))),
         Event::CapabilityReported(id, capability) => (
@@ -128,6 +129,9 @@ pub fn decode(kind: &str, version: u32, payload: &str) -> Result<Event, RecordEr
         ("program_created", 1) => parse::<ProgramV1<'_>>(payload)?
             .read()
             .map(Event::ProgramCreated),
+        ("program_changed", 1) => parse::<ProgramV1<'_>>(payload)?
+            .read()
+            .map(Event::ProgramChanged),
         ("der_enrolled", 1) => parse::<DerV1<'_>>(payload)?.read().map(Event::DerEnrolled),
         ("der_registered", 1) => Ok(parse::<DerRegisteredV1>(payload)?.into()),
         ("capability_reported", 1) => Ok(parse::<CapabilityReportedV1>(payload)?.into()),

@@ -231,6 +231,7 @@ fn enrol(index: u32, lfdi: Lfdi) -> Command {
         lfdi,
         pin: Pin::with_check_digit(11_111),
         registered: true,
+        reserve: units::Percent::default(),
     })
 }
 

@@ -1,8 +1,11 @@
 //! The IEEE 2030.5 listener: mutual TLS, HTTP/1.1, one task for each connection.
 
 use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,16 +17,20 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ieee2030_5::codec::MEDIA_TYPE;
+use ieee2030_5::codec::write::write;
 use ieee2030_5::server::Response;
 use ieee2030_5::server::http::MAX_REQUEST_BYTES;
+use ieee2030_5::wire::error::{Error, ReasonCode};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::clock;
 use crate::node::{DeviceRequest, Node};
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, TlsError, TlsStream};
 
-/// Time a client gets for its TLS handshake.
+/// Time a client gets for its part of the TLS handshake; waiting for ours does not count.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time a client gets to send a request head, and how long a kept connection may idle.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
@@ -31,9 +38,6 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a request head and of pipelined requests that are buffered at most.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Handshakes under way at one time; more wait their turn, so that a reconnecting fleet does
-/// not starve requests.
-pub const MAX_HANDSHAKES: usize = 64;
 /// Pause after the operating system refuses a connection (out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a client that comes in a flood is told to wait, seconds.
@@ -49,7 +53,10 @@ pub async fn serve(
 ) {
     let acceptor = Arc::new(acceptor);
     let places = Arc::new(Semaphore::new(max_connections));
-    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    // Handshakes are computed by half of the workers at most, so that a reconnecting fleet does
+    // not starve requests.
+    let workers = Handle::current().metrics().num_workers();
+    let turns = Arc::new(Semaphore::new((workers / 2).max(1)));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -68,11 +75,11 @@ pub async fn serve(
             drop(stream);
             continue;
         };
-        let (acceptor, handshakes) = (Arc::clone(&acceptor), Arc::clone(&handshakes));
+        let (acceptor, turns) = (Arc::clone(&acceptor), Arc::clone(&turns));
         let (node, stop) = (Arc::clone(&node), stop.clone());
         tokio::spawn(async move {
             node.metrics().connection_opened();
-            connection((stream, peer), &acceptor, &handshakes, (&node, stop)).await;
+            connection((stream, peer), &acceptor, &turns, (&node, stop)).await;
             node.metrics().connection_closed();
             drop(place);
         });
@@ -89,28 +96,22 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn connection(
     (stream, peer): (TcpStream, SocketAddr),
     acceptor: &Acceptor,
-    handshakes: &Semaphore,
+    turns: &Semaphore,
     (node, mut stop): (&Arc<Node>, watch::Receiver<bool>),
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "TCP_NODELAY not set");
     }
-    let shaken = {
-        let Ok(_turn) = handshakes.acquire().await else {
-            return;
-        };
-        tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await
-    };
-    let (stream, lfdi) = match shaken {
-        Ok(Ok(shaken)) => shaken,
-        Ok(Err(error)) => {
+    let (stream, lfdi) = match handshake(stream, acceptor, turns).await {
+        Ok(Some(shaken)) => shaken,
+        Ok(None) => {
+            node.metrics().handshake(false);
+            return tracing::debug!(%peer, "TLS handshake took too long");
+        }
+        Err(error) => {
             node.metrics().handshake(false);
             let error: &dyn std::error::Error = &error;
             return tracing::info!(%peer, error, "TLS handshake failed");
-        }
-        Err(_) => {
-            node.metrics().handshake(false);
-            return tracing::info!(%peer, "TLS handshake took too long");
         }
     };
     node.metrics().handshake(true);
@@ -136,6 +137,47 @@ async fn connection(
     }
 }
 
+/// The handshake, `None` if the client takes too long.
+///
+/// A turn is held while a step is computed, never while the client is waited for: clients that
+/// stay silent hold up nobody. Nothing is allocated for one that has not sent anything.
+async fn handshake(
+    stream: TcpStream,
+    acceptor: &Acceptor,
+    turns: &Semaphore,
+) -> Result<Option<(TlsStream<TcpStream>, Lfdi)>, TlsError> {
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.readable()).await {
+        Err(_) => return Ok(None),
+        Ok(Err(error)) => tracing::debug!(%error, "a connection broke before its handshake"),
+        Ok(Ok(())) => {}
+    }
+    let mut patience = HANDSHAKE_TIMEOUT;
+    let mut steps = pin!(acceptor.accept(stream));
+    loop {
+        let turn = turns.acquire().await;
+        let step = poll_fn(|cx| Poll::Ready(steps.as_mut().poll(cx))).await;
+        drop(turn);
+        if let Poll::Ready(shaken) = step {
+            return shaken.map(Some);
+        }
+        let asked = clock::now();
+        if tokio::time::timeout(patience, woken()).await.is_err() {
+            return Ok(None);
+        }
+        patience = patience.saturating_sub(clock::now().since(asked));
+    }
+}
+
+/// Ends when the task is woken: by the last thing it polled, which registered itself for that.
+async fn woken() {
+    let mut polled = false;
+    poll_fn(|_| match std::mem::replace(&mut polled, true) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
 async fn answer(
     node: &Arc<Node>,
     lfdi: Lfdi,
@@ -143,7 +185,10 @@ async fn answer(
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let request = match owned(lfdi, request).await {
         Ok(request) => request,
-        Err(status) => return Ok(bare(status)),
+        Err(status) => {
+            node.metrics().device_response(status.as_u16());
+            return Ok(refusal(node, status));
+        }
     };
     let now = clock::now();
     let response = match node.device_at_once(&request, now) {
@@ -163,6 +208,8 @@ async fn answer(
         }
         Err(unavailable) => {
             tracing::warn!(%lfdi, %unavailable, "device request refused");
+            node.metrics()
+                .device_response(StatusCode::SERVICE_UNAVAILABLE.as_u16());
             let mut response = bare(StatusCode::SERVICE_UNAVAILABLE);
             response
                 .headers_mut()
@@ -220,6 +267,24 @@ fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
         .get(name)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned)
+}
+
+/// The refusal of a body that could not be taken in.
+fn refusal(node: &Node, status: StatusCode) -> http::Response<Full<Bytes>> {
+    let reason_code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ReasonCode::RESOURCE_LIMIT,
+        _ => ReasonCode::INVALID_FORMAT,
+    };
+    let error = Error {
+        max_retry_duration: None,
+        reason_code,
+    };
+    let mut response = bare(status);
+    *response.body_mut() = Full::new(Bytes::from(write(&error, node.devices().edition)));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response
 }
 
 fn bare(status: StatusCode) -> http::Response<Full<Bytes>> {

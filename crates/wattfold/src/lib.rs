@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod cim;
 pub mod clock;
 pub mod config;
 pub mod console;
@@ -13,7 +14,6 @@ pub mod metrics;
 pub mod node;
 pub mod pki;
 pub mod serve;
-pub mod cim;
 pub mod soap_route;
 pub mod telemetry;
 pub mod tls;

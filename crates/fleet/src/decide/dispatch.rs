@@ -186,6 +186,12 @@ fn check_schedule(new: &NewDispatch, now: Timestamp) -> Result<(), Rejection> {
     if last.interval.end() <= now {
         return Err(invalid("schedule", "is over"));
     }
+    if new
+        .ramp
+        .is_some_and(|ramp| ramp.subsec_nanos() % 1_000_000 != 0)
+    {
+        return Err(invalid("ramp", "is given in whole milliseconds"));
+    }
     if let Some(ramp) = new.ramp
         && new
             .schedule

@@ -202,7 +202,8 @@ impl<'a> World<'a> {
         let Some(soc) = observation.soc_pct else {
             return Some((WattHours::ZERO, WattHours::ZERO));
         };
-        let reserve = observation.reserve_pct.map_or(0.0, |r| r.value);
+        let reported = observation.reserve_pct.map_or(0.0, |r| r.value);
+        let reserve = reported.max(der.reserve.as_f64());
         let share = |pct: f64| WattHours::from_f64(whole.as_f64() * pct.clamp(0.0, 100.0) / 100.0);
         Some((share(soc.value - reserve), share(100.0 - soc.value)))
     }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use units::{Percent, Timestamp, Watts};
+use units::{Percent, Timestamp, WattHours, Watts};
 
 use super::{Rig, mrid, t, target, watts};
 use crate::dispatch::assess::{Policy, World};
 use crate::dispatch::reconcile::{Cause, cause, reconcile, replan};
 use crate::dispatch::{Plan, Standing};
 use crate::{
-    Command, Delivery, DerId, Event, Evidence, NewDispatch, Observation, Quality, Reading,
+    ActivePower, Command, ControlBase, Delivery, DerId, Event, Evidence, NewDispatch, Observation,
+    Quality, Reading,
 };
 
 struct Scene {
@@ -267,4 +268,52 @@ fn a_silent_member_counts_with_the_control_that_it_has_heard_of() {
     scene.reconcile(150);
     assert_eq!(scene.asked(1, 155), Some(watts(2_000)));
     assert_eq!(scene.cause(155), None);
+}
+
+#[test]
+fn a_silent_member_counts_at_its_default_control_once_what_it_holds_is_over() {
+    let mut scene = Scene::new(3_000);
+    let active = Some(ActivePower::TargetW {
+        value: 200,
+        multiplier: 0,
+    });
+    let base = ControlBase {
+        active,
+        ..ControlBase::default()
+    };
+    let der = scene.rig.fleet.ders()[0].clone();
+    let set = Command::SetDefaultControl(der.program, base);
+    scene.must(&set, 11);
+    assert!(
+        scene.rig.must(&set, 11).is_empty(),
+        "the same again is no event"
+    );
+    scene.reconcile(11);
+    (0..3).for_each(|control| scene.respond(control, 1, 20));
+    (1..3).for_each(|der| scene.hear(der, 1_000, 130));
+    let world = scene.world(130);
+    assert_eq!(
+        world.settled_at(&der),
+        Some(t(160)),
+        "only its first control was fetched"
+    );
+    assert_eq!(world.adverse(&der, 1.0), watts(5_000));
+    assert_eq!(world.adverse(&der, -1.0), watts(-5_000));
+    let later = scene.world(165);
+    assert_eq!(later.adverse(&der, 1.0), watts(200));
+}
+
+#[test]
+fn the_owner_s_reserve_is_not_counted_on() {
+    let mut scene = Scene::new(3_000);
+    let whole = scene.world(1).energy(&scene.rig.fleet.ders()[0]).unwrap().0;
+    assert_eq!(whole, WattHours::whole(5_000), "half of 10 kWh");
+    let mut der = scene.rig.fleet.ders()[0].clone();
+    der.reserve = Percent::from_hundredths(3_000);
+    assert_eq!(
+        scene.world(1).energy(&der).unwrap().0,
+        WattHours::whole(2_000)
+    );
+    scene.observations[0].soc_pct = None;
+    assert_eq!(scene.world(1).energy(&der).unwrap().0, WattHours::ZERO);
 }

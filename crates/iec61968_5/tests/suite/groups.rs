@@ -316,6 +316,7 @@ fn an_answer_has_so_many_members() {
             lfdi: Lfdi(lfdi),
             pin: fleet::Pin::with_check_digit(0),
             registered: true,
+            reserve: units::Percent::default(),
         };
         scene.decide(&Command::EnrolDer(new)).unwrap();
     }

@@ -48,6 +48,7 @@ impl Scene {
                 lfdi: Lfdi([index; 20]),
                 pin: Pin::with_check_digit(u32::from(index)),
                 registered: true,
+                reserve: units::Percent::default(),
             };
             scene.decide(&Command::EnrolDer(new)).unwrap();
             let capability = Capability {

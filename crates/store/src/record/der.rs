@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use fleet::{Der, DerId, DerKind, Event, Pin, ProgramId, Registration};
 use serde::{Deserialize, Serialize};
-use units::Timestamp;
+use units::{Percent, Timestamp};
 
 use super::RecordError;
 use super::capability::{CapabilityV1, SettingsV1};
@@ -39,7 +39,17 @@ pub(super) struct DerV1<'a> {
     capability: Option<CapabilityV1>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<SettingsV1>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    reserve_hundredths: i32,
     program: u32,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+const fn is_zero(hundredths: &i32) -> bool {
+    *hundredths == 0
 }
 
 impl<'a> From<&'a Der> for DerV1<'a> {
@@ -64,6 +74,7 @@ impl<'a> From<&'a Der> for DerV1<'a> {
             },
             capability: der.capability.as_ref().map(Into::into),
             settings: der.settings.as_ref().map(Into::into),
+            reserve_hundredths: der.reserve.hundredths(),
             program: der.program.0,
         }
     }
@@ -90,6 +101,7 @@ impl DerV1<'_> {
             }),
             capability: self.capability.map(Into::into),
             settings: self.settings.map(Into::into),
+            reserve: Percent::from_hundredths(self.reserve_hundredths),
             program: ProgramId(self.program),
         })
     }

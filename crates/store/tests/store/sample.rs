@@ -121,6 +121,7 @@ pub(crate) fn new_der(index: u8, kind: DerKind) -> NewDer {
         lfdi: Lfdi([index; 20]),
         pin: Pin::with_check_digit(11_111),
         registered: !index.is_multiple_of(2),
+        reserve: Percent::default(),
     }
 }
 

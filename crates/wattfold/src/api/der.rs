@@ -17,7 +17,7 @@ use fleet::{
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use units::{Vars, VoltAmperes, WattHours, Watts};
+use units::{Percent, Vars, VoltAmperes, WattHours, Watts};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::control::{self, ControlInForce, ControlRow};
@@ -243,6 +243,8 @@ pub struct Enrolment {
     /// Who creates its `EndDevice`.
     #[serde(default)]
     pub registration: EnrolBy,
+    /// State of charge that dispatch never goes below, in percent, 0 to 100; 0 when absent.
+    pub reserve_pct: Option<f64>,
 }
 
 /// Who creates the `EndDevice` of a DER.
@@ -402,7 +404,21 @@ fn new_der(given: &Enrolment) -> Result<NewDer, Problem> {
             .map_err(|e| Problem::field("lfdi", e.to_string()))?,
         pin,
         registered: given.registration == EnrolBy::OutOfBand,
+        reserve: reserve(given.reserve_pct)?,
     })
+}
+
+fn reserve(pct: Option<f64>) -> Result<Percent, Problem> {
+    let pct = pct.unwrap_or(0.0);
+    if !(0.0..=100.0).contains(&pct) {
+        return Err(Problem::field("reserve_pct", "must be 0 to 100"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be at most 100 %"
+    )]
+    let hundredths = (pct * 100.0).round() as i32;
+    Ok(Percent::from_hundredths(hundredths))
 }
 
 /// The DER of this mRID, or the answer that there is none.

@@ -116,12 +116,12 @@ pub struct DispatchRow {
     #[schema(required)]
     pub target_w: Option<f64>,
     /// Sum of what the members' meters last read, in W, injection positive; silent members are
-    /// left out and make it an estimate.
+    /// left out and make it an estimate. Null once the dispatch is over.
     #[schema(required)]
     pub measured_w: Option<MeasuredValue>,
     /// What can be counted on now, in W, injection positive: shares that reachable devices hold,
     /// and the metered power of reachable members that are not asked; silent members count as
-    /// zero.
+    /// zero. Zero outside the intervals.
     pub promised_w: f64,
     /// Members by how far their control of now has come.
     pub counts: BTreeMap<DeliveryStep, usize>,
@@ -350,6 +350,7 @@ fn row(
         DispatchPhase::Running(index) => Some(&dispatch.schedule[index]),
         _ => None,
     };
+    let open = !matches!(phase, DispatchPhase::Ended | DispatchPhase::Cancelled);
     DispatchRow {
         mrid: dispatch.mrid.to_string(),
         name: dispatch.name.as_ref().map(ToString::to_string),
@@ -369,8 +370,8 @@ fn row(
         generation: dispatch.plan.as_ref().map_or(0, |plan| plan.generation),
         residue_w: residues(dispatch),
         target_w: running.map(|target| target.p.as_f64()),
-        measured_w: measured(world, &members),
-        promised_w: promised(world, &members).as_f64(),
+        measured_w: open.then(|| measured(world, &members)).flatten(),
+        promised_w: running.map_or(0.0, |_| promised(world, &members).as_f64()),
         counts: count(
             members
                 .iter()

@@ -115,6 +115,14 @@ async fn a_dispatch_is_called_off_once() {
         server.ask("POST", &path, None).await.status,
         StatusCode::CONFLICT
     );
+    let over = server
+        .get(&format!("/api/v1/dispatches/{mrid}"))
+        .await
+        .json();
+    assert_eq!(
+        (&over["measured_w"], &over["promised_w"]),
+        (&json!(null), &json!(0.0))
+    );
     let listed = server
         .get("/api/v1/dispatches?phase=cancelled")
         .await

@@ -1,0 +1,441 @@
+//! The client against answers that are made up, and its limits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use units::{Timestamp, Vars, VoltAmperes, WattHours, Watts};
+
+use super::report::Nameplate;
+use super::{
+    Answer, Client, Config, MAX_EVENTS, MAX_PAGES, MAX_PROGRAMS, MAX_WAITING_RESPONSES, Method,
+    Request, Sample, Stage,
+};
+use crate::codec::read::{Complex, Document};
+use crate::codec::simple::{HexBinary8, HexBinary128, HexBinary160, TimeType};
+use crate::codec::table::Edition;
+use crate::codec::write::write;
+use crate::schema::{fresh_directory, schema};
+use crate::wire::der::{Der, DerList, DerType};
+use crate::wire::der_control::{
+    DerControl, DerControlBase, DerControlList, DerControlType, DerProgram, DerProgramList,
+};
+use crate::wire::device_capability::DeviceCapability;
+use crate::wire::end_device::{EndDevice, EndDeviceList, Registration};
+use crate::wire::function_set_assignments::{FunctionSetAssignments, FunctionSetAssignmentsList};
+use crate::wire::link::{Link, ListLink};
+use crate::wire::quantity::ActivePower;
+use crate::wire::time::{DateTimeInterval, Time};
+
+const LFDI: [u8; 20] = [0xAB; 20];
+const PIN: u32 = 111_115;
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// What is answered at one address.
+#[derive(Clone, Debug, Default)]
+struct Made {
+    status: u16,
+    location: Option<&'static str>,
+    body: Vec<u8>,
+}
+
+/// A device, and a server that answers by rote.
+struct Rote {
+    client: Client,
+    now: Timestamp,
+    answers: BTreeMap<String, Made>,
+    requests: Vec<Request>,
+}
+
+impl Rote {
+    fn new() -> Self {
+        let config = Config {
+            device_capability_href: "https://server.example:443/dcap".to_owned(),
+            lfdi: LFDI,
+            sfdi: 167_261_211_391,
+            pin: Some(PIN),
+            pen: 40_732,
+            poll_floor: Duration::from_secs(1),
+            seed: 3,
+            nameplate: Nameplate {
+                der_type: DerType::OTHER_STORAGE,
+                modes: DerControlType(DerControlType::TARGET_W | DerControlType::CONNECT),
+                p_inject_max: Watts::whole(50_000),
+                p_absorb_max: Watts::whole(40_000),
+                s_max: VoltAmperes::whole(50_000),
+                q_max: Vars::whole(22_000),
+                energy_max: Some(WattHours::whole(100_000)),
+                gradient_hundredths_per_s: 1_000,
+            },
+        };
+        Self {
+            client: Client::new(config, START),
+            now: START,
+            answers: BTreeMap::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    fn at<T: Complex>(&mut self, path: &str, value: &T) {
+        let body = write(value, Edition::Y2018);
+        self.answer(
+            path,
+            Made {
+                status: 200,
+                location: None,
+                body,
+            },
+        );
+    }
+
+    fn answer(&mut self, path: &str, made: Made) {
+        self.answers.insert(path.to_owned(), made);
+    }
+
+    fn run(&mut self, seconds: u32) {
+        for _ in 0..seconds * 2 {
+            let sample = Sample {
+                p: Watts::whole(-1_234),
+                q: Vars::whole(50),
+                voltage_v: 229.4,
+                soc_hundredths: Some(5_050),
+                p_available: Watts::whole(50_000),
+                is_connected: true,
+            };
+            self.client.measure(sample, self.now);
+            for request in self.client.poll(self.now) {
+                let path = request.href.split('?').next().unwrap_or_default();
+                match self.answers.get(path) {
+                    None => self.client.on_lost(request.id, self.now),
+                    Some(made) => {
+                        let answer = Answer {
+                            status: made.status,
+                            location: made.location,
+                            body: &made.body,
+                        };
+                        self.client.on_answer(request.id, answer, self.now);
+                    }
+                }
+                self.requests.push(request);
+            }
+            self.now = self.now.after(Duration::from_millis(500));
+        }
+    }
+
+    /// A server with everything, in shapes that a device has to cope with.
+    fn with_tree(mut self) -> Self {
+        self.at(
+            "/dcap",
+            &DeviceCapability {
+                time_link: Some(Link::to("https://server.example/time")),
+                end_device_list_link: Some(ListLink::to("/devices", 1)),
+                mirror_usage_point_list_link: Some(ListLink::to("/mirrors", 0)),
+                poll_rate: Some(20),
+                ..DeviceCapability::default()
+            },
+        );
+        let time = Time {
+            current_time: TimeType(START.secs()),
+            ..Time::default()
+        };
+        self.at("/time", &time);
+        self.at(
+            "/devices",
+            &EndDeviceList {
+                poll_rate: Some(20),
+                ..EndDeviceList::default()
+            },
+        );
+        let registration = Registration {
+            pin: PIN,
+            ..Registration::default()
+        };
+        self.at("/own/pin", &registration);
+        let der = Der {
+            der_capability_link: Some(Link::to("/own/capability")),
+            der_settings_link: Some(Link::to("/own/settings")),
+            der_status_link: Some(Link::to("/own/status")),
+            der_availability_link: Some(Link::to("/own/availability")),
+            ..Der::default()
+        };
+        let ders = DerList {
+            all: 1,
+            results: 1,
+            poll_rate: Some(20),
+            der: vec![der],
+            ..DerList::default()
+        };
+        self.at("/own/ders", &ders);
+        let assignments = FunctionSetAssignments {
+            der_program_list_link: Some(ListLink::to("/programs", 1)),
+            ..FunctionSetAssignments::default()
+        };
+        self.at(
+            "/own/assignments",
+            &FunctionSetAssignmentsList {
+                all: 1,
+                results: 1,
+                function_set_assignments: vec![assignments],
+                ..FunctionSetAssignmentsList::default()
+            },
+        );
+        self.programs(1);
+        for (path, status, location) in [
+            ("/own/capability", 204, None),
+            ("/own/settings", 204, None),
+            ("/own/status", 204, None),
+            ("/own/availability", 204, None),
+            ("/mirrors", 201, Some("https://server.example/mirrors/1")),
+            ("/mirrors/1", 204, None),
+            ("/responses", 201, Some("/responses/1")),
+        ] {
+            self.answer(
+                path,
+                Made {
+                    status,
+                    location,
+                    body: Vec::new(),
+                },
+            );
+        }
+        self
+    }
+
+    fn register(&mut self) {
+        let own = EndDevice {
+            lfdi: Some(HexBinary160(LFDI)),
+            der_list_link: Some(ListLink::to("/own/ders", 1)),
+            function_set_assignments_list_link: Some(ListLink::to("/own/assignments", 1)),
+            registration_link: Some(Link::to("/own/pin")),
+            post_rate: Some(15),
+            ..EndDevice::default()
+        };
+        let devices = EndDeviceList {
+            all: 1,
+            results: 1,
+            poll_rate: Some(20),
+            end_device: vec![own],
+            ..EndDeviceList::default()
+        };
+        self.at("/devices", &devices);
+    }
+
+    fn programs(&mut self, count: u32) {
+        let program = |index: u32| DerProgram {
+            mrid: HexBinary128::new(index.into()),
+            der_control_list_link: Some(ListLink::to(format!("/controls/{index}"), 0)),
+            ..DerProgram::default()
+        };
+        let list = DerProgramList {
+            all: count,
+            results: count,
+            poll_rate: Some(20),
+            der_program: (0..count).map(program).collect(),
+            ..DerProgramList::default()
+        };
+        self.at("/programs", &list);
+        for index in 0..count {
+            self.at(&format!("/controls/{index}"), &DerControlList::default());
+        }
+    }
+
+    fn controls(&mut self, count: u32) {
+        let control = |index: u32| DerControl {
+            reply_to: Some("https://server.example/responses".into()),
+            response_required: Some(HexBinary8(0b11)),
+            mrid: HexBinary128::new(index.into()),
+            interval: DateTimeInterval {
+                duration: 1,
+                start: TimeType(START.secs() + 60 + 2 * i64::from(index)),
+            },
+            base: DerControlBase {
+                op_mod_target_w: Some(ActivePower::nearest(Watts::whole(7))),
+                ..DerControlBase::default()
+            },
+            ..DerControl::default()
+        };
+        let list = DerControlList {
+            all: count,
+            results: count,
+            der_control: (0..count).map(control).collect(),
+            ..DerControlList::default()
+        };
+        self.at("/controls/0", &list);
+    }
+
+    fn count(&self, start: &str) -> usize {
+        self.requests
+            .iter()
+            .filter(|request| request.href.starts_with(start))
+            .count()
+    }
+}
+
+#[test]
+fn what_a_device_sends_is_valid_by_the_schema() {
+    let mut rote = Rote::new().with_tree();
+    rote.run(10);
+    rote.register();
+    rote.controls(2);
+    rote.run(90);
+    assert_eq!(rote.client.stage(), Stage::InService);
+    let directory = fresh_directory("client");
+    let mut roots = BTreeSet::new();
+    for (number, request) in rote.requests.iter().enumerate() {
+        if request.method == Method::Get {
+            assert!(request.body.is_empty());
+            continue;
+        }
+        let root = Document::open(&request.body).unwrap().name().to_owned();
+        std::fs::write(
+            directory.join(format!("{number}-{root}.xml")),
+            &request.body,
+        )
+        .unwrap();
+        roots.insert(root);
+    }
+    let expected = [
+        "DERAvailability",
+        "DERCapability",
+        "DERSettings",
+        "DERStatus",
+        "EndDevice",
+        "MirrorMeterReadingList",
+        "MirrorUsagePoint",
+        "Response",
+    ];
+    assert_eq!(roots, BTreeSet::from(expected.map(str::to_owned)));
+    schema("judge", &directory, &[]);
+}
+
+#[test]
+fn a_redirection_is_followed_and_a_circle_of_them_slows_down() {
+    let mut rote = Rote::new().with_tree();
+    let moved = rote.answers.remove("/dcap").unwrap();
+    rote.answer("/v2/dcap", moved);
+    let to = |location| Made {
+        status: 301,
+        location: Some(location),
+        body: Vec::new(),
+    };
+    rote.answer("/dcap", to("https://server.example/v2/dcap"));
+    rote.register();
+    rote.run(60);
+    assert_eq!(rote.client.stage(), Stage::InService);
+    assert_eq!(rote.count("/dcap"), 1);
+
+    let mut rote = Rote::new();
+    rote.answer("/dcap", to("/other"));
+    rote.answer("/other", to("/dcap"));
+    rote.run(600);
+    assert!(
+        (5..25).contains(&rote.requests.len()),
+        "{}",
+        rote.requests.len()
+    );
+}
+
+#[test]
+fn a_server_that_is_away_or_talks_nonsense_is_asked_less_and_less() {
+    let mut away = Rote::new();
+    away.run(600);
+    assert!(
+        (5..20).contains(&away.requests.len()),
+        "{}",
+        away.requests.len()
+    );
+    let mut nonsense = Rote::new();
+    for (status, body) in [
+        (200, &b"<html/>"[..]),
+        (500, b""),
+        (200, b"\xFF"),
+        (418, b"tea"),
+    ] {
+        nonsense.answer(
+            "/dcap",
+            Made {
+                status,
+                location: None,
+                body: body.to_vec(),
+            },
+        );
+        let before = nonsense.requests.len();
+        nonsense.run(300);
+        assert!(nonsense.requests.len() - before < 15);
+    }
+    assert_eq!(nonsense.client.stage(), Stage::Discovering);
+}
+
+#[test]
+fn a_list_that_never_ends_is_read_up_to_a_limit() {
+    let mut rote = Rote::new().with_tree();
+    let stranger = EndDevice {
+        lfdi: Some(HexBinary160([1; 20])),
+        ..EndDevice::default()
+    };
+    let list = EndDeviceList {
+        all: u32::MAX,
+        results: 1,
+        poll_rate: Some(3_600),
+        end_device: vec![stranger],
+        ..EndDeviceList::default()
+    };
+    rote.at("/devices", &list);
+    rote.run(120);
+    let reads = rote.requests.iter().filter(|it| it.method == Method::Get);
+    let reads = reads.filter(|it| it.href.starts_with("/devices")).count();
+    assert_eq!(reads, MAX_PAGES);
+    assert_eq!(rote.client.stage(), Stage::Unregistered);
+}
+
+#[test]
+fn programmes_beyond_the_limit_are_not_followed() {
+    let mut rote = Rote::new().with_tree();
+    rote.register();
+    rote.programs(u32::try_from(MAX_PROGRAMS).unwrap() + 5);
+    rote.run(60);
+    let followed = rote
+        .requests
+        .iter()
+        .filter(|it| it.href.starts_with("/controls/"));
+    let followed: BTreeSet<&str> = followed.map(|it| it.href.as_str()).collect();
+    assert_eq!(followed.len(), MAX_PROGRAMS);
+}
+
+#[test]
+fn responses_that_nobody_takes_do_not_pile_up() {
+    let mut rote = Rote::new().with_tree();
+    rote.register();
+    rote.controls(u32::try_from(MAX_EVENTS).unwrap());
+    rote.answer(
+        "/responses",
+        Made {
+            status: 503,
+            ..Made::default()
+        },
+    );
+    rote.run(60 + 2 * u32::try_from(MAX_EVENTS).unwrap());
+    assert_eq!(rote.client.waiting_responses(), MAX_WAITING_RESPONSES);
+    rote.answer(
+        "/responses",
+        Made {
+            status: 400,
+            ..Made::default()
+        },
+    );
+    rote.run(1_200);
+    assert_eq!(
+        rote.client.waiting_responses(),
+        0,
+        "what is refused is not repeated"
+    );
+}
+
+#[test]
+fn a_reading_has_the_rate_that_the_server_asks_for() {
+    let mut rote = Rote::new().with_tree();
+    rote.register();
+    rote.run(30);
+    let before = rote.count("/mirrors/1");
+    rote.run(150);
+    assert_eq!(rote.count("/mirrors/1") - before, 10);
+}
