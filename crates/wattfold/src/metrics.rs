@@ -37,6 +37,7 @@ pub struct Metrics {
     connections_refused: Counter,
     inputs_dropped: Counter,
     journal_entries: Counter,
+    journal_version: Gauge,
     delivery_steps: Counter,
     commit_seconds: Histogram,
     samples_stored: Counter,
@@ -57,6 +58,7 @@ impl Default for Metrics {
             connections_refused: Counter::default(),
             inputs_dropped: Counter::default(),
             journal_entries: Counter::default(),
+            journal_version: Gauge::default(),
             delivery_steps: Counter::default(),
             commit_seconds: Histogram::new(COMMIT_BUCKETS_S),
             samples_stored: Counter::default(),
@@ -105,6 +107,8 @@ impl Metrics {
             "Journal entries committed",
             self.journal_entries.clone(),
         );
+        let version = "Version of the journal since the last commit of this process";
+        to.register("journal_version", version, self.journal_version.clone());
         to.register(
             "delivery_steps",
             "Delivery steps committed",
@@ -188,6 +192,9 @@ impl Metrics {
     /// A batch became durable `took` after it was decided.
     pub fn committed(&self, batch: &Batch, took: Duration) {
         self.journal_entries.inc_by(batch.entries.len() as u64);
+        let version = batch.expected_version + batch.entries.len() as u64;
+        self.journal_version
+            .set(i64::try_from(version).unwrap_or(i64::MAX));
         self.delivery_steps.inc_by(batch.deliveries.len() as u64);
         self.commit_seconds.observe(took.as_secs_f64());
     }

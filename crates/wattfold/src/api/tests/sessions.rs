@@ -156,6 +156,7 @@ async fn metrics_are_counted() {
     let text = server.get("/metrics").await.text;
     for line in [
         "wattfold_ders_reachable 1",
+        "wattfold_journal_version 4",
         "wattfold_commands_total{outcome=\"accepted\"} 3",
         "wattfold_responses_total{listener=\"api\",status=\"201\"} 1",
     ] {
