@@ -216,6 +216,9 @@ impl Events {
 
     /// Lets time pass: starts, supersedes and completes.
     pub(super) fn step(&mut self, now: Timestamp) {
+        if self.next_change().is_none_or(|at| now < at) {
+            return;
+        }
         for mrid in self.by_rank() {
             self.start_if_due(mrid, now);
         }
@@ -412,8 +415,10 @@ impl Events {
         live.map(|event| event.mrid).collect()
     }
 
+    /// The events that are not over, best first.
     fn by_rank(&self) -> Vec<u128> {
-        let mut ranked: Vec<&Event> = self.events.values().collect();
+        let live = self.events.values().filter(|event| !event.is_over());
+        let mut ranked: Vec<&Event> = live.collect();
         ranked.sort_by(|a, b| a.rank(b));
         ranked.iter().map(|event| event.mrid).collect()
     }

@@ -39,7 +39,7 @@ pub(super) enum Job {
 /// `pollRate` and `postRate` where none is given (the default of the schema for `pollRate`).
 pub(super) const RATE_DEFAULT: Duration = Duration::from_secs(900);
 pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(60);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {

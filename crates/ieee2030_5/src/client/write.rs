@@ -1,10 +1,12 @@
 //! What a device sends: reads of what it has found, and its own description, readings and answers.
 
+use std::time::Duration;
+
 use units::Timestamp;
 
 use super::list::page_href;
 use super::report::{self, Mrids};
-use super::schedule::{Job, Resource};
+use super::schedule::{Job, RETRY_MAX, Resource};
 use super::{Client, Method, tree};
 use crate::codec::read::Complex;
 use crate::codec::simple::{HexBinary128, HexBinary160, TimeType, UInt40};
@@ -79,9 +81,10 @@ impl Client {
                 self.schedule.drop_job(job);
             }
             Job::Register => {
-                self.schedule.drop_job(job);
+                // It is done once the device finds itself in the list.
+                self.schedule.repeat(job, Some(RETRY_MAX), now);
                 self.schedule
-                    .hasten(Resource::EndDevices, std::time::Duration::ZERO, now);
+                    .hasten(Resource::EndDevices, Duration::ZERO, now);
             }
             Job::Capability => self.schedule.drop_job(job),
             Job::Settings => {
