@@ -1,7 +1,7 @@
 import { expect, test } from "@playwright/test";
 import { age, decimal, figure, span, text, unitOf } from "../src/lib/format";
 import { energyWh, scheduleOf } from "../src/lib/schedule";
-import { deviationPct, extended, traceOf, withComing } from "../src/lib/trace";
+import { between, deviationPct, extended, traceOf, withComing } from "../src/lib/trace";
 import type { DispatchRow } from "../src/lib/model";
 
 test("power keeps one prefix over the range of a column", () => {
@@ -79,6 +79,14 @@ test("the schedule goes on after the last point without a measurement", () => {
   const trace = withComing(traceOf(series), schedule, 5);
   expect(trace.target_w).toEqual([-1000, -1000]);
   expect(trace.measured_w).toEqual([-900, null]);
+});
+
+test("a chart takes from a trace only what lies between two instants", () => {
+  const trace = extended(traceOf(series), row("2026-11-22T05:00:10Z"), 5);
+  const start_s = Date.parse("2026-11-22T05:00:00Z") / 1000;
+  expect(between(trace, start_s, start_s + 10).measured_w).toEqual([-900, 1950]);
+  expect(between(trace, start_s + 1, start_s + 10).measured_w).toEqual([1950]);
+  expect(between(trace, start_s + 11, start_s + 20).measured_w).toEqual([]);
 });
 
 test("deviation is relative to the size of the target", () => {

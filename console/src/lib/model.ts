@@ -56,11 +56,13 @@ export const verdictTone = (verdict: string | null | undefined): Tone => VERDICT
 export const phaseTone = (phase: string): Tone => PHASE_TONE[phase as Phase] ?? "quiet";
 export const derTone = (state: string): Tone => CONTACT_TONE[state as Contact] ?? "quiet";
 
-/** Delivery states that an operator must look at; every other state is quiet. */
+/**
+ * Delivery states that an operator must look at; every other state is quiet. `overridden` is quiet
+ * too: an owner may opt out, and a newer plan overrides the controls of the one before.
+ */
 export function deliveryTone(state: string | null | undefined): Tone {
   if (!state) return "quiet";
   if (/reject|silent|fail|not_delivered/.test(state)) return "bad";
-  if (/overrid|partly|expired/.test(state)) return "warn";
   if (/completed|following/.test(state)) return "ok";
   if (/sent|received|started/.test(state)) return "busy";
   return "quiet";

@@ -82,6 +82,21 @@ export function withComing(trace: Trace, schedule: DispatchRow["schedule"], tole
   return next;
 }
 
+/** The part of a trace that lies between two instants. */
+export function between(trace: Trace, from_s: number, to_s: number): Trace {
+  const first = trace.at_s.findIndex((at_s) => from_s <= at_s);
+  const end = trace.at_s.findLastIndex((at_s) => at_s <= to_s) + 1;
+  const cut = <T>(column: T[]): T[] => (first < 0 ? [] : column.slice(first, end));
+  return {
+    at_s: cut(trace.at_s),
+    target_w: cut(trace.target_w),
+    low_w: cut(trace.low_w),
+    high_w: cut(trace.high_w),
+    measured_w: cut(trace.measured_w),
+    silent_w: cut(trace.silent_w),
+  };
+}
+
 /** Deviation of measured from target in per cent of the target; nothing where the target is zero. */
 export function deviationPct(target_w: number | null | undefined, measured_w: number | null | undefined): number | null {
   if (target_w === null || target_w === undefined || target_w === 0) return null;
