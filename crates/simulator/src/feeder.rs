@@ -2,11 +2,13 @@
 //!
 //! The meter sees what the plants do, never what devices say.
 
+use std::collections::VecDeque;
+
 use units::{Timestamp, Watts};
 
 use crate::plant::BaseLoad;
 
-/// Readings kept: a day at ten a second.
+/// Readings kept, the newest: a day at ten a second.
 pub const MAX_READINGS: usize = 864_000;
 
 /// A feeder head with the load that nobody controls.
@@ -40,7 +42,7 @@ impl Reading {
 /// The readings of a feeder's meters.
 #[derive(Clone, Debug, Default)]
 pub struct MeterLog {
-    readings: Vec<Reading>,
+    readings: VecDeque<Reading>,
     highest_w: f64,
 }
 
@@ -73,22 +75,23 @@ impl Feeder {
 
 impl MeterLog {
     fn push(&mut self, head_w: f64, background_w: f64, at: Timestamp, dt_s: f64) {
-        let last = self.readings.last().copied().unwrap_or_default();
+        let last = self.latest().unwrap_or_default();
         self.highest_w = self.highest_w.max(head_w.abs());
-        if self.readings.len() < MAX_READINGS {
-            self.readings.push(Reading {
-                at,
-                head_w,
-                background_w,
-                head_ws: last.head_ws + head_w * dt_s,
-                background_ws: last.background_ws + background_w * dt_s,
-            });
+        if self.readings.len() == MAX_READINGS {
+            self.readings.pop_front();
         }
+        self.readings.push_back(Reading {
+            at,
+            head_w,
+            background_w,
+            head_ws: last.head_ws + head_w * dt_s,
+            background_ws: last.background_ws + background_w * dt_s,
+        });
     }
 
     #[must_use]
     pub fn latest(&self) -> Option<Reading> {
-        self.readings.last().copied()
+        self.readings.back().copied()
     }
 
     /// The largest power that the feeder head has seen, either way.
@@ -120,7 +123,7 @@ impl MeterLog {
 
 #[cfg(test)]
 mod tests {
-    use super::Feeder;
+    use super::{Feeder, MAX_READINGS};
     use crate::noise::Noise;
     use crate::plant::BaseLoad;
     use units::Timestamp;
@@ -142,5 +145,19 @@ mod tests {
         assert_eq!(mean(30_000, 30_000), None);
         let highest_w = feeder.log().highest().as_f64();
         assert!((55_000.0..70_000.0).contains(&highest_w), "{highest_w}");
+    }
+
+    #[test]
+    fn the_oldest_readings_make_room() {
+        let mut feeder = Feeder::new(1.0, BaseLoad::new(0.0, Noise::new(1)));
+        let at = |tick: usize| Timestamp::from_millis(i64::try_from(tick).unwrap());
+        for tick in 0..MAX_READINGS + 10 {
+            feeder.step(1_000.0, at(tick), 0.001);
+        }
+        let log = feeder.log();
+        assert_eq!(log.readings.len(), MAX_READINGS);
+        assert_eq!(log.mean_der_w(at(5), at(1_000)), None);
+        let mean_w = log.mean_der_w(at(10), at(MAX_READINGS)).unwrap();
+        assert!((mean_w - 1_000.0).abs() < 1e-3);
     }
 }
