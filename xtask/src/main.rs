@@ -11,6 +11,7 @@
 )]
 
 mod fuzz;
+mod live;
 mod process;
 mod setup;
 mod steps;

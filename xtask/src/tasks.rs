@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, command, output_of, root, run, run_watched};
 use crate::steps::{Steps, Totals};
-use crate::{fuzz, setup};
+use crate::{fuzz, live, setup};
 
 /// Time for each fuzz target within `cargo xtask test`.
 const BRIEF_FUZZ_S: u32 = 10;
@@ -26,6 +27,7 @@ pub(crate) fn test(only: &[String]) -> Result<()> {
     steps.step("console-check", |_| npm_script("check"))?;
     steps.step("console-e2e", |_| npm_script("test:e2e"))?;
     steps.step("demo", |_| run_demo(&["--headless".to_owned()]))?;
+    steps.step("demo-live", |_| live::demo_as_documented())?;
     steps.finish()
 }
 
@@ -157,13 +159,16 @@ fn cargo_test(totals: &mut Totals) -> Result<()> {
 }
 
 fn run_demo(args: &[String]) -> Result<()> {
+    run(demo_driver(&root().join("target/demo")).args(args))
+}
+
+/// The demo with its files in `dir`.
+pub(crate) fn demo_driver(dir: &Path) -> Command {
     let driver = root().join("target/debug/simulator");
     let wattfold = root().join("target/debug/wattfold");
     let mut demo = command(&driver.to_string_lossy(), &["demo", "--wattfold"]);
-    demo.arg(wattfold)
-        .arg("--dir")
-        .arg(root().join("target/demo"));
-    run(demo.args(args))
+    demo.arg(wattfold).arg("--dir").arg(dir);
+    demo
 }
 
 /// Runs a script of `console/package.json`, or nothing if it has none of that name.

@@ -6,11 +6,13 @@ use crate::process::{command, output_of, run};
 
 /// A package and a program that shows it is installed, where it has one; on a system without
 /// dpkg only the programs can be looked for.
-const PACKAGES: [(&str, Option<&str>); 9] = [
+const PACKAGES: [(&str, Option<&str>); 11] = [
     ("ca-certificates", None),
     ("chromium", Some("chromium")),
+    ("curl", Some("curl")),
     ("g++", Some("g++")),
     ("gcc", Some("cc")),
+    ("jq", Some("jq")),
     ("libssl-dev", None),
     ("libxml2-utils", Some("xmllint")),
     ("openssl", Some("openssl")),
