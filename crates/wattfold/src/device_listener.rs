@@ -161,8 +161,11 @@ async fn handshake(
             return shaken.map(Some);
         }
         let asked = clock::now();
-        if tokio::time::timeout(patience, woken()).await.is_err() {
-            return Ok(None);
+        // The end of the sleep is a wake too, so it has to be looked at first.
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(patience) => return Ok(None),
+            () = woken() => {}
         }
         patience = patience.saturating_sub(clock::now().since(asked));
     }

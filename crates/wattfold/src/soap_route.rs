@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use fleet::dispatch::Aggregate;
 use fleet::{CimMrid, Group, Name};
-use http::header::{ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -76,19 +77,10 @@ async fn handle(state: &SoapState, request: Request) -> Response {
                 None => fault(StatusCode::NOT_FOUND, "there is no such document"),
             }
         }
-        Method::POST if schema::is_service(path) => {
-            let limited = Limited::new(body, MAX_BODY_BYTES + 1).collect();
-            let body = match tokio::time::timeout(BODY_TIMEOUT, limited).await {
-                Ok(Ok(body)) => body.to_bytes(),
-                Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                    let rule = format!("a message has at most {MAX_BODY_BYTES} bytes");
-                    return fault(StatusCode::PAYLOAD_TOO_LARGE, &rule);
-                }
-                Ok(Err(_)) => return fault(StatusCode::BAD_REQUEST, "the body was cut off"),
-                Err(_) => return fault(StatusCode::REQUEST_TIMEOUT, "the body came too slowly"),
-            };
-            operation(state, &principal, &head.headers, &body).await
-        }
+        Method::POST if schema::is_service(path) => match taken(&head.headers, body).await {
+            Ok(body) => operation(state, &principal, &head.headers, &body).await,
+            Err(refusal) => *refusal,
+        },
         Method::POST => fault(StatusCode::NOT_FOUND, "there is no such service"),
         _ => {
             let mut response = fault(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST");
@@ -97,6 +89,30 @@ async fn handle(state: &SoapState, request: Request) -> Response {
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
             response
         }
+    }
+}
+
+/// The body, or the fault of one that is too large, too slow or cut off.
+async fn taken(headers: &HeaderMap, body: Body) -> Result<Bytes, Box<Response>> {
+    let refusal = |status, rule: &str| Box::new(fault(status, rule));
+    let too_large = || {
+        let rule = format!("a message has at most {MAX_BODY_BYTES} bytes");
+        refusal(StatusCode::PAYLOAD_TOO_LARGE, &rule)
+    };
+    let announced = text(headers, CONTENT_LENGTH.as_str());
+    let announced = announced.and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| MAX_BODY_BYTES < length) {
+        return Err(too_large());
+    }
+    let limited = Limited::new(body, MAX_BODY_BYTES + 1).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, limited).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(refusal(StatusCode::BAD_REQUEST, "the body was cut off")),
+        Err(_) => Err(refusal(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body came too slowly",
+        )),
     }
 }
 
