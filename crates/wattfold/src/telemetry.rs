@@ -1,6 +1,7 @@
 //! Telemetry: a bounded queue, one thread that writes in batches, and readers of their own.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::metrics::Metrics;
 
 /// Samples that may wait to be written; what comes beyond is shed, and counted.
 pub const MAX_WAITING_SAMPLES: usize = 200_000;
-/// Reports that may wait; a report is a handful of samples.
+/// Reports that may wait; a report is a handful of samples, seldom hundreds.
 const MAX_WAITING_REPORTS: usize = MAX_WAITING_SAMPLES / 4;
 /// Samples written in one transaction at most.
 const MAX_BATCH: usize = 20_000;
@@ -31,6 +32,8 @@ const SWEEP_CHUNK: usize = 20_000;
 #[derive(Clone)]
 pub struct Telemetry {
     queue: SyncSender<Vec<Sample>>,
+    /// Samples in the queue.
+    waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     readers: Readers,
 }
@@ -84,10 +87,16 @@ impl Telemetry {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (queue, reports) = sync_channel(MAX_WAITING_REPORTS);
+        let waiting = Arc::new(AtomicUsize::new(0));
         let (file, counters) = (Arc::clone(file), Arc::clone(&metrics));
-        std::thread::spawn(move || write(&file, &reports, retention, &counters));
+        let queued = Queued {
+            reports,
+            waiting: Arc::clone(&waiting),
+        };
+        std::thread::spawn(move || write(&file, &queued, retention, &counters));
         Self {
             queue,
+            waiting,
             metrics,
             readers,
         }
@@ -99,7 +108,12 @@ impl Telemetry {
         let own = measurements.iter().filter(|m| m.point == Point::Der);
         let samples: Vec<Sample> = own.filter_map(|m| sample(der, m)).collect();
         let count = samples.len();
-        if count != 0 && self.queue.try_send(samples).is_err() {
+        if count == 0 {
+            return;
+        }
+        let waiting = count + self.waiting.fetch_add(count, Ordering::Relaxed);
+        if MAX_WAITING_SAMPLES < waiting || self.queue.try_send(samples).is_err() {
+            self.waiting.fetch_sub(count, Ordering::Relaxed);
             self.metrics.samples_shed(count);
         }
     }
@@ -185,22 +199,31 @@ pub(crate) fn measurement(sample: &Sample) -> Measurement {
     }
 }
 
-fn write(
-    file: &Mutex<File>,
-    reports: &Receiver<Vec<Sample>>,
-    retention: Duration,
-    metrics: &Metrics,
-) {
+/// The receiving end of the queue.
+struct Queued {
+    reports: Receiver<Vec<Sample>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Queued {
+    fn take(&self, within: Duration) -> Result<Vec<Sample>, RecvTimeoutError> {
+        let samples = self.reports.recv_timeout(within)?;
+        self.waiting.fetch_sub(samples.len(), Ordering::Relaxed);
+        Ok(samples)
+    }
+}
+
+fn write(file: &Mutex<File>, queued: &Queued, retention: Duration, metrics: &Metrics) {
     let mut next_sweep = clock::now().after(SWEEP);
     loop {
-        let mut samples = match reports.recv_timeout(SWEEP) {
+        let mut samples = match queued.take(SWEEP) {
             Ok(samples) => samples,
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let deadline = clock::now().after(GATHER);
         while samples.len() < MAX_BATCH {
-            match reports.recv_timeout(deadline.since(clock::now())) {
+            match queued.take(deadline.since(clock::now())) {
                 Ok(more) => samples.extend(more),
                 Err(_) => break,
             }
