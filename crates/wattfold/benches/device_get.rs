@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,10 +37,11 @@ use wattfold::{clock, device_listener};
 
 const DEVICES: usize = 8;
 const CONTROLS_EACH: u64 = 3;
-const ROUNDS: usize = 7;
-const ROUND: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 15;
+const ROUND: Duration = Duration::from_secs(1);
 
 type Request = SendRequest<Empty<Bytes>>;
+type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -141,15 +143,14 @@ async fn rate(connections: &mut [(Request, String)]) -> f64 {
         tokio::time::sleep(ROUND).await;
         over.store(true, Ordering::Relaxed);
     };
-    let mut all: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>>> =
-        each.map(|work| Box::pin(work) as _).collect();
+    let mut all: Vec<Work<'_>> = each.map(|work| Box::pin(work) as _).collect();
     all.push(Box::pin(timer));
     join(all).await;
     count.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// Polls every future until all are done.
-async fn join(mut all: Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>>>) {
+async fn join(mut all: Vec<Work<'_>>) {
     std::future::poll_fn(move |context| {
         all.retain_mut(|work| work.as_mut().poll(context).is_pending());
         if all.is_empty() {

@@ -20,6 +20,10 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once, when the arguments are read"
+)]
 enum Task {
     /// Run the server.
     Serve {

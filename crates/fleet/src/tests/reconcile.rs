@@ -113,7 +113,7 @@ impl Scene {
             .rig
             .fleet
             .in_force(DerId(der), Timestamp::from_secs(now))?;
-        control.base.active.map(crate::ActivePower::p)
+        control.base.active.map(ActivePower::p)
     }
 }
 
@@ -181,7 +181,7 @@ fn what_a_silent_member_never_fetched_is_given_to_others() {
         })
     ));
     let plan = scene.replan(130);
-    let share = |interval| plan.share(DerId(1), interval).map(crate::ActivePower::p);
+    let share = |interval| plan.share(DerId(1), interval).map(ActivePower::p);
     assert_eq!(
         (share(1), share(2)),
         (Some(watts(1_000)), Some(watts(1_500)))
