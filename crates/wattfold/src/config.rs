@@ -139,6 +139,23 @@ pub struct Peer {
     pub envelope_namespace: Option<String>,
     /// Start of payload namespaces, before the noun.
     pub payload_namespace: Option<String>,
+    /// Which way power flows where a message gives no direction.
+    #[serde(default)]
+    pub absent_flow: AbsentFlow,
+    /// Call a mixed outcome FAILED, as the EPRI test script has it, instead of PARTIAL.
+    #[serde(default)]
+    pub epri_compat: bool,
+}
+
+/// Which way power flows where a message gives no direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbsentFlow {
+    /// Positive is injection into the grid.
+    #[default]
+    Injection,
+    /// Positive is delivery to the customer.
+    Absorption,
 }
 
 /// The control loop.

@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use iec61968_5::limits::MAX_BODY_BYTES;
-use iec61968_5::profile::Profile;
+use iec61968_5::profile::{self, PartialResult, Profile};
 use iec61968_5::server::{self, Answer};
 use iec61968_5::soap::SoapFault;
 use iec61968_5::translate::{GroupStatus, View, Voltage};
@@ -25,7 +25,7 @@ use uuid::Builder;
 
 use crate::auth::{Auth, AuthError, Presented};
 use crate::clock;
-use crate::config::Cim;
+use crate::config::{AbsentFlow, Cim};
 use crate::enterprise_listener::Peer;
 use crate::node::{Node, Published};
 
@@ -196,6 +196,12 @@ fn profile(config: &Cim, principal: &Name) -> Profile {
     }
     if let Some(namespace) = peer.and_then(|peer| peer.payload_namespace.clone()) {
         profile.payload_bases = vec![namespace];
+    }
+    if peer.is_some_and(|peer| peer.absent_flow == AbsentFlow::Absorption) {
+        profile.absent_flow = profile::AbsentFlow::Absorption;
+    }
+    if peer.is_some_and(|peer| peer.epri_compat) {
+        profile.partial_result = PartialResult::Failed;
     }
     profile
 }
