@@ -1,12 +1,11 @@
 import type { components, paths } from "./api";
 import { setServerTime } from "./clock.svelte";
-import type { Filled } from "./reading";
 
 type Method = "get" | "post" | "patch" | "delete";
 type Path<M extends Method> = { [P in keyof paths]: paths[P][M] extends object ? P : never }[keyof paths];
 type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M]>;
 type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : undefined;
-type Answer<O> = O extends { responses: infer R } ? Filled<Json<R[keyof R & (200 | 201 | 202 | 204)]>> : never;
+type Answer<O> = O extends { responses: infer R } ? Json<R[keyof R & (200 | 201 | 202 | 204)]> : never;
 type Parameters<O> = O extends { parameters: infer P } ? P : never;
 type PathOf<O> = Parameters<O> extends { path: infer P } ? P : never;
 /** A cursor comes back as it was given, whatever its type is said to be. */

@@ -1,10 +1,9 @@
 import type { components, paths } from "./api";
-import type { Filled, Value } from "./reading";
 
-type Schemas = Filled<components["schemas"]>;
+type Schemas = components["schemas"];
 type Answers = {
   [P in keyof paths]: paths[P] extends { get: { responses: { 200: { content: { "application/json": infer A } } } } }
-    ? Filled<A>
+    ? A
     : never;
 };
 
@@ -17,7 +16,7 @@ export type DispatchRow = Schemas["DispatchRow"];
 export type DeliveryRow = Schemas["DeliveryRow"];
 export type LedgerEntry = Schemas["LedgerEntry"];
 export type Series = Schemas["Series"];
-export type { Value };
+export type Value = Schemas["MeasuredValue"];
 
 export type Phase = DispatchRow["phase"];
 export type Verdict = NonNullable<DeliveryRow["verdict"]>;

@@ -3,6 +3,7 @@ mod delivery;
 mod lifecycle;
 mod plan;
 mod reconcile;
+mod verdict;
 
 use std::time::Duration;
 

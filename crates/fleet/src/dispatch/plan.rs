@@ -185,18 +185,22 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, Rejection> {
     Ok(plan)
 }
 
-/// FNV-1a over what the planner saw, so that a plan can be tied to its observation.
+/// FNV-1a over what the planner saw, a word for each member, so that a plan can be tied to its observation.
 fn digest(members: &[Member]) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut mix = |value: u64| hash = (hash ^ value).wrapping_mul(PRIME);
     for member in members {
-        mix(u64::from(member.der.0) << 8 | member.role as u64);
-        mix(member.base.micro().cast_unsigned());
-        mix(member.lo.micro().cast_unsigned());
-        mix(member.hi.micro().cast_unsigned());
-        mix(member.energy_up.map_or(0, |e| e.micro().cast_unsigned()));
-        mix(member.energy_down.map_or(0, |e| e.micro().cast_unsigned()));
+        let identity = u64::from(member.der.0) << 8 | member.role as u64;
+        let energy = member.energy_up.map_or(0, WattHours::micro)
+            ^ member
+                .energy_down
+                .map_or(0, WattHours::micro)
+                .rotate_left(16);
+        let power = member.base.micro()
+            ^ member.lo.micro().rotate_left(21)
+            ^ member.hi.micro().rotate_left(42);
+        let seen = identity ^ energy.cast_unsigned().rotate_left(8) ^ power.cast_unsigned();
+        hash = (hash ^ seen).wrapping_mul(PRIME);
     }
     hash
 }

@@ -47,6 +47,17 @@ pub struct Case<'a> {
     pub tolerance: Percent,
     /// The stretches that are over.
     pub stretches: &'a [Stretch],
+    /// Whether the dispatch is.
+    pub course: Course,
+}
+
+/// Whether more is to come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Course {
+    /// The dispatch goes on, and readings may still arrive.
+    Running,
+    /// The dispatch is over. What no meter shows has not been delivered.
+    Over,
 }
 
 /// Energy over stretches.
@@ -93,7 +104,10 @@ pub fn verdict(case: &Case<'_>) -> Verdict {
         return Verdict::Pending;
     }
     if metered.peek().is_none() {
-        return Verdict::Silent;
+        return match case.course {
+            Course::Running => Verdict::Pending,
+            Course::Over => Verdict::NotDelivered,
+        };
     }
     let (mut deviation, mut change, mut whole) =
         (WattHours::ZERO, WattHours::ZERO, WattHours::ZERO);

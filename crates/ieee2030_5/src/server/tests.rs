@@ -71,7 +71,7 @@ impl World {
                 lfdi,
                 pin: Pin::with_check_digit(11_111),
                 registered,
-                reserve: units::Percent::default(),
+                reserve: Percent::default(),
             }));
         }
         world

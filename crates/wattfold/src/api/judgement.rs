@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
-use fleet::dispatch::verdict::{self, Case, Energy, Stretch, Verdict};
+use fleet::dispatch::verdict::{self, Case, Course, Energy, Stretch, Verdict};
 use fleet::{
-    ActivePower, Control, ControlStatus, DeliveryState, Der, DerId, Dispatch, DispatchId, Evidence,
-    Fleet, Origin, delivery,
+    ActivePower, Control, ControlStatus, DeliveryState, Der, DerId, Dispatch, DispatchId,
+    DispatchPhase, Evidence, Fleet, Origin, delivery,
 };
 use serde::Serialize;
 use units::{Interval, Timestamp, Watts};
@@ -187,6 +187,10 @@ fn member<'a>(
             .map_or(Watts::ZERO, |s| s.p_inject_max.max(s.p_absorb_max)),
         tolerance: world.policy.tolerance,
         stretches: &over,
+        course: match dispatch.phase(world.now) {
+            DispatchPhase::Ended | DispatchPhase::Cancelled => Course::Over,
+            _ => Course::Running,
+        },
     };
     let verdict = (asked || refused).then(|| verdict::verdict(&case));
     let current = current(world, &controls);

@@ -497,22 +497,19 @@ fn step(
 /// The wire value next to the ideal share that lies in range: the one nearer to the start, else
 /// the other, else (a range narrower than a step) the one nearer to zero.
 fn on_grid(member: &Member, slot: &Slot) -> Watts {
-    let (below, above) = (member.grid.floor(slot.share), member.grid.ceil(slot.share));
-    let (first, second) = if slot.share >= slot.start {
-        (below, above)
-    } else {
-        (above, below)
-    };
     let fits = |p: Watts| slot.lo <= p && p <= slot.hi;
+    let below = || member.grid.floor(slot.share);
+    let above = || member.grid.ceil(slot.share);
+    let up = slot.share >= slot.start;
+    let first = if up { below() } else { above() };
     if fits(first) {
-        first
-    } else if fits(second) {
-        second
-    } else if slot.share >= Watts::ZERO {
-        below
-    } else {
-        above
+        return first;
     }
+    let second = if up { above() } else { below() };
+    if fits(second) || (up != (slot.share >= Watts::ZERO)) {
+        return second;
+    }
+    first
 }
 
 fn ramp_reach(per_second: Watts, ramp: Duration) -> Watts {
