@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -97,7 +96,7 @@ async fn connection(
     (stream, peer): (TcpStream, SocketAddr),
     acceptor: &Acceptor,
     turns: &Semaphore,
-    (node, mut stop): (&Arc<Node>, watch::Receiver<bool>),
+    (node, stop): (&Arc<Node>, watch::Receiver<bool>),
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "TCP_NODELAY not set");
@@ -106,7 +105,7 @@ async fn connection(
         Ok(Some(shaken)) => shaken,
         Ok(None) => {
             node.metrics().handshake(false);
-            return tracing::debug!(%peer, "TLS handshake took too long");
+            return tracing::debug!(%peer, "no TLS handshake in time");
         }
         Err(error) => {
             node.metrics().handshake(false);
@@ -115,6 +114,19 @@ async fn connection(
         }
     };
     node.metrics().handshake(true);
+    // What serving needs is allocated for those who come this far.
+    let served = Box::pin(requests(stream, lfdi, node, stop)).await;
+    if let Err(error) = served {
+        tracing::debug!(%peer, %lfdi, %error, "connection ended");
+    }
+}
+
+async fn requests(
+    stream: TlsStream<TcpStream>,
+    lfdi: Lfdi,
+    node: &Arc<Node>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), hyper::Error> {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -125,19 +137,16 @@ async fn connection(
             service_fn(|request| answer(node, lfdi, request)),
         );
     tokio::pin!(serving);
-    let served = tokio::select! {
+    tokio::select! {
         served = serving.as_mut() => served,
         () = stopped(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
-    };
-    if let Err(error) = served {
-        tracing::debug!(%peer, %lfdi, %error, "connection ended");
     }
 }
 
-/// The handshake, `None` if the client takes too long.
+/// The handshake, `None` if the client takes too long or hangs up without a word.
 ///
 /// A turn is held while a step is computed, never while the client is waited for: clients that
 /// stay silent hold up nobody. Nothing is allocated for one that has not sent anything.
@@ -146,13 +155,13 @@ async fn handshake(
     acceptor: &Acceptor,
     turns: &Semaphore,
 ) -> Result<Option<(TlsStream<TcpStream>, Lfdi)>, TlsError> {
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.readable()).await {
-        Err(_) => return Ok(None),
-        Ok(Err(error)) => tracing::debug!(%error, "a connection broke before its handshake"),
-        Ok(Ok(())) => {}
+    let mut first = [0];
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await {
+        Ok(Ok(1)) => {}
+        Ok(_) | Err(_) => return Ok(None),
     }
     let mut patience = HANDSHAKE_TIMEOUT;
-    let mut steps = pin!(acceptor.accept(stream));
+    let mut steps = Box::pin(acceptor.accept(stream));
     loop {
         let turn = turns.acquire().await;
         let step = poll_fn(|cx| Poll::Ready(steps.as_mut().poll(cx))).await;

@@ -10,7 +10,7 @@ use ieee2030_5::server::{DocumentWrite, PollRates, Resources, ServerConfig};
 use ieee2030_5::translate::metering;
 use store::{Actor, Batch, Entry, JournalId, Sqlite, Store};
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use units::Timestamp;
 
@@ -27,6 +27,9 @@ use crate::{api, clock, console, device_listener, enterprise_listener, soap_rout
 pub const FIRST_PASSWORD_FILE: &str = "initial_admin_password";
 /// How far back the latest readings are looked for at start.
 const RECALL: Duration = Duration::from_secs(3_600);
+/// Connections that may wait to be accepted. When a fleet reconnects at once, those beyond it try
+/// again a second later.
+const BACKLOG: u32 = 4_096;
 /// How long connections get to end before the process does.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -93,7 +96,7 @@ pub async fn serve(
     data: &Path,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
-    let enterprise = listen(config.enterprise.listen).await?;
+    let enterprise = listen(config.enterprise.listen)?;
     let enterprise_tls = enterprise_listener::tls(&config.enterprise)?;
     let devices = match &config.ieee2030_5 {
         None => None,
@@ -103,7 +106,7 @@ pub async fn serve(
                 key: devices.key.clone(),
                 trust: devices.trust.clone(),
             };
-            let listener = listen(devices.listen).await?;
+            let listener = listen(devices.listen)?;
             tracing::info!(address = %devices.listen, "IEEE 2030.5 listener");
             Some((listener, Acceptor::new(&files)?, devices.max_connections))
         }
@@ -143,10 +146,18 @@ pub async fn serve(
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Listen { address, source })
+fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let listening = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // Without it the address of a server that was just killed stays taken for a minute.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listening().map_err(|source| ServeError::Listen { address, source })
 }
 
 fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Router {
