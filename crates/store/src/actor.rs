@@ -7,8 +7,9 @@ use fleet::{Lfdi, Name};
 
 use crate::AccountId;
 
-/// Who caused an entry, by identifiers only: the name behind an account is in its own, erasable
-/// row.
+/// Who caused an entry. The name behind an account is in its own, erasable row; a device is its
+/// LFDI, an enterprise system the name in its certificate. What an entry is about is in its
+/// payload, names and PINs of DER included.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Actor {
     /// The software itself, by its rules.
@@ -17,7 +18,7 @@ pub enum Actor {
     Device(Lfdi),
     /// A person, by account.
     Account(AccountId),
-    /// Another enterprise system, by its configured name.
+    /// Another enterprise system, by the name in its certificate.
     Peer(Name),
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use fleet::Lfdi;
 use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,6 +27,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::clock;
 use crate::node::{DeviceRequest, Node};
+use crate::request_body::{self, BodyError};
 use crate::tls::{Acceptor, TlsError, TlsStream};
 
 /// Time a client gets for its part of the TLS handshake; waiting for ours does not count.
@@ -197,10 +198,7 @@ async fn answer(
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let request = match owned(lfdi, request).await {
         Ok(request) => request,
-        Err(status) => {
-            node.metrics().device_response(status.as_u16());
-            return Ok(refusal(node, status));
-        }
+        Err(error) => return Ok(untaken(node, error)),
     };
     let now = clock::now();
     let response = match node.device_at_once(&request, now) {
@@ -241,27 +239,14 @@ fn note(node: &Node, request: &DeviceRequest, response: &Response) {
     }
 }
 
-/// The request with its body, at most one byte more of it than is allowed, so that the
-/// protocol itself can refuse it.
-async fn owned(lfdi: Lfdi, request: http::Request<Incoming>) -> Result<DeviceRequest, StatusCode> {
+/// The request with its body.
+async fn owned(lfdi: Lfdi, request: http::Request<Incoming>) -> Result<DeviceRequest, BodyError> {
     let (head, body) = request.into_parts();
     let text = |name: HeaderName| header(&head.headers, name);
-    let announced = text(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > MAX_REQUEST_BYTES as u64) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
     let body = if matches!(head.method, Method::GET | Method::HEAD) {
         Bytes::new()
     } else {
-        let collected = Limited::new(body, MAX_REQUEST_BYTES + 1).collect();
-        match tokio::time::timeout(BODY_TIMEOUT, collected).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                return Err(StatusCode::PAYLOAD_TOO_LARGE);
-            }
-            Ok(Err(_)) => return Err(StatusCode::BAD_REQUEST),
-            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
-        }
+        request_body::take(&head.headers, body, MAX_REQUEST_BYTES, BODY_TIMEOUT).await?
     };
     Ok(DeviceRequest {
         method: head.method.as_str().to_owned(),
@@ -282,11 +267,13 @@ fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
 }
 
 /// The refusal of a body that could not be taken in.
-fn refusal(node: &Node, status: StatusCode) -> http::Response<Full<Bytes>> {
-    let reason_code = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ReasonCode::RESOURCE_LIMIT,
-        _ => ReasonCode::INVALID_FORMAT,
+fn untaken(node: &Node, error: BodyError) -> http::Response<Full<Bytes>> {
+    let (status, reason_code) = match error {
+        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::RESOURCE_LIMIT),
+        BodyError::CutOff => (StatusCode::BAD_REQUEST, ReasonCode::INVALID_FORMAT),
+        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, ReasonCode::INVALID_FORMAT),
     };
+    node.metrics().device_response(status.as_u16());
     let error = Error {
         max_retry_duration: None,
         reason_code,

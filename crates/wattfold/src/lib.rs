@@ -13,6 +13,7 @@ pub mod enterprise_listener;
 pub mod metrics;
 pub mod node;
 pub mod pki;
+pub mod request_body;
 pub mod serve;
 pub mod soap_route;
 pub mod telemetry;

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use fleet::dispatch::Aggregate;
 use fleet::{CimMrid, Group, Name};
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use iec61968_5::limits::MAX_BODY_BYTES;
 use iec61968_5::profile::{self, PartialResult, Profile};
 use iec61968_5::server::{self, Answer};
@@ -28,6 +26,7 @@ use crate::clock;
 use crate::config::{AbsentFlow, Cim};
 use crate::enterprise_listener::Peer;
 use crate::node::{Node, Published};
+use crate::request_body::{self, BodyError};
 
 /// Time a client gets to send a body.
 const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
@@ -63,8 +62,8 @@ async fn respond(State(state): State<SoapState>, request: Request) -> Response {
 
 async fn handle(state: &SoapState, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let principal = match principal(state, &head).await {
-        Ok(principal) => principal,
+    let caller = match caller(state, &head).await {
+        Ok(caller) => caller,
         Err(error) => return refused(error),
     };
     let path = head.uri.path();
@@ -77,10 +76,12 @@ async fn handle(state: &SoapState, request: Request) -> Response {
                 None => fault(StatusCode::NOT_FOUND, "there is no such document"),
             }
         }
-        Method::POST if schema::is_service(path) => match taken(&head.headers, body).await {
-            Ok(body) => operation(state, &principal, &head.headers, &body).await,
-            Err(refusal) => *refusal,
-        },
+        Method::POST if schema::is_service(path) => {
+            match request_body::take(&head.headers, body, MAX_BODY_BYTES, BODY_TIMEOUT).await {
+                Ok(body) => operation(state, caller, &head.headers, &body).await,
+                Err(error) => untaken(error),
+            }
+        }
         Method::POST => fault(StatusCode::NOT_FOUND, "there is no such service"),
         _ => {
             let mut response = fault(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST");
@@ -92,35 +93,33 @@ async fn handle(state: &SoapState, request: Request) -> Response {
     }
 }
 
-/// The body, or the fault of one that is too large, too slow or cut off.
-async fn taken(headers: &HeaderMap, body: Body) -> Result<Bytes, Box<Response>> {
-    let refusal = |status, rule: &str| Box::new(fault(status, rule));
-    let too_large = || {
-        let rule = format!("a message has at most {MAX_BODY_BYTES} bytes");
-        refusal(StatusCode::PAYLOAD_TOO_LARGE, &rule)
-    };
-    let announced = text(headers, CONTENT_LENGTH.as_str());
-    let announced = announced.and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| MAX_BODY_BYTES < length) {
-        return Err(too_large());
-    }
-    let limited = Limited::new(body, MAX_BODY_BYTES + 1).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, limited).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(refusal(StatusCode::BAD_REQUEST, "the body was cut off")),
-        Err(_) => Err(refusal(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body came too slowly",
-        )),
+fn untaken(error: BodyError) -> Response {
+    match error {
+        BodyError::TooLarge => {
+            let rule = format!("a message has at most {MAX_BODY_BYTES} bytes");
+            fault(StatusCode::PAYLOAD_TOO_LARGE, &rule)
+        }
+        BodyError::CutOff => fault(StatusCode::BAD_REQUEST, &error.to_string()),
+        BodyError::TooSlow => fault(StatusCode::REQUEST_TIMEOUT, &error.to_string()),
     }
 }
 
-async fn principal(state: &SoapState, head: &Parts) -> Result<Name, AuthError> {
+/// Who asks.
+struct Caller {
+    /// Which profile applies.
+    name: Name,
+    /// What the journal calls it.
+    actor: Actor,
+}
+
+/// A system is known by its certificate, a person by an account, whose name stays out of the
+/// journal.
+async fn caller(state: &SoapState, head: &Parts) -> Result<Caller, AuthError> {
     let peer = head.extensions.get::<Peer>();
     let certificate = peer.and_then(|peer| peer.certificate.as_deref());
     if let Some(name) = certificate.and_then(|name| Name::new(name).ok()) {
-        return Ok(name);
+        let actor = Actor::Peer(name.clone());
+        return Ok(Caller { name, actor });
     }
     let from = peer.map(|peer| peer.address.ip());
     let presented = Presented {
@@ -129,16 +128,19 @@ async fn principal(state: &SoapState, head: &Parts) -> Result<Name, AuthError> {
         from,
     };
     let principal = state.auth.authenticate(&presented, clock::now()).await?;
-    Name::new(&principal.name).map_err(|_| AuthError::Wrong)
+    Ok(Caller {
+        name: Name::new(&principal.name).map_err(|_| AuthError::Wrong)?,
+        actor: Actor::Account(principal.account),
+    })
 }
 
 async fn operation(
     state: &SoapState,
-    principal: &Name,
+    caller: Caller,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Response {
-    let profile = profile(&state.config, principal);
+    let profile = profile(&state.config, &caller.name);
     let request = server::Request {
         content_type: text(headers, CONTENT_TYPE.as_str()),
         soap_action: text(headers, "soapaction"),
@@ -157,8 +159,7 @@ async fn operation(
         Answer::Reply(response) => return outgoing(response),
         Answer::Submit(submission) => (submission.commands, submission.continuation),
     };
-    let actor = Actor::Peer(principal.clone());
-    let outcomes = match state.node.command(actor, commands).await {
+    let outcomes = match state.node.command(caller.actor, commands).await {
         Ok(outcomes) => outcomes,
         Err(unavailable) => {
             let mut response = fault(StatusCode::SERVICE_UNAVAILABLE, &unavailable.to_string());
@@ -185,9 +186,9 @@ fn mint() -> CimMrid {
     CimMrid::new(&uuid.to_string()).expect("a UUID has 36 printable characters")
 }
 
-fn profile(config: &Cim, principal: &Name) -> Profile {
+fn profile(config: &Cim, name: &Name) -> Profile {
     let mut profile = Profile::default();
-    let peer = config.peers.get(principal.as_str());
+    let peer = config.peers.get(name.as_str());
     if peer.and_then(|peer| peer.strict).unwrap_or(config.strict) {
         profile.mode = Mode::Strict;
     }

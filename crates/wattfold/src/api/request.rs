@@ -4,7 +4,6 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
 use http::header;
@@ -15,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use crate::api::problem::{Kind, Problem};
+use crate::request_body::{self, BodyError};
 
 /// Most bytes of a request body: a thousand enrolments, or a group of fifty thousand members.
 pub const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -59,9 +59,16 @@ async fn bytes(request: Request, max: usize) -> Result<Bytes, Problem> {
         let detail = "the body must be application/json";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
-    let late = |_| Problem::new(Kind::Timeout, "the body did not arrive in time");
-    let collected = tokio::time::timeout(BODY_TIMEOUT, collect(request, max)).await;
-    collected.map_err(late)?
+    let (head, body) = request.into_parts();
+    let taken = request_body::take(&head.headers, body, max, BODY_TIMEOUT).await;
+    taken.map_err(|error| match error {
+        BodyError::TooLarge => Problem::new(
+            Kind::TooLarge,
+            format!("the body must have at most {max} bytes"),
+        ),
+        BodyError::CutOff => Problem::new(Kind::Malformed, error.to_string()),
+        BodyError::TooSlow => Problem::new(Kind::Timeout, error.to_string()),
+    })
 }
 
 fn is_json(request: &Request) -> bool {
@@ -71,28 +78,6 @@ fn is_json(request: &Request) -> bool {
         .and_then(|v| v.to_str().ok());
     let essence = value.and_then(|v| v.split(';').next()).map(str::trim);
     essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
-}
-
-async fn collect(request: Request, max: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            Kind::TooLarge,
-            format!("the body must have at most {max} bytes"),
-        )
-    };
-    let announced = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| max < length) {
-        return Err(too_large());
-    }
-    to_bytes(request.into_body(), max).await.map_err(|error| {
-        match std::error::Error::source(&error) {
-            Some(source) if source.is::<http_body_util::LengthLimitError>() => too_large(),
-            _ => Problem::new(Kind::Malformed, "the body was cut off"),
-        }
-    })
 }
 
 /// Reads JSON. `serde_json` itself goes no deeper than 128 levels.
