@@ -1,12 +1,16 @@
 """Makes every call of the IEC 61968-5 interface with zeep, from the WSDLs the server gives.
 
 Prints one line for each check, and exits with 1 if one fails. Two groups are created, one is
-dispatched and stays; the other is deleted again.
+dispatched and stays; the other is deleted again. Every message that comes back is validated by
+lxml against the schemas that the server gives.
 """
 
 import argparse
 import datetime
+import pathlib
 import sys
+import tempfile
+import urllib.parse
 import uuid
 
 import requests
@@ -28,6 +32,8 @@ FUNCTIONS = (
     "voltWattCurveFunction"
 ).split()
 MAX_BODY_BYTES = 4 * 1024 * 1024
+SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
+XS = "{http://www.w3.org/2001/XMLSchema}"
 
 
 class Checks:
@@ -105,6 +111,47 @@ class Server:
         return self.call("CreateDERGroupDispatches", Payload=payload)
 
 
+class Schemas:
+    """The schemas of the server by namespace, fetched from where its WSDLs and they themselves say."""
+
+    def __init__(self, session, url, folder):
+        self.session, self.folder = session, pathlib.Path(folder)
+        self.files = {}
+        for path in set(SERVICES.values()):
+            self.fetch(f"{url.rstrip('/')}{path}?wsdl", "wsdl")
+        self.compiled = {
+            namespace: etree.XMLSchema(etree.parse(self.folder / name))
+            for name, namespace in self.files.items()
+            if name.endswith("Message.xsd")
+        }
+
+    def fetch(self, url, name):
+        if name in self.files:
+            return
+        reply = self.session.get(url, timeout=30)
+        reply.raise_for_status()
+        root = etree.fromstring(reply.content)
+        if name != "wsdl":
+            self.files[name] = root.get("targetNamespace")
+            (self.folder / name).write_bytes(reply.content)
+        for part in root.iter(XS + "import", XS + "include"):
+            location = urllib.parse.urljoin(url, part.get("schemaLocation"))
+            self.fetch(location, location.rsplit("/", 1)[1])
+
+    def faults(self, reply):
+        """What is wrong with the message in a SOAP envelope; None if it carries no message."""
+        body = etree.fromstring(reply).find(SOAP + "Body")
+        message = body.find(f"{SOAP}Fault/detail/*")
+        if message is None and body.find(SOAP + "Fault") is None:
+            message = body[0]
+        if message is None:
+            return None
+        schema = self.compiled.get(etree.QName(message).namespace)
+        if schema is None:
+            return f"no schema for {message.tag}"
+        return "" if schema.validate(message) else str(schema.error_log)
+
+
 def now():
     return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 
@@ -168,6 +215,9 @@ def queries(checks, server, names, mrids):
     some = server.query("QueryDERGroups", [{"mRID": mrids[1]}, named("nobody")])
     expected = ("PARTIAL", [("99.1", "nobody")])
     checks.that("a missing group is named", outcome(some) == expected, outcome(some))
+    error = some.Reply.Error[0]
+    told = (error.level, bool(error.reason))
+    checks.that("with level and reason", told == ("FATAL", True), told)
     checks.that("beside those found", found(some) == [mrids[1]], found(some))
 
 
@@ -290,6 +340,16 @@ def bad_input(checks, server, options):
         checks.that("wrong password: 401", response.status_code == 401, response.status_code)
 
 
+def validity(checks, server, options, replies):
+    with tempfile.TemporaryDirectory() as folder:
+        schemas = Schemas(server.session, options.url, folder)
+        judged = [(schemas.faults(reply), reply) for reply in replies]
+    wrong = [(faults, reply) for faults, reply in judged if faults]
+    messages = sum(faults is not None for faults, _ in judged)
+    checks.that(f"{messages} messages are valid by the server's schemas", not wrong, wrong[:1])
+    checks.that("there were messages to validate", 20 <= messages, messages)
+
+
 def session_of(options):
     session = requests.Session()
     # Else REQUESTS_CA_BUNDLE, where it is set, would go before --ca.
@@ -323,6 +383,13 @@ def main():
     if options.user:
         session.auth = HTTPBasicAuth(options.user, options.password)
     checks, server = Checks(), Server(options.url, session)
+    replies = []
+
+    def keep(response, *_, **__):
+        if response.request.method == "POST":
+            replies.append(response.content)
+
+    session.hooks["response"].append(keep)
     for operation, path in SERVICES.items():
         service = server.client(operation).service
         address = service._binding_options["address"]
@@ -334,6 +401,8 @@ def main():
     dispatches(checks, server, mrids, options)
     change_and_delete(checks, server, options.names, mrids, members)
     bad_input(checks, server, options)
+    session.hooks["response"].remove(keep)
+    validity(checks, server, options, replies)
     print(f"{checks.failed} failed")
     return 1 if checks.failed else 0
 
