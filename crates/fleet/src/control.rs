@@ -143,10 +143,19 @@ impl Control {
     pub fn supersedes(&self, other: &Self) -> bool {
         self.program == other.program
             && self.der == other.der
-            && self.cancelled.is_none()
+            && self.cancelled.is_none_or(|at| self.begins_over(other) < at)
             && self.interval.overlaps(other.interval)
             && self.base.conflicts(&other.base)
             && (self.created, self.mrid) > (other.created, other.mrid)
+    }
+
+    /// When this control takes over from `other`. Withdrawn before then it never did; withdrawn
+    /// later it has ended the other for good.
+    fn begins_over(&self, other: &Self) -> Timestamp {
+        self.interval
+            .start
+            .max(other.interval.start)
+            .max(self.created)
     }
 
     /// When the first of `siblings` displaces this control; a superseded control never resumes
@@ -207,6 +216,7 @@ pub fn in_force<'a>(candidates: &[(&'a Control, u8)], now: Timestamp) -> Option<
         .filter(|(control, _)| {
             let siblings = candidates.iter().map(|(sibling, _)| *sibling);
             control.base.active.is_some()
+                && control.interval.contains(now)
                 && matches!(control.status(siblings, now), ControlStatus::Active(_))
         })
         .min_by(|(a, a_primacy), (b, b_primacy)| {

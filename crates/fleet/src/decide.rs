@@ -165,7 +165,7 @@ impl Fleet {
         if new.base.connect.is_some() && !der.can(Mode::Connect) {
             return Err(invalid("connect", "the DER does not support opModConnect"));
         }
-        if self.live[new.der.index()].len() >= Self::MAX_LIVE_CONTROLS {
+        if self.live_controls(new.der, now) >= Self::MAX_LIVE_CONTROLS {
             let max = Self::MAX_LIVE_CONTROLS;
             return Err(Rejection::TooMany {
                 what: "controls of one DER",
@@ -204,6 +204,13 @@ impl Fleet {
             what: "programme",
             id: id.to_string(),
         })
+    }
+
+    /// Controls of `der` that are not over.
+    fn live_controls(&self, der: DerId, now: Timestamp) -> usize {
+        self.controls_of(der)
+            .filter(|control| now < control.interval.end())
+            .count()
     }
 
     pub(crate) fn known(&self, id: DerId) -> Result<&Der, Rejection> {

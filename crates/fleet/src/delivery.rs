@@ -53,6 +53,8 @@ pub enum Evidence {
     },
     /// It was last heard then.
     LastHeard(Timestamp),
+    /// It was heard again.
+    Heard,
 }
 
 /// One step, never edited.
@@ -82,8 +84,8 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Most steps one row keeps; silence and return alternate, so a flapping device must not
-    /// grow it without end.
+    /// Most steps one row keeps before its final one; silence and return alternate, so a flapping
+    /// device must not grow it without end.
     pub const MAX_ENTRIES: usize = 64;
 
     /// A row begun when the control became durable.
@@ -140,13 +142,14 @@ impl Delivery {
     #[must_use]
     pub fn next(&self, evidence: Evidence, at: Timestamp) -> Option<DeliveryEntry> {
         let now = self.state();
-        if now.is_final() || self.entries.len() >= Self::MAX_ENTRIES {
+        if now.is_final() {
             return None;
         }
         let confirmed = self.confirmed();
         let state = match evidence {
             Evidence::Journal => return None,
             Evidence::LastHeard(_) => DeliveryState::Silent,
+            Evidence::Heard => confirmed,
             Evidence::Served => DeliveryState::Sent.max(confirmed),
             Evidence::Measured { .. } => DeliveryState::Following,
             Evidence::Response(code) => match state_of_response(code) {
@@ -162,7 +165,8 @@ impl Delivery {
             at,
             evidence,
         };
-        (state != now).then_some(entry)
+        let room = self.entries.len() < Self::MAX_ENTRIES || state.is_final();
+        (state != now && room).then_some(entry)
     }
 
     /// Adds a step.

@@ -17,7 +17,7 @@ pub use assess::Standing;
 pub use limit::LinearLimit;
 pub use plan::{Allocation, Plan, Request, plan};
 
-use crate::{CimMrid, DispatchId, GroupId, Name};
+use crate::{CimMrid, DispatchId, Event, GroupId, Name, Rejection};
 
 /// Net active power of the group in one interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,5 +92,27 @@ impl Dispatch {
             Some(0) => DispatchPhase::Scheduled,
             Some(index) => DispatchPhase::Waiting(index),
         }
+    }
+
+    /// Adopts the successor of the plan in force.
+    ///
+    /// # Errors
+    /// [`Rejection::DispatchOver`], or [`Rejection::StalePlan`] when its generation is not the next.
+    pub fn adopt(&self, plan: Plan, now: Timestamp) -> Result<Event, Rejection> {
+        if matches!(
+            self.phase(now),
+            DispatchPhase::Ended | DispatchPhase::Cancelled
+        ) {
+            return Err(Rejection::DispatchOver(self.mrid.clone()));
+        }
+        let expected = self
+            .plan
+            .as_ref()
+            .map_or(1, |current| current.generation + 1);
+        if plan.generation != expected {
+            let got = plan.generation;
+            return Err(Rejection::StalePlan { expected, got });
+        }
+        Ok(Event::PlanAdopted(plan))
     }
 }

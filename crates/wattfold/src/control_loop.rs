@@ -7,7 +7,7 @@ use fleet::dispatch::assess::{Policy, Standing, World};
 use fleet::dispatch::{LinearLimit, Plan, reconcile};
 use fleet::{
     ActivePower, Command, Control, ControlId, ControlStatus, Delivery, DeliveryEntry,
-    DeliveryState, Dispatch, DispatchId, Event, Evidence, Fleet, Observation, Rejection,
+    DeliveryState, Der, Dispatch, DispatchId, Event, Evidence, Fleet, Observation, Rejection,
 };
 use store::{Actor, Batch, Entry};
 use units::Timestamp;
@@ -98,7 +98,7 @@ impl State {
         if let [Event::DispatchCreated(dispatch)] = events.as_slice() {
             let id = dispatch.id;
             let plan = reconcile::replan(&self.world(inputs), dispatch, inputs.limits)?;
-            events.push(Event::PlanAdopted(plan));
+            events.push(dispatch.adopt(plan, inputs.now)?);
             self.record((actor, inputs.now), &events, changes);
             self.reconcile(id, inputs, changes);
             return Ok(events);
@@ -138,12 +138,8 @@ impl State {
             for (control, evidence) in self.signs(id, inputs) {
                 self.witness(control, evidence, inputs.now, changes);
             }
-            if let Some(plan) = self.correction(id, inputs) {
-                self.record(
-                    (&Actor::System, inputs.now),
-                    &[Event::PlanAdopted(plan)],
-                    changes,
-                );
+            if let Some(adopted) = self.correction(id, inputs) {
+                self.record((&Actor::System, inputs.now), &[adopted], changes);
             }
             self.reconcile(id, inputs, changes);
         }
@@ -151,17 +147,21 @@ impl State {
 
     /// The next plan for a dispatch whose plan no longer fits; `None` when it would ask the same
     /// of everybody for the same reasons.
-    fn correction(&self, id: DispatchId, inputs: &Inputs<'_>) -> Option<Plan> {
+    fn correction(&self, id: DispatchId, inputs: &Inputs<'_>) -> Option<Event> {
         let dispatch = self.fleet.dispatch(id)?;
         let current = dispatch.plan.as_ref()?;
         let world = self.world(inputs);
-        let cause = reconcile::cause(&world, dispatch)?;
-        match reconcile::replan(&world, dispatch, inputs.limits) {
-            Ok(plan) if asks_the_same(dispatch, current, &plan) => None,
-            Ok(plan) => {
-                tracing::info!(dispatch = %dispatch.mrid, generation = plan.generation, ?cause,
-                    "plan corrected");
-                Some(plan)
+        let cause = reconcile::cause(&world, dispatch, inputs.limits)?;
+        let replanned = reconcile::replan(&world, dispatch, inputs.limits).and_then(|plan| {
+            let same = asks_the_same(dispatch, current, &plan);
+            Ok((!same).then_some(dispatch.adopt(plan, inputs.now)?))
+        });
+        match replanned {
+            Ok(None) => None,
+            Ok(adopted) => {
+                let generation = current.generation + 1;
+                tracing::info!(dispatch = %dispatch.mrid, generation, ?cause, "plan corrected");
+                adopted
             }
             Err(rejection) => {
                 tracing::warn!(dispatch = %dispatch.mrid, ?cause, %rejection,
@@ -193,27 +193,39 @@ impl State {
             .fleet
             .group(dispatch.group)
             .map_or(&[][..], |g| g.members.as_slice());
-        members
-            .iter()
-            .flat_map(|der| world.controls(*der, id))
-            .filter_map(|control| Some((control.id, self.sign(&world, dispatch, control)?)))
-            .collect()
+        let mut signs = Vec::new();
+        for der in members.iter().filter_map(|der| self.fleet.der(*der)) {
+            let standing = world.standing(der, Some(dispatch));
+            let controls = world.controls(der.id, id);
+            signs.extend(controls.filter_map(|control| {
+                Some((
+                    control.id,
+                    self.sign(&world, dispatch, (der, standing), control)?,
+                ))
+            }));
+        }
+        signs
     }
 
-    fn sign(&self, world: &World<'_>, dispatch: &Dispatch, control: &Control) -> Option<Evidence> {
+    fn sign(
+        &self,
+        world: &World<'_>,
+        dispatch: &Dispatch,
+        (der, standing): (&Der, Standing),
+        control: &Control,
+    ) -> Option<Evidence> {
         let status = self.fleet.status(control, world.now);
         if !matches!(status, ControlStatus::Active(_) | ControlStatus::Scheduled) {
             return None;
         }
-        let der = self.fleet.der(control.der)?;
         let observation = world.observation(der.id);
         let state = self.deliveries.get(control.id.index())?.state();
-        if world.standing(der, Some(dispatch)) == Standing::Silent {
+        if standing == Standing::Silent {
             let last = observation.last_contact.unwrap_or(der.enrolled);
             return (state != DeliveryState::Silent).then_some(Evidence::LastHeard(last));
         }
         if state == DeliveryState::Silent {
-            return Some(Evidence::Served);
+            return Some(Evidence::Heard);
         }
         let asked = control.base.active.map(ActivePower::p)?;
         let metered = observation.p?;

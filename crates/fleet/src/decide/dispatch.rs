@@ -7,7 +7,8 @@ use units::Timestamp;
 use super::invalid;
 use crate::dispatch::Plan;
 use crate::{
-    DerFunction, Dispatch, DispatchId, DispatchPhase, Event, Fleet, NewDispatch, Origin, Rejection,
+    DerFunction, DerId, Dispatch, DispatchId, DispatchPhase, Event, Fleet, NewDispatch, Origin,
+    Rejection,
 };
 
 /// How long an interval's ramp may take where the dispatch does not say.
@@ -34,6 +35,16 @@ impl Fleet {
             let max = Self::MAX_OPEN_DISPATCHES;
             return Err(Rejection::TooMany {
                 what: "open dispatches",
+                max,
+            });
+        }
+        let full = |der: &DerId| {
+            self.live_controls(*der, now) + new.schedule.len() > Self::MAX_LIVE_CONTROLS
+        };
+        if group.members.iter().any(full) {
+            let max = Self::MAX_LIVE_CONTROLS;
+            return Err(Rejection::TooMany {
+                what: "controls of one DER",
                 max,
             });
         }
@@ -91,23 +102,7 @@ impl Fleet {
                 what: "dispatch",
                 id: plan.dispatch.to_string(),
             })?;
-        if matches!(
-            dispatch.phase(now),
-            DispatchPhase::Ended | DispatchPhase::Cancelled
-        ) {
-            return Err(Rejection::DispatchOver(dispatch.mrid.clone()));
-        }
-        let expected = dispatch
-            .plan
-            .as_ref()
-            .map_or(1, |current| current.generation + 1);
-        if plan.generation != expected {
-            return Err(Rejection::StalePlan {
-                expected,
-                got: plan.generation,
-            });
-        }
-        Ok(vec![Event::PlanAdopted(plan.clone())])
+        Ok(vec![dispatch.adopt(plan.clone(), now)?])
     }
 
     /// Calls the dispatch off and withdraws its controls that are not over.

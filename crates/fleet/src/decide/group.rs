@@ -3,9 +3,7 @@
 use units::Timestamp;
 
 use super::invalid;
-use crate::{
-    DerId, DispatchPhase, Event, Fleet, Group, GroupChange, GroupId, NewGroup, Rejection, Version,
-};
+use crate::{DerId, Event, Fleet, Group, GroupChange, GroupId, NewGroup, Rejection, Version};
 
 impl Fleet {
     pub(super) fn create_group(
@@ -67,6 +65,12 @@ impl Fleet {
             group.description.clone_from(&change.description);
         }
         group.functions = change.functions.unwrap_or(group.functions);
+        // A member that came or went in mid-dispatch would be counted on by two dispatches, or
+        // keep a control that nobody counts.
+        let moves = !change.add.is_empty() || !change.remove.is_empty();
+        if moves && self.is_dispatched(id, now) {
+            return Err(Rejection::GroupInUse(group.mrid));
+        }
         let added = self.members(&change.add)?;
         let removed = self.members(&change.remove)?;
         if let Some(stranger) = removed.iter().find(|der| !group.members.contains(der)) {
@@ -94,17 +98,15 @@ impl Fleet {
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
         let group = self.known_group(id)?;
-        let in_use = self.dispatches.iter().rev().any(|dispatch| {
-            let over = matches!(
-                dispatch.phase(now),
-                DispatchPhase::Ended | DispatchPhase::Cancelled
-            );
-            dispatch.group == id && !over
-        });
-        if in_use {
+        if self.is_dispatched(id, now) {
             return Err(Rejection::GroupInUse(group.mrid.clone()));
         }
         Ok(vec![Event::GroupDeleted(id)])
+    }
+
+    fn is_dispatched(&self, id: GroupId, now: Timestamp) -> bool {
+        self.open_dispatches(now)
+            .any(|dispatch| dispatch.group == id)
     }
 
     fn members(&self, given: &[DerId]) -> Result<Vec<DerId>, Rejection> {

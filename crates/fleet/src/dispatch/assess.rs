@@ -46,9 +46,9 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            silent_after: Duration::from_secs(900),
+            silent_after: Duration::from_secs(2_700),
             settle: Duration::from_secs(60),
-            lead: Duration::from_secs(300),
+            lead: Duration::from_secs(900),
             tolerance: Percent::from_hundredths(500),
         }
     }
@@ -111,7 +111,7 @@ impl<'a> World<'a> {
             let latched = dispatch
                 .plan
                 .as_ref()
-                .is_some_and(|plan| plan.unasked.contains(&(der.id, Standing::NotFollowing)));
+                .is_some_and(|plan| plan.standing_of(der.id) == Some(Standing::NotFollowing));
             if latched {
                 return Standing::NotFollowing;
             }
@@ -264,7 +264,7 @@ impl<'a> World<'a> {
 
     /// Whether the device holds `control`: it fetched it, did not refuse it, and has not been heard
     /// since it was withdrawn.
-    fn is_held(&self, control: &Control) -> bool {
+    pub(super) fn is_held(&self, control: &Control) -> bool {
         let known = self
             .deliveries
             .get(control.id.index())

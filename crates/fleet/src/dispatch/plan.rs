@@ -4,6 +4,8 @@
 //! ramp can reach and what its energy can hold for the whole interval. All start from what they
 //! would do unasked and move by the same fraction of the range that lies in the asked direction
 //! (water-filling: a member whose level is capped by a shared limit stops, the others go on).
+//! Where shared limits overlap this keeps every one of them, but caps are never raised again: a
+//! target that only a linear programme would reach may be refused.
 //! Shares are then put on the values each device's wire format can hold and the rounding is
 //! handed out step by step, so that shares, unasked output and a named residue add up to the
 //! target exactly.
@@ -152,6 +154,16 @@ impl Plan {
             .binary_search_by_key(&(interval, der), |a| (a.interval, a.der))
             .ok()
             .map(|position| self.allocations[position].share)
+    }
+
+    /// How `der` stood when it was left out; `None` when it was asked or is no member.
+    #[must_use]
+    pub fn standing_of(&self, der: DerId) -> Option<Standing> {
+        let position = self
+            .unasked
+            .binary_search_by_key(&der, |(id, _)| *id)
+            .ok()?;
+        Some(self.unasked[position].1)
     }
 }
 

@@ -30,6 +30,12 @@ pub enum Cause {
         /// What it was asked.
         asked: Watts,
     },
+    /// The shares of the running interval, with what everybody else does or could do, exceed a
+    /// shared limit.
+    LimitExceeded {
+        /// By how much.
+        excess: Watts,
+    },
     /// Members that are not asked do something else than the plan expects of them.
     UnaskedMoved {
         /// As planned, all of them together.
@@ -88,18 +94,19 @@ pub fn reconcile(world: &World<'_>, dispatch: &Dispatch) -> Vec<Command> {
     commands
 }
 
-/// Controls of members the plan no longer asks. A silent member keeps its controls: it can't
-/// hear of a withdrawal, and its share stays counted on it.
+/// Controls of members the plan no longer asks. A silent member keeps those that it holds: it
+/// can't hear of a withdrawal, and they stay counted on it. Those that it never fetched are
+/// withdrawn, for their share has gone to others.
 fn withdrawals(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Command> {
-    let dropped = plan
-        .unasked
-        .iter()
-        .filter(|(_, standing)| *standing != Standing::Silent);
-    dropped
-        .flat_map(|(der, _)| world.controls(*der, dispatch.id))
-        .filter(|control| control.cancelled.is_none() && world.now < control.interval.end())
-        .map(|control| Command::CancelControl(control.id))
-        .collect()
+    let mut withdrawn = Vec::new();
+    for (der, standing) in &plan.unasked {
+        let stale = world.controls(*der, dispatch.id).filter(|control| {
+            let held = *standing == Standing::Silent && world.is_held(control);
+            control.cancelled.is_none() && world.now < control.interval.end() && !held
+        });
+        withdrawn.extend(stale.map(|control| Command::CancelControl(control.id)));
+    }
+    withdrawn
 }
 
 /// The newest control of `der` for one interval of the dispatch that has not been withdrawn.
@@ -114,15 +121,18 @@ fn latest<'a>(
         .filter(|control| {
             let own =
                 matches!(control.origin, Origin::Dispatch { interval, .. } if interval == index);
-            let status = world.fleet.status(control, world.now);
-            own && matches!(status, ControlStatus::Scheduled | ControlStatus::Active(_))
+            let stands = || {
+                let status = world.fleet.status(control, world.now);
+                matches!(status, ControlStatus::Scheduled | ControlStatus::Active(_))
+            };
+            own && stands()
         })
         .max_by_key(|control| (control.created, control.mrid))
 }
 
 /// Why the plan of `dispatch` should be replaced now, if it should.
 #[must_use]
-pub fn cause(world: &World<'_>, dispatch: &Dispatch) -> Option<Cause> {
+pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> Option<Cause> {
     let plan = dispatch.plan.as_ref()?;
     let pause = world.policy.lead.max(std::time::Duration::from_secs(2));
     if world.now < plan.made.after(pause) {
@@ -158,11 +168,11 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch) -> Option<Cause> {
     })
     .next()
     .or_else(|| unasked_moved(world, dispatch, plan))
+    .or_else(|| limit_exceeded(world, dispatch, plan, limits))
 }
 
 fn planned_standing(plan: &Plan, der: DerId) -> Standing {
-    let unasked = plan.unasked.iter().find(|(id, _)| *id == der);
-    unasked.map_or(Standing::Controllable, |(_, standing)| *standing)
+    plan.standing_of(der).unwrap_or(Standing::Controllable)
 }
 
 /// Whether members that are not asked have moved, by more than their tolerances together, from
@@ -189,6 +199,34 @@ fn unasked_moved(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Option<
     }
     let expected = balance.unasked;
     ((found - expected).abs() > allowed).then_some(Cause::UnaskedMoved { expected, found })
+}
+
+fn limit_exceeded(
+    world: &World<'_>,
+    dispatch: &Dispatch,
+    plan: &Plan,
+    limits: &[LinearLimit],
+) -> Option<Cause> {
+    const TOLERANCE: Watts = Watts::whole(1);
+    let running = dispatch
+        .schedule
+        .iter()
+        .position(|target| target.interval.contains(world.now))?;
+    let index = u32::try_from(running).ok()?;
+    let load = |(id, coefficient): &(DerId, f64)| {
+        // What a silent member was asked says nothing of what it does.
+        let asked = plan
+            .share(*id, index)
+            .filter(|_| world.is_reachable(*id))
+            .map(crate::ActivePower::p);
+        let der = world.fleet.der(*id);
+        let p = asked.or_else(|| der.map(|der| world.adverse(der, *coefficient)));
+        coefficient * p.unwrap_or_default().as_f64()
+    };
+    let excess =
+        |limit: &LinearLimit| Watts::from_f64(limit.terms.iter().map(load).sum()) - limit.max;
+    let excess = limits.iter().map(excess).max()?;
+    (TOLERANCE < excess).then_some(Cause::LimitExceeded { excess })
 }
 
 /// Whether the running share of a controllable member is beyond its range by more than the
@@ -240,7 +278,7 @@ pub fn replan(
     let ders = group.map_or(&[][..], |group| group.members.as_slice());
     let current = dispatch.plan.as_ref();
     let known = members(world, ders, current.map(|_| dispatch), &targets);
-    let limits = net_of_outsiders(world, limits, ders);
+    let limits = net_of_outsiders(world, limits, ders, &targets);
     plan(&Request {
         dispatch: dispatch.id,
         generation: current.map_or(1, |plan| plan.generation + 1),
@@ -259,9 +297,26 @@ pub fn replan(
     })
 }
 
-/// The limits with the power of DER outside `ders` taken off: measured where they answer, the
-/// most adverse they could do where they do not.
-fn net_of_outsiders(world: &World<'_>, limits: &[LinearLimit], ders: &[DerId]) -> Vec<LinearLimit> {
+/// The limits with the power of DER outside `ders` taken off: the worst of what they do (or, if
+/// silent, could do) and of what they are committed to during the targets.
+fn net_of_outsiders(
+    world: &World<'_>,
+    limits: &[LinearLimit],
+    ders: &[DerId],
+    targets: &[(u32, Target)],
+) -> Vec<LinearLimit> {
+    let load = |der: &crate::Der, coefficient: f64| {
+        let committed = world
+            .fleet
+            .controls_of(der.id)
+            .filter(|c| c.cancelled.is_none())
+            .filter(|c| targets.iter().any(|(_, t)| t.interval.overlaps(c.interval)))
+            .filter_map(|c| c.base.active.map(crate::ActivePower::p));
+        committed
+            .chain([world.adverse(der, coefficient)])
+            .map(|p| coefficient * p.as_f64())
+            .fold(f64::MIN, f64::max)
+    };
     let net = |limit: &LinearLimit| {
         let mut net = LinearLimit {
             name: limit.name.clone(),
@@ -272,8 +327,7 @@ fn net_of_outsiders(world: &World<'_>, limits: &[LinearLimit], ders: &[DerId]) -
             if ders.binary_search(id).is_ok() {
                 net.terms.push((*id, *coefficient));
             } else if let Some(der) = world.fleet.der(*id) {
-                let p = world.adverse(der, *coefficient);
-                net.max -= Watts::from_f64(coefficient * p.as_f64());
+                net.max -= Watts::from_f64(load(der, *coefficient));
             }
         }
         net

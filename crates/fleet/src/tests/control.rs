@@ -54,12 +54,21 @@ fn the_lower_primacy_value_wins_whatever_is_newer() {
 }
 
 #[test]
-fn a_withdrawn_control_displaces_nobody() {
+fn a_control_withdrawn_before_it_began_displaces_nobody() {
     let first = control(0, 0, 0, 100, 0);
-    let mut second = control(1, 0, 0, 100, 10);
+    let mut second = control(1, 0, 30, 70, 10);
     second.cancelled = Some(t(20));
     let all = [first.clone(), second];
     assert_eq!(first.status(&all, t(50)), ControlStatus::Active(t(0)));
+}
+
+#[test]
+fn a_control_withdrawn_after_it_began_has_ended_the_other_for_good() {
+    let first = control(0, 0, 0, 100, 0);
+    let mut second = control(1, 0, 30, 70, 10);
+    second.cancelled = Some(t(40));
+    let all = [first.clone(), second];
+    assert_eq!(first.status(&all, t(50)), ControlStatus::Superseded(t(30)));
 }
 
 proptest! {

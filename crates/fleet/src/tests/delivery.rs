@@ -67,7 +67,7 @@ fn a_silent_device_returns_to_what_it_had_confirmed() {
         DeliveryState::Silent
     );
     assert!(row.is_known_to_device());
-    assert_eq!(feed(&mut row, Evidence::Served, 12), DeliveryState::Started);
+    assert_eq!(feed(&mut row, Evidence::Heard, 12), DeliveryState::Started);
 }
 
 #[test]
@@ -75,9 +75,15 @@ fn a_flapping_device_does_not_grow_its_row_without_end() {
     let mut row = row();
     for at in 0..1_000 {
         feed(&mut row, Evidence::LastHeard(t(at)), at);
-        feed(&mut row, Evidence::Served, at);
+        feed(&mut row, Evidence::Heard, at);
     }
     assert_eq!(row.entries.len(), Delivery::MAX_ENTRIES);
+    let opted_out = feed(&mut row, Evidence::Response(4), 2_000);
+    assert_eq!(
+        opted_out,
+        DeliveryState::Overridden,
+        "the last word is kept"
+    );
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 use super::{Rig, mrid, t, target};
 use crate::{
-    Command, DerId, Fleet, GroupChange, Lfdi, MridKind, NewDispatch, Pin, Rejection, id::IdError,
+    ActivePower, Command, ControlBase, DerId, Fleet, GroupChange, GroupName, Lfdi, MridKind, Name,
+    NewControl, NewDispatch, Origin, Pin, ProgramId, Rejection, id::IdError,
 };
 
 #[test]
@@ -64,6 +65,153 @@ fn a_group_in_use_is_not_deleted_and_members_are_not_promised_twice() {
         .unwrap_err();
     assert_eq!(delete, Rejection::GroupInUse(mrid("a")));
     assert!(rig.fleet.decide(&Command::DeleteGroup(a), t(160)).is_ok());
+}
+
+#[test]
+fn members_neither_come_nor_go_while_their_group_is_dispatched() {
+    let mut rig = Rig::new();
+    let members = [rig.storage(5_000, 10_000), rig.storage(5_000, 10_000)];
+    rig.group("a", &members[..1]);
+    let group = rig.fleet.group_by_mrid(&mrid("a")).unwrap().id;
+    let schedule = vec![target(100, 60, 1_000)];
+    let dispatch = NewDispatch {
+        mrid: mrid("d"),
+        name: None,
+        group,
+        schedule,
+        ramp: None,
+    };
+    rig.must(&Command::CreateDispatch(dispatch), 10);
+    let add = GroupChange {
+        add: vec![members[1]],
+        ..GroupChange::default()
+    };
+    let remove = GroupChange {
+        remove: vec![members[0]],
+        ..GroupChange::default()
+    };
+    for change in [add.clone(), remove] {
+        let refused = rig
+            .fleet
+            .decide(&Command::ChangeGroup(group, change), t(50));
+        assert_eq!(refused, Err(Rejection::GroupInUse(mrid("a"))));
+    }
+    let renamed = GroupChange {
+        description: Name::new("b").ok(),
+        ..GroupChange::default()
+    };
+    rig.must(&Command::ChangeGroup(group, renamed), 50);
+    rig.must(&Command::ChangeGroup(group, add), 160);
+}
+
+#[test]
+fn the_limits_of_a_fleet_are_reached_and_named() {
+    let mut rig = Rig::new();
+    let der = rig.storage(5_000, 10_000);
+    rig.group("a", &[der]);
+    let group = rig.fleet.group_by_mrid(&mrid("a")).unwrap().id;
+    let too_many = |rig: &Rig, command: &Command| match rig.fleet.decide(command, t(1)) {
+        Err(Rejection::TooMany { what, max }) => (what, max),
+        other => panic!("{other:?}"),
+    };
+    let schedule = |count: i64| (0..count).map(|k| target(10 + k, 1, 0)).collect();
+    let dispatch = |index: usize, schedule| {
+        let mrid = mrid(&format!("d{index}"));
+        Command::CreateDispatch(NewDispatch {
+            mrid,
+            name: None,
+            group,
+            schedule,
+            ramp: None,
+        })
+    };
+    let intervals = i64::try_from(Fleet::MAX_INTERVALS).unwrap();
+    let long = dispatch(0, schedule(intervals + 1));
+    assert_eq!(too_many(&rig, &long), ("intervals", Fleet::MAX_INTERVALS));
+
+    let name = GroupName {
+        name: Name::new("n").unwrap(),
+        name_type: None,
+        authority: None,
+    };
+    let names = Some(vec![name; Fleet::MAX_GROUP_NAMES + 1]);
+    let change = Command::ChangeGroup(
+        group,
+        GroupChange {
+            names,
+            ..GroupChange::default()
+        },
+    );
+    assert_eq!(
+        too_many(&rig, &change),
+        ("group names", Fleet::MAX_GROUP_NAMES)
+    );
+
+    for index in 0..Fleet::MAX_OPEN_DISPATCHES {
+        let start = 10 + i64::try_from(index).unwrap();
+        rig.must(&dispatch(index, vec![target(start, 1, 0)]), 1);
+    }
+    let one_more = dispatch(Fleet::MAX_OPEN_DISPATCHES, vec![target(9_000, 1, 0)]);
+    assert_eq!(
+        too_many(&rig, &one_more),
+        ("open dispatches", Fleet::MAX_OPEN_DISPATCHES)
+    );
+}
+
+#[test]
+fn controls_that_are_over_make_room_for_others() {
+    let mut rig = Rig::new();
+    let der = rig.storage(5_000, 10_000);
+    let control = |start: i64| {
+        Command::IssueControl(NewControl {
+            der,
+            program: ProgramId(0),
+            origin: Origin::Operator,
+            interval: target(start, 1, 0).interval,
+            base: ControlBase {
+                active: Some(ActivePower::TargetW {
+                    value: 1,
+                    multiplier: 0,
+                }),
+                ..ControlBase::default()
+            },
+        })
+    };
+    let limit = i64::try_from(Fleet::MAX_LIVE_CONTROLS).unwrap();
+    for start in 0..limit {
+        rig.must(&control(10 + start), 1);
+    }
+    let refused = rig.fleet.decide(&control(9_000), t(1)).unwrap_err();
+    let max = Fleet::MAX_LIVE_CONTROLS;
+    assert_eq!(
+        refused,
+        Rejection::TooMany {
+            what: "controls of one DER",
+            max
+        }
+    );
+    rig.group("a", &[der]);
+    let group = rig.fleet.group_by_mrid(&mrid("a")).unwrap().id;
+    let schedule = vec![target(9_000, 60, 0)];
+    let dispatch = NewDispatch {
+        mrid: mrid("d"),
+        name: None,
+        group,
+        schedule,
+        ramp: None,
+    };
+    let refused = rig
+        .fleet
+        .decide(&Command::CreateDispatch(dispatch), t(1))
+        .unwrap_err();
+    assert_eq!(
+        refused,
+        Rejection::TooMany {
+            what: "controls of one DER",
+            max
+        }
+    );
+    rig.must(&control(9_000), 12);
 }
 
 #[test]

@@ -7,16 +7,17 @@ use units::{Percent, Timestamp, WattHours, Watts};
 use super::{Rig, mrid, t, target, watts};
 use crate::dispatch::assess::{Policy, World};
 use crate::dispatch::reconcile::{Cause, cause, reconcile, replan};
-use crate::dispatch::{Plan, Standing};
+use crate::dispatch::{LinearLimit, Plan, Standing};
 use crate::{
-    ActivePower, Command, ControlBase, Delivery, DerId, Event, Evidence, NewDispatch, Observation,
-    Quality, Reading,
+    ActivePower, Command, ControlBase, Delivery, DerId, Dispatch, DispatchId, Event, Evidence,
+    Name, NewDispatch, Observation, Quality, Reading, Rejection,
 };
 
 struct Scene {
     rig: Rig,
     observations: Vec<Observation>,
     deliveries: Vec<Delivery>,
+    limits: Vec<LinearLimit>,
 }
 
 impl Scene {
@@ -29,6 +30,7 @@ impl Scene {
             rig,
             observations: Vec::new(),
             deliveries: Vec::new(),
+            limits: Vec::new(),
         };
         scene.observations = vec![Observation::default(); 3];
         (0..3).for_each(|der| scene.hear(der, 0, 0));
@@ -73,7 +75,12 @@ impl Scene {
     }
 
     fn replan(&self, now: i64) -> Plan {
-        replan(&self.world(now), &self.rig.fleet.dispatches()[0], &[]).unwrap()
+        replan(
+            &self.world(now),
+            &self.rig.fleet.dispatches()[0],
+            &self.limits,
+        )
+        .unwrap()
     }
 
     fn reconcile(&mut self, now: i64) -> usize {
@@ -83,7 +90,11 @@ impl Scene {
     }
 
     fn cause(&self, now: i64) -> Option<Cause> {
-        cause(&self.world(now), &self.rig.fleet.dispatches()[0])
+        cause(
+            &self.world(now),
+            &self.rig.fleet.dispatches()[0],
+            &self.limits,
+        )
     }
 
     fn hear(&mut self, der: usize, p_w: i64, now: i64) {
@@ -316,4 +327,99 @@ fn the_owner_s_reserve_is_not_counted_on() {
     );
     scene.observations[0].soc_pct = None;
     assert_eq!(scene.world(1).energy(&der).unwrap().0, WattHours::ZERO);
+}
+
+fn feeder(max_w: i64) -> Vec<LinearLimit> {
+    let terms = (0..3).map(|der| (DerId(der), 1.0)).collect();
+    vec![LinearLimit {
+        name: Name::new("feeder").unwrap(),
+        terms,
+        max: watts(max_w),
+    }]
+}
+
+#[test]
+fn a_limit_that_a_silent_member_uses_up_curtails_the_others() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..9).for_each(|control| scene.respond(control, 1, 20));
+    (1..3).for_each(|der| scene.hear(der, 1_000, 130));
+    scene.limits = feeder(6_500);
+    assert_eq!(
+        scene.cause(130),
+        Some(Cause::LimitExceeded { excess: watts(500) }),
+        "5 kW that the silent one could inject and twice 1 kW"
+    );
+    let plan = scene.replan(130);
+    let share = |der| plan.share(DerId(der), 1).unwrap().p();
+    assert_eq!(share(1) + share(2), watts(1_500));
+    scene.must(&Command::AdoptPlan(plan), 130);
+    scene.reconcile(130);
+    assert_eq!(scene.cause(134), None);
+}
+
+#[test]
+fn what_a_silent_member_never_fetched_is_withdrawn_from_it() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..9)
+        .filter(|c| *c != 6)
+        .for_each(|control| scene.respond(control, 1, 20));
+    (1..3).for_each(|der| scene.hear(der, 1_000, 130));
+    let plan = scene.replan(130);
+    scene.must(&Command::AdoptPlan(plan), 130);
+    scene.reconcile(130);
+    let cancelled = |control: usize| scene.rig.fleet.controls()[control].cancelled;
+    assert_eq!((cancelled(3), cancelled(6)), (None, Some(t(130))));
+}
+
+#[test]
+fn two_dispatches_share_one_limit() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    let other = scene.rig.storage(5_000, 10_000);
+    scene.observations.push(Observation::default());
+    scene.hear(other.index(), 0, 11);
+    scene.limits = feeder(5_000);
+    scene.limits[0].terms.push((other, 1.0));
+    scene.rig.group("h", &[other]);
+    let group = scene.rig.fleet.group_by_mrid(&mrid("h")).unwrap().id;
+    let dispatch = |p| Dispatch {
+        id: DispatchId(1),
+        mrid: mrid("e"),
+        name: None,
+        group,
+        schedule: vec![target(100, 60, p)],
+        ramp: Duration::from_secs(5),
+        created: t(12),
+        cancelled: None,
+        plan: None,
+    };
+    let fits = replan(&scene.world(12), &dispatch(2_000), &scene.limits);
+    assert!(fits.is_ok());
+    let refused = replan(&scene.world(12), &dispatch(2_001), &scene.limits);
+    assert!(
+        matches!(refused, Err(Rejection::ShortOfPower { reachable, .. })
+        if reachable == watts(2_000))
+    );
+}
+
+#[test]
+fn only_the_next_generation_is_adopted() {
+    let mut scene = Scene::new(3_000);
+    let plan = |generation| Plan {
+        generation,
+        ..scene.replan(20)
+    };
+    for stale in [1, 3] {
+        let adopt = Command::AdoptPlan(plan(stale));
+        let refused = scene.rig.fleet.decide(&adopt, t(20)).unwrap_err();
+        let expected = Rejection::StalePlan {
+            expected: 2,
+            got: stale,
+        };
+        assert_eq!(refused, expected);
+    }
+    let next = Command::AdoptPlan(plan(2));
+    scene.must(&next, 20);
 }

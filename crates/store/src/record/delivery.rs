@@ -14,6 +14,7 @@ enum EvidenceV1 {
     Response(u8),
     Measured { asked_uw: i64, metered_uw: i64 },
     LastHeardMs(i64),
+    Heard,
 }
 
 /// `evidence` as JSON.
@@ -27,6 +28,7 @@ pub(crate) fn encode_evidence(evidence: Evidence) -> String {
             metered_uw: metered.micro(),
         },
         Evidence::LastHeard(at) => EvidenceV1::LastHeardMs(at.millis()),
+        Evidence::Heard => EvidenceV1::Heard,
     })
 }
 
@@ -43,6 +45,7 @@ fn decode_evidence(evidence: &str) -> Result<Evidence, RecordError> {
             metered: Watts::from_micro(metered_uw),
         },
         EvidenceV1::LastHeardMs(at) => Evidence::LastHeard(Timestamp::from_millis(at)),
+        EvidenceV1::Heard => Evidence::Heard,
     })
 }
 

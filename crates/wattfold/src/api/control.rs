@@ -218,6 +218,7 @@ fn evidence(evidence: Evidence) -> String {
         Evidence::Measured { asked, metered } => {
             write!(text, "meter reads {metered:.0}, {asked:.0} asked")
         }
+        Evidence::Heard => write!(text, "heard again"),
         Evidence::LastHeard(at) => write!(text, "last heard {}", Time(at).to_text()),
     };
     written.expect("writing to a string can't fail");

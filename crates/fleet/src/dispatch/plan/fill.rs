@@ -45,21 +45,33 @@ enum Direction {
 
 impl<'a> State<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
-        let previous: Vec<Watts> = request.members.iter().map(|m| m.base).collect();
-        let lead = request
-            .targets
-            .first()
-            .map_or(Duration::ZERO, |(_, t)| t.interval.start.since(request.now));
-        let drawn = if lead.is_zero() {
-            vec![WattHours::ZERO; previous.len()]
-        } else {
-            previous.iter().map(|p| p.over(lead)).collect()
-        };
-        Self {
+        let mut state = Self {
             request,
             slots: Vec::with_capacity(request.members.len()),
-            previous,
-            drawn,
+            previous: request.members.iter().map(|m| m.base).collect(),
+            drawn: vec![WattHours::ZERO; request.members.len()],
+        };
+        if let Some((_, first)) = request.targets.first() {
+            // A meter read in mid-ramp says less than the control that runs.
+            if first.interval.start <= request.now {
+                state.previous = state.expected(0);
+            }
+            let begins = first.interval.start.max(request.effective);
+            state.draw(begins.since(request.now));
+        }
+        state
+    }
+
+    /// Counts the energy that flows while the output stays as it was. A store stops at its bounds.
+    fn draw(&mut self, duration: Duration) {
+        if duration.is_zero() {
+            return;
+        }
+        let members = self.request.members.iter().zip(&self.previous);
+        for (drawn, (member, p)) in self.drawn.iter_mut().zip(members) {
+            let full = member.energy_down.map_or(-WattHours::MAX, |down| -down);
+            let empty = member.energy_up.unwrap_or(WattHours::MAX);
+            *drawn = (*drawn + p.over(duration)).max(full).min(empty);
         }
     }
 
@@ -86,6 +98,7 @@ impl<'a> State<'a> {
                 )
             })
             .collect();
+        self.relieve(&rows);
         self.share_out(position, target.p - unasked, &rows)?;
         let residue = self.round(target.p - unasked, &rows);
         for (member, slot) in self.request.members.iter().zip(&self.slots) {
@@ -100,7 +113,7 @@ impl<'a> State<'a> {
             }
         }
         if position + 1 < self.request.targets.len() {
-            self.carry_over(duration);
+            self.carry_over(position, duration);
         }
         Ok(Balance {
             interval,
@@ -110,11 +123,22 @@ impl<'a> State<'a> {
         })
     }
 
-    /// What the next interval starts from.
-    fn carry_over(&mut self, duration: Duration) {
-        for (index, slot) in self.slots.iter().enumerate() {
-            self.previous[index] = slot.share;
-            self.drawn[index] += slot.share.over(duration);
+    /// What the next interval starts from; in a gap before it members go back to what they do
+    /// unasked.
+    fn carry_over(&mut self, position: usize, duration: Duration) {
+        for (previous, slot) in self.previous.iter_mut().zip(&self.slots) {
+            *previous = slot.share;
+        }
+        self.draw(duration);
+        let [(_, this), (_, next), ..] = &self.request.targets[position..] else {
+            return;
+        };
+        let gap = next.interval.start.since(this.interval.end());
+        if !gap.is_zero() {
+            for (previous, member) in self.previous.iter_mut().zip(self.request.members) {
+                *previous = member.base;
+            }
+            self.draw(gap);
         }
     }
 
@@ -200,6 +224,42 @@ impl<'a> State<'a> {
             (lo, hi)
         } else {
             (Watts::ZERO.min(lo), Watts::ZERO.min(lo))
+        }
+    }
+
+    /// Moves starts that together exceed a shared limit back until it is kept, each by the same
+    /// fraction of its way to the unloading end of its range.
+    fn relieve(&mut self, rows: &[Row]) {
+        for _ in 0..rows.len().min(MAX_ROUNDS) {
+            let Some((row, excess)) = self.most_exceeded(rows) else {
+                return;
+            };
+            let way = |slot: &Slot, c: f64| {
+                if c > 0.0 {
+                    slot.start - slot.lo
+                } else {
+                    slot.hi - slot.start
+                }
+            };
+            let relief: f64 = row
+                .terms
+                .iter()
+                .map(|(index, c)| c.abs() * way(&self.slots[*index], *c).micro() as f64)
+                .sum();
+            if relief <= 0.0 {
+                return;
+            }
+            let fraction = (excess / relief).min(1.0);
+            for (index, c) in &row.terms {
+                let slot = &mut self.slots[*index];
+                let moved = watts(way(slot, *c).micro() as f64 * fraction);
+                slot.start = if *c > 0.0 {
+                    slot.start - moved
+                } else {
+                    slot.start + moved
+                };
+                slot.share = slot.start;
+            }
         }
     }
 
@@ -336,7 +396,8 @@ impl<'a> State<'a> {
         direction: Direction,
         limited_by: Vec<Name>,
     ) -> Result<(), Rejection> {
-        const NEGLIGIBLE: Watts = Watts::whole(1);
+        /// What floating-point levels may lose; far below any wire step.
+        const NEGLIGIBLE: Watts = Watts::from_micro(10_000);
         if missing <= NEGLIGIBLE || self.request.on_short == OnShort::Approach {
             return Ok(());
         }
