@@ -16,7 +16,7 @@ fn main() {
     println!("plan: one interval, no shared limit; time against one pass over the limits");
     println!(
         "{:>10} {:>12} {:>12} {:>8} {:>14}",
-        "DER", "plan ms", "pass ms", "ratio", "bytes/DER"
+        "DER", "plan ms", "pass ms", "ratio", "peak B/DER"
     );
     for count in [10_000, 100_000, 1_000_000] {
         row(count);
@@ -56,10 +56,27 @@ fn row(count: u32) {
             });
         black_box(sum);
     });
-    let bytes = size_of::<Member>() + size_of::<fleet::dispatch::Allocation>() + 4 * 8 + 3 * 8;
+    let bytes = peak_bytes(|| drop(black_box(plan(&request)))) / u64::from(count);
     let (planned_ms, passed_ms) = (planned.as_secs_f64() * 1e3, passed.as_secs_f64() * 1e3);
     let ratio = planned_ms / passed_ms;
     println!("{count:>10} {planned_ms:>12.2} {passed_ms:>12.3} {ratio:>8.1} {bytes:>14}");
+}
+
+/// How far the peak of resident memory rises while `work` runs, as Linux counts it.
+fn peak_bytes(work: impl FnOnce()) -> u64 {
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux resets the peak");
+    let before = status_kib("VmRSS:");
+    work();
+    status_kib("VmHWM:").saturating_sub(before) * 1_024
+}
+
+fn status_kib(key: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|rest| rest.split_whitespace().next());
+    number
+        .and_then(|text| text.parse().ok())
+        .expect("a number of KiB")
 }
 
 /// Storage of 1 to 10 kW, a spread of charge, some of it ramp-limited.

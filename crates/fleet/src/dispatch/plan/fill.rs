@@ -396,9 +396,11 @@ impl<'a> State<'a> {
         direction: Direction,
         limited_by: Vec<Name>,
     ) -> Result<(), Rejection> {
-        /// What floating-point levels may lose; far below any wire step.
-        const NEGLIGIBLE: Watts = Watts::from_micro(10_000);
-        if missing <= NEGLIGIBLE || self.request.on_short == OnShort::Approach {
+        // What levels may lose in floating point and each share in rounding to a micro-watt, which
+        // is far below any wire step.
+        let members = i64::try_from(self.slots.len()).unwrap_or(i64::MAX);
+        let negligible = Watts::from_micro(members.saturating_add(10_000));
+        if missing <= negligible || self.request.on_short == OnShort::Approach {
             return Ok(());
         }
         let (index, target) = self.request.targets[position];
