@@ -1,8 +1,18 @@
 //! The one place that reads the clock of the operating system.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use units::Timestamp;
+
+/// An instant that only serves to measure how long something takes; it never goes back.
+pub type Monotonic = Instant;
+
+/// Now, for deadlines and periods, which a correction of the clock must not stretch.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn monotonic() -> Monotonic {
+    Instant::now()
+}
 
 /// Now, UTC.
 #[must_use]

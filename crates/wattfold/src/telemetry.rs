@@ -214,16 +214,17 @@ impl Queued {
 }
 
 fn write(file: &Mutex<File>, queued: &Queued, retention: Duration, metrics: &Metrics) {
-    let mut next_sweep = clock::now().after(SWEEP);
+    let mut next_sweep = clock::monotonic() + SWEEP;
     loop {
-        let mut samples = match queued.take(SWEEP) {
+        let idle = next_sweep.saturating_duration_since(clock::monotonic());
+        let mut samples = match queued.take(idle) {
             Ok(samples) => samples,
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        let deadline = clock::now().after(GATHER);
+        let deadline = clock::monotonic() + GATHER;
         while samples.len() < MAX_BATCH {
-            match queued.take(deadline.since(clock::now())) {
+            match queued.take(deadline.saturating_duration_since(clock::monotonic())) {
                 Ok(more) => samples.extend(more),
                 Err(_) => break,
             }
@@ -238,12 +239,22 @@ fn write(file: &Mutex<File>, queued: &Queued, retention: Duration, metrics: &Met
                 }
             }
         }
-        let now = clock::now();
-        if next_sweep <= now {
-            next_sweep = now.after(SWEEP);
-            if let Err(error) = file.delete_before(now.before(retention), SWEEP_CHUNK) {
-                tracing::error!(error = &error as &dyn std::error::Error, "nothing swept");
-            }
+        if next_sweep <= clock::monotonic() {
+            let pause = sweep(&mut file, clock::now().before(retention));
+            next_sweep = clock::monotonic() + pause;
+        }
+    }
+}
+
+/// Deletes some of what is older than `before`, and says when to look again: a full chunk means
+/// that there is more.
+fn sweep(file: &mut File, before: Timestamp) -> Duration {
+    match file.delete_before(before, SWEEP_CHUNK) {
+        Ok(deleted) if SWEEP_CHUNK <= deleted => Duration::ZERO,
+        Ok(_) => SWEEP,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "nothing swept");
+            SWEEP
         }
     }
 }
