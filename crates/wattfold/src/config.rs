@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use fleet::dispatch::LinearLimit;
 use fleet::dispatch::assess::Policy;
-use fleet::{DerId, Fleet, Name};
+use fleet::{DerId, Fleet, IdError, Name};
 use serde::Deserialize;
 use thiserror::Error;
 use units::{Percent, Watts};
+
+/// Most limits over several DER.
+pub const MAX_LIMITS: usize = 32;
 
 /// Why a configuration is not usable.
 #[derive(Debug, Error)]
@@ -214,9 +217,9 @@ impl Default for Control {
     fn default() -> Self {
         Self {
             tick_ms: 1_000,
-            silent_after_s: 900,
+            silent_after_s: 2_700,
             settle_s: 60,
-            lead_s: 300,
+            lead_s: 900,
             tolerance_pct: 5.0,
         }
     }
@@ -308,10 +311,22 @@ impl Config {
         if self.control.silent_after_s == 0 {
             return value("control.silent_after_s", "must be at least 1");
         }
-        for limit in &self.limits {
-            limit.check()?;
+        if let Some(devices) = &self.ieee2030_5 {
+            let poll_rate_s = u64::from(devices.poll_rate_s);
+            if self.control.silent_after_s < 2 * poll_rate_s {
+                return value(
+                    "control.silent_after_s",
+                    "must be twice the poll rate or more",
+                );
+            }
+            if self.control.lead_s < poll_rate_s {
+                return value("control.lead_s", "must be the poll rate or more");
+            }
         }
-        Ok(())
+        if MAX_LIMITS < self.limits.len() {
+            return value("limits", &format!("are at most {MAX_LIMITS}"));
+        }
+        self.limits.iter().try_for_each(Limit::check)
     }
 }
 
@@ -342,7 +357,13 @@ impl Limit {
             })
         };
         if let Err(error) = Name::new(&self.name) {
-            return value(error.to_string());
+            return value(format!("{:?}: {error}", self.name));
+        }
+        let directions = [("export", self.max_export_w), ("import", self.max_import_w)];
+        for (direction, _) in directions.iter().filter(|(_, max)| max.is_some()) {
+            if let Err(error) = self.row_name(direction) {
+                return value(format!("{}: {direction}: {error}", self.name));
+            }
         }
         if matches!(&self.ders, Scope::Word(word) if word != "all") {
             return value(format!("{}: ders is \"all\" or a list of names", self.name));
@@ -358,6 +379,26 @@ impl Limit {
             ));
         }
         Ok(())
+    }
+
+    /// What a bound in one direction is called where it binds.
+    fn row_name(&self, direction: &str) -> Result<Name, IdError> {
+        Name::new(&format!("{} {direction}", self.name))
+    }
+
+    /// The names given that no DER of `fleet` bears.
+    #[must_use]
+    pub fn unknown(&self, fleet: &Fleet) -> Vec<&str> {
+        let Scope::Names(names) = &self.ders else {
+            return Vec::new();
+        };
+        let is_known =
+            |name: &&String| Name::new(name).is_ok_and(|name| fleet.der_by_name(&name).is_some());
+        names
+            .iter()
+            .filter(|name| !is_known(name))
+            .map(String::as_str)
+            .collect()
     }
 
     /// The limit as rows over the DER that `fleet` knows.
@@ -377,7 +418,7 @@ impl Limit {
         };
         let row = |direction: &str, coefficient: f64, max: Option<f64>| {
             Some(LinearLimit {
-                name: Name::new(&format!("{} {direction}", self.name)).ok()?,
+                name: self.row_name(direction).ok()?,
                 terms: ders.iter().map(|id| (*id, coefficient)).collect(),
                 max: Watts::from_f64(max?),
             })
@@ -387,3 +428,6 @@ impl Limit {
         export.into_iter().chain(import).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
