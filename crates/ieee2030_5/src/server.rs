@@ -116,8 +116,8 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Submission {
     pub der: DerId,
-    /// For the fleet to decide. If one is rejected nothing is kept and [`rejected`] is the reply.
-    pub commands: Vec<Command>,
+    /// For the fleet to decide. If it is rejected nothing is kept and [`rejected`] is the reply.
+    pub command: Option<Command>,
     /// For the delivery ledger.
     pub evidence: Vec<ControlEvidence>,
     /// For the document store, in order; [`Resources::apply`] takes the same.

@@ -180,7 +180,12 @@ async fn get(request: &mut Request, path: &str) -> Bytes {
 }
 
 /// A node in memory with controls that start in an hour.
-async fn node(lfdis: &[Lfdi]) -> (Arc<Node>, std::thread::JoinHandle<()>) {
+async fn node(
+    lfdis: &[Lfdi],
+) -> (
+    Arc<Node>,
+    std::thread::JoinHandle<Result<(), store::StorageError>>,
+) {
     let metrics = Arc::new(Metrics::default());
     let parts = Parts {
         store: Box::new(Memory::new(JournalId(1))),

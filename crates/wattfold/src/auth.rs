@@ -317,7 +317,7 @@ impl Auth {
     }
 }
 
-/// The first account and its password, which is shown once and stored nowhere.
+/// The first account and its password, of which the account itself keeps only a hash.
 #[must_use]
 pub fn first_account() -> (NewAccount, String) {
     let password = one_time_password();

@@ -13,13 +13,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fleet::dispatch::assess::{Policy, World};
-use fleet::{Command, ControlId, Delivery, DerId, Event, Fleet, Observation, Rejection};
+use fleet::{
+    Command, ControlId, Delivery, DeliveryState, DerId, Event, Fleet, Observation, Rejection,
+};
 use ieee2030_5::server::{Resources, Response, ServerConfig};
-use store::{Account, Actor, Store};
+use store::{Account, Actor, ReadError, StorageError, Store};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use units::Timestamp;
 
+use crate::clock;
 use crate::config::{Control, Limit};
 use crate::control_loop::State;
 use crate::metrics::Metrics;
@@ -27,26 +30,23 @@ use crate::telemetry::Telemetry;
 
 pub use owner::{DOCUMENT_LISTENER, DeviceRequest};
 
-/// Brings one stored reading back into an observation.
-pub(crate) fn restore(observation: &mut Observation, sample: &store::telemetry::Sample) {
-    observe::restore(observation, &crate::telemetry::measurement(sample));
-}
+pub(crate) use observe::restore;
 
 /// Inputs that may wait for the owner; one more is refused, so that a flood costs its senders
 /// and not the control loop.
 pub const MAX_WAITING_INPUTS: usize = 20_000;
 
-/// The node does not take this now; nothing has changed, or whether it has is unknown only when
-/// the store failed, which stops the node.
+/// Why there is no answer. Nothing has changed, unless the medium of the store failed in the
+/// middle of a commit: then it is unknown whether the change is there, and the node ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unavailable {
     /// Too much is waiting.
     #[error("{MAX_WAITING_INPUTS} inputs are waiting already")]
     Busy,
-    /// The store refused the commit.
+    /// The store could not be written: by one of its rules, or because its medium failed.
     #[error("the store could not be written")]
     Store,
-    /// The node is shutting down.
+    /// The node is shutting down, or its owner has ended.
     #[error("the node is stopping")]
     Stopping,
 }
@@ -170,8 +170,19 @@ pub enum AccountError {
     Refused(String),
 }
 
-/// A node and the thread of its owner.
-pub type Started = (Arc<Node>, JoinHandle<()>);
+/// Why a node does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The newest entry of the journal can't be read.
+    #[error("the newest entry of the journal can't be read")]
+    Read(#[from] ReadError),
+    /// The owner thread can't be started.
+    #[error("the owner thread can't be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A node and the thread of its owner, which ends with an error when the store's medium failed.
+pub type Started = (Arc<Node>, JoinHandle<Result<(), StorageError>>);
 
 /// The handle everybody holds.
 pub struct Node {
@@ -179,6 +190,8 @@ pub struct Node {
     observations: RwLock<Vec<Observation>>,
     inbox: SyncSender<Input>,
     published: watch::Sender<u64>,
+    /// Nothing is ever sent; the owner drops the other end when it ends.
+    ended: watch::Receiver<()>,
     telemetry: Telemetry,
     policy: Policy,
     devices: ServerConfig,
@@ -189,13 +202,15 @@ impl Node {
     /// Starts the owner thread; join the handle after [`Node::stop`].
     ///
     /// # Errors
-    /// When the thread can't be started.
-    pub fn start(parts: Parts) -> std::io::Result<Started> {
+    /// [`StartError`].
+    pub fn start(parts: Parts) -> Result<Started, StartError> {
         let (inbox, inputs) = sync_channel(MAX_WAITING_INPUTS);
+        let (alive, ended) = watch::channel(());
+        let at = no_earlier(clock::now(), parts.store.as_ref(), &parts.state)?;
         let durable = Durable {
             state: parts.state,
             resources: parts.resources,
-            at: crate::clock::now(),
+            at,
         };
         let mut observations = parts.observations;
         observations.resize(durable.state.fleet.ders().len(), Observation::default());
@@ -204,6 +219,7 @@ impl Node {
             observations: RwLock::new(observations),
             inbox,
             published: watch::Sender::new(0),
+            ended,
             telemetry: parts.telemetry,
             policy: parts.control.policy(),
             devices: parts.devices,
@@ -218,8 +234,18 @@ impl Node {
         );
         let thread = std::thread::Builder::new()
             .name("owner".to_owned())
-            .spawn(move || owner.run(&inputs))?;
+            .spawn(move || {
+                let _alive = alive;
+                owner.run(&inputs)
+            })
+            .map_err(StartError::Thread)?;
         Ok((node, thread))
+    }
+
+    /// Returns when the owner has ended, for whatever reason.
+    pub async fn ended(&self) {
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
     }
 
     /// Lets the owner finish what waits and end.
@@ -275,9 +301,21 @@ impl Node {
         self.ask(|reply| Input::Device { request, reply }).await?
     }
 
-    /// Notes that a device has been sent these controls. Dropped when the owner is busy: the
-    /// device fetches them again at its next poll.
-    pub fn served(&self, controls: Vec<ControlId>, at: Timestamp) {
+    /// Notes that a device has been sent these controls, those of which that is news. Dropped when
+    /// the owner is busy: the device fetches them again at its next poll.
+    pub fn served(&self, mut controls: Vec<ControlId>, at: Timestamp) {
+        self.read(|published| {
+            let state = |id: &ControlId| published.deliveries.get(id.index()).map(Delivery::state);
+            controls.retain(|id| {
+                matches!(
+                    state(id),
+                    Some(DeliveryState::Planned | DeliveryState::Silent)
+                )
+            });
+        });
+        if controls.is_empty() {
+            return;
+        }
         if self.inbox.try_send(Input::Served { controls, at }).is_err() {
             self.metrics.input_dropped();
         }
@@ -351,4 +389,22 @@ impl Node {
         self.published
             .send_modify(|count| *count = count.wrapping_add(1));
     }
+}
+
+/// `now`, unless something was decided or witnessed later by a clock that was ahead: time never
+/// goes back for the state.
+fn no_earlier(now: Timestamp, store: &dyn Store, state: &State) -> Result<Timestamp, ReadError> {
+    let decided = store.read(store.head().version.max(1), 1)?;
+    let decided = decided.iter().map(|stored| stored.entry.at);
+    let witnessed = state.deliveries.iter().filter_map(|row| row.entries.last());
+    let newest = decided.chain(witnessed.map(|entry| entry.at)).max();
+    let at = newest.map_or(now, |newest| newest.max(now));
+    if now < at {
+        let behind_s = at.since(now).as_secs();
+        tracing::warn!(
+            behind_s,
+            "the clock is behind the journal; decisions wait for it"
+        );
+    }
+    Ok(at)
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{Command, DeliveryState, Evidence, Identity, Observation};
+use fleet::{Command, DeliveryEntry, Evidence, Identity, Observation, Registration};
 use ieee2030_5::server::{DocumentWrite, PollRates, Resources, ServerConfig};
-use ieee2030_5::translate::metering;
+use ieee2030_5::translate::{self, metering};
 use store::{Actor, Batch, Entry, JournalId, Sqlite, Store};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
@@ -21,7 +21,9 @@ use crate::metrics::Metrics;
 use crate::node::{self, Node, Parts};
 use crate::telemetry::Telemetry;
 use crate::tls::{Acceptor, TlsFiles};
-use crate::{api, clock, console, device_listener, enterprise_listener, soap_route, tls};
+use crate::{
+    api, clock, console, device_listener, enterprise_listener, soap_route, telemetry, tls,
+};
 
 /// File in the data directory that holds the first password until its owner removes it.
 pub const FIRST_PASSWORD_FILE: &str = "initial_admin_password";
@@ -54,6 +56,9 @@ pub enum ServeError {
     /// The store can't be written.
     #[error("the store can't be written")]
     Commit(#[from] store::CommitError),
+    /// A stored document is not that of a DER.
+    #[error("a device document belongs to {0:?}, which is no DER")]
+    Owner(String),
     /// A stored document can't be read.
     #[error("a device document can't be read")]
     Document(#[from] ieee2030_5::server::resources::DocumentError),
@@ -72,9 +77,15 @@ pub enum ServeError {
         #[source]
         source: std::io::Error,
     },
-    /// The owner thread can't be started.
-    #[error("the owner thread can't be started")]
-    Thread(#[source] std::io::Error),
+    /// The node can't be started.
+    #[error("the node can't be started")]
+    Node(#[from] node::StartError),
+    /// The medium of the store failed while serving.
+    #[error("the store failed; start again to go on from what is durable")]
+    Failed(#[source] store::StorageError),
+    /// The owner thread panicked while serving.
+    #[error("the owner thread panicked")]
+    Panicked,
     /// The fleet refuses its own founding.
     #[error("the fleet can't be founded")]
     Found(#[from] fleet::Rejection),
@@ -83,14 +94,14 @@ pub enum ServeError {
 /// What has been opened and is not serving yet.
 struct Opened {
     node: Arc<Node>,
-    owner: std::thread::JoinHandle<()>,
+    owner: std::thread::JoinHandle<Result<(), store::StorageError>>,
     auth: Arc<Auth>,
 }
 
 /// Serves until `stop` turns true.
 ///
 /// # Errors
-/// [`ServeError`] when something is not usable; nothing serves then.
+/// [`ServeError`] when something is not usable, and when the store fails later; nothing serves then.
 pub async fn serve(
     config: Config,
     data: &Path,
@@ -119,31 +130,32 @@ pub async fn serve(
     };
     tracing::info!(url = %format!("{scheme}://{}", config.enterprise.listen), "enterprise listener");
     let router = router(&opened, &config, scheme);
+    let (halt, halted) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(enterprise_listener::serve(
         enterprise,
         enterprise_tls,
         router,
-        stop.clone(),
+        halted.clone(),
     ));
     if let Some((listener, acceptor, max_connections)) = devices {
         let node = Arc::clone(&opened.node);
-        let serving =
-            device_listener::serve(listener, acceptor, node, max_connections, stop.clone());
+        let serving = device_listener::serve(listener, acceptor, node, max_connections, halted);
         tasks.spawn(serving);
     }
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        tracing::debug!("nobody is left who could stop the server");
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => tracing::info!("stopping"),
+        () = opened.node.ended() => tracing::error!("the owner thread has ended"),
     }
-    tracing::info!("stopping");
+    halt.send_replace(true);
     if tokio::time::timeout(GRACE, tasks.join_all()).await.is_err() {
         tracing::warn!("connections did not end in time");
     }
     opened.node.stop();
-    if opened.owner.join().is_err() {
-        tracing::error!("the owner thread panicked");
+    match opened.owner.join() {
+        Ok(ended) => ended.map_err(ServeError::Failed),
+        Err(_) => Err(ServeError::Panicked),
     }
-    Ok(())
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -183,11 +195,6 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
 }
 
 fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
-    let unusable = |source| ServeError::Data {
-        path: data.to_owned(),
-        source,
-    };
-    std::fs::create_dir_all(data).map_err(unusable)?;
     let mut store = Sqlite::open(data, JournalId(u128::from_be_bytes(auth::random())))?;
     let metrics = Arc::new(Metrics::default());
     let (fleet, head) = store::fold(&store)?;
@@ -201,16 +208,13 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     if head.version == 0 {
         found(&mut store, &mut state, config.ieee2030_5.as_ref())?;
     }
-    let first_password = first_account(&mut store)?;
-    if let Some(password) = &first_password {
-        announce(data, password).map_err(unusable)?;
-    }
+    first_account(&mut store, data)?;
     let accounts = store.accounts()?;
     let auth = Auth::new(accounts.into_iter().map(auth::Account::from));
     let resources = resources(&store)?;
     let retention = Duration::from_secs(u64::from(config.telemetry.retention_days) * 86_400);
     let telemetry = Telemetry::open(data, retention, Arc::clone(&metrics))?;
-    let observations = recall(&telemetry, &state, clock::now());
+    let observations = recall(&telemetry, &state, &resources, clock::now());
     let parts = Parts {
         store: Box::new(store),
         state,
@@ -222,7 +226,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         devices: device_config(config.ieee2030_5.as_ref())?,
         metrics,
     };
-    let (node, owner) = Node::start(parts).map_err(ServeError::Thread)?;
+    let (node, owner) = Node::start(parts)?;
     Ok(Opened {
         node,
         owner,
@@ -258,28 +262,40 @@ fn found(
     Ok(())
 }
 
-fn first_account(store: &mut Sqlite) -> Result<Option<String>, ServeError> {
+/// An account whose password nobody knows would lock everybody out, so the password is where its
+/// owner finds it before the account exists.
+fn first_account(store: &mut Sqlite, data: &Path) -> Result<(), ServeError> {
     if !store.accounts()?.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
+    let unusable = |source| ServeError::Data {
+        path: data.to_owned(),
+        source,
+    };
     let (account, password) = auth::first_account();
+    leave(data, &password).map_err(unusable)?;
     store.create_account(&account.name, &account.hash, clock::now())?;
-    Ok(Some(password))
+    announce(data, &password).map_err(unusable)
 }
 
-/// Shows the first password to whoever started the server, and leaves it where only that user
-/// can read it.
-fn announce(data: &Path, password: &str) -> std::io::Result<()> {
+/// Leaves the first password where only the user who started the server can read it.
+fn leave(data: &Path, password: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let path = data.join(FIRST_PASSWORD_FILE);
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&path)?;
+        .open(data.join(FIRST_PASSWORD_FILE))?;
     writeln!(file, "{password}")?;
+    file.sync_all()?;
+    std::fs::File::open(data)?.sync_all()
+}
+
+/// Shows the first password to whoever started the server.
+fn announce(data: &Path, password: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -289,7 +305,7 @@ fn announce(data: &Path, password: &str) -> std::io::Result<()> {
     writeln!(
         out,
         "The password is also in {}; change it and delete the file.",
-        path.display()
+        data.join(FIRST_PASSWORD_FILE).display()
     )
 }
 
@@ -299,9 +315,11 @@ fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
         if document.key.listener != node::DOCUMENT_LISTENER {
             continue;
         }
-        let der = fleet::DerId(document.key.owner.parse().unwrap_or(u32::MAX));
+        let Ok(owner) = document.key.owner.parse() else {
+            return Err(ServeError::Owner(document.key.owner));
+        };
         let write = DocumentWrite {
-            der,
+            der: fleet::DerId(owner),
             path: document.key.path,
             bytes: Some(document.body),
         };
@@ -310,31 +328,64 @@ fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
     Ok(resources)
 }
 
-/// The latest readings, and who was heard: a device that was silent before the stop still is,
-/// the others get the usual time to be heard again.
-fn recall(telemetry: &Telemetry, state: &State, now: Timestamp) -> Vec<Observation> {
-    let mut observations = vec![Observation::default(); state.fleet.ders().len()];
+/// The latest readings, and who was heard: a DER that the ledger knows to be silent still is, the
+/// others get the usual time to be heard again.
+fn recall(
+    telemetry: &Telemetry,
+    state: &State,
+    resources: &Resources,
+    now: Timestamp,
+) -> Vec<Observation> {
+    let ders = state.fleet.ders();
+    let mut observations = vec![Observation::default(); ders.len()];
+    let mut sampled: Vec<Option<Timestamp>> = vec![None; ders.len()];
     match telemetry.latest(now.before(RECALL)) {
         Ok(samples) => {
             for sample in samples {
-                if let Some(observation) = observations.get_mut(sample.der.index()) {
-                    node::restore(observation, &sample);
-                    observation.last_contact = Some(now);
+                let index = sample.der.index();
+                if let Some(observation) = observations.get_mut(index) {
+                    node::restore(observation, &telemetry::measurement(&sample));
+                    sampled[index] = sampled[index].max(Some(sample.at));
                 }
             }
         }
         Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "no readings"),
     }
-    for delivery in &state.deliveries {
-        if delivery.state() == DeliveryState::Silent
-            && let Some(entry) = delivery.entries.last()
-            && let Evidence::LastHeard(at) = entry.evidence
-            && let Some(observation) = observations.get_mut(delivery.der.index())
-        {
+    let steps = newest_steps(state);
+    for der in ders {
+        let index = der.id.index();
+        let observation = &mut observations[index];
+        let kept = resources.of(der.id).status.as_ref();
+        let told = kept.map_or_else(Vec::new, |status| translate::der::status(status, now));
+        told.iter()
+            .for_each(|told| node::restore(observation, told));
+        let silent_since = steps[index].filter(|step| sampled[index] < Some(step.at));
+        if let Some(Evidence::LastHeard(at)) = silent_since.map(|step| step.evidence) {
             observation.last_contact = Some(at);
+            continue;
+        }
+        let was_heard = der.capability.is_some()
+            || sampled[index].is_some()
+            || steps[index].is_some_and(|step| step.evidence != Evidence::Journal);
+        if was_heard && matches!(der.registration, Registration::Registered(_)) {
+            observation.last_contact = Some(now);
         }
     }
     observations
+}
+
+/// The newest step of the ledger about each DER.
+fn newest_steps(state: &State) -> Vec<Option<DeliveryEntry>> {
+    let mut newest: Vec<Option<DeliveryEntry>> = vec![None; state.fleet.ders().len()];
+    let rows = state.deliveries.iter();
+    for step in rows.filter_map(|row| row.entries.last()) {
+        if let Some(slot) = newest.get_mut(step.der.index())
+            && slot.is_none_or(|known| known.at <= step.at)
+        {
+            *slot = Some(*step);
+        }
+    }
+    newest
 }
 
 fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {

@@ -34,7 +34,7 @@ impl Submitted<'_> {
     fn replying(&self, reply: http::Response) -> Submission {
         Submission {
             der: self.der.id,
-            commands: Vec::new(),
+            command: None,
             evidence: Vec::new(),
             documents: Vec::new(),
             measurements: Vec::new(),
@@ -110,9 +110,7 @@ fn register(submitted: &Submitted<'_>) -> Result<Submission, Refusal> {
     }
     let location = Target::EndDevice(submitted.der.id.0).to_string();
     let mut submission = submitted.replying(http::Response::located(201, location));
-    submission
-        .commands
-        .push(Command::RegisterDer(submitted.der.id));
+    submission.command = Some(Command::RegisterDer(submitted.der.id));
     submission.documents.push(DocumentWrite::put(
         submitted.der.id,
         "edev",
@@ -169,9 +167,7 @@ fn put_capability(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submissi
         view.resources.of(submitted.der.id).capability.as_ref(),
         &capability,
     );
-    submission
-        .commands
-        .push(Command::ReportCapability(submitted.der.id, known));
+    submission.command = Some(Command::ReportCapability(submitted.der.id, known));
     Ok(submission)
 }
 
@@ -180,9 +176,7 @@ fn put_settings(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission
     let kept = view.resources.of(submitted.der.id);
     let known = translate::der::settings(&settings, kept.capability.as_ref())?;
     let mut submission = submitted.put("derg", kept.settings.as_ref(), &settings);
-    submission
-        .commands
-        .push(Command::ReportSettings(submitted.der.id, known));
+    submission.command = Some(Command::ReportSettings(submitted.der.id, known));
     Ok(submission)
 }
 

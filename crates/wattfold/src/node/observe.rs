@@ -34,7 +34,7 @@ impl Node {
             if let Some(observation) = observations.get_mut(der.index()) {
                 observation.last_contact = Some(now);
                 let own = measurements.iter().filter(|m| m.point == Point::Der);
-                own.for_each(|measurement| update(observation, measurement));
+                own.for_each(|measurement| restore(observation, measurement));
             }
         }
         self.telemetry.record(der, measurements);
@@ -61,7 +61,7 @@ impl Node {
         match answer {
             Answer::Reply(response) => Some(response),
             Answer::Submit(submission) => {
-                let readings_only = submission.commands.is_empty()
+                let readings_only = submission.command.is_none()
                     && submission.evidence.is_empty()
                     && submission.documents.is_empty();
                 if !readings_only {
@@ -74,7 +74,8 @@ impl Node {
     }
 }
 
-fn update(observation: &mut Observation, measurement: &Measurement) {
+/// Takes one reading into an observation, unless it has a newer one; at start from what is stored.
+pub(crate) fn restore(observation: &mut Observation, measurement: &Measurement) {
     let Measurement {
         value, at, quality, ..
     } = *measurement;
@@ -123,9 +124,4 @@ fn newer<T>(slot: &mut Option<Reading<T>>, reading: Reading<T>) {
     if slot.as_ref().is_none_or(|old| old.at <= reading.at) {
         *slot = Some(reading);
     }
-}
-
-/// One reading brought back from telemetry at start.
-pub(crate) fn restore(observation: &mut Observation, measurement: &Measurement) {
-    update(observation, measurement);
 }

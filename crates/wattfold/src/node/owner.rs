@@ -5,9 +5,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use fleet::dispatch::LinearLimit;
-use fleet::{Command, Evidence, Fleet, Lfdi};
+use fleet::{Command, Evidence, Lfdi};
 use ieee2030_5::server::{self, Answer, Request, Response, Submission, View};
-use store::{Actor, Batch, Document, DocumentChange, DocumentKey, Store};
+use store::{
+    Actor, Batch, CommitError, Document, DocumentChange, DocumentKey, StorageError, Store,
+};
 use tokio::sync::oneshot;
 use units::Timestamp;
 
@@ -66,6 +68,8 @@ enum Pending {
         oneshot::Sender<Result<Response, Unavailable>>,
         Box<Submission>,
     ),
+    /// A reply that changes nothing, but may rest on what is not durable yet.
+    Reply(oneshot::Sender<Result<Response, Unavailable>>, Response),
 }
 
 pub(super) struct Owner {
@@ -76,7 +80,11 @@ pub(super) struct Owner {
     /// `limits` as rows over the fleet, and the number of DER they were made for.
     rows: (usize, Vec<LinearLimit>),
     period: Duration,
-    next_tick: Timestamp,
+    next_tick: clock::Monotonic,
+    /// The instant of the round; never before that of the round before, whatever the clock says.
+    now: Timestamp,
+    /// Why nothing more can be stored.
+    failed: Option<StorageError>,
 }
 
 impl Owner {
@@ -89,20 +97,25 @@ impl Owner {
     ) -> Self {
         let rows = (usize::MAX, Vec::new());
         Self {
+            now: working.at,
             node,
             store,
             working,
             limits,
             rows,
             period,
-            next_tick: Timestamp::default(),
+            next_tick: clock::monotonic(),
+            failed: None,
         }
     }
 
-    pub(super) fn run(mut self, inputs: &Receiver<Input>) {
+    /// Runs until it is told to stop or the store's medium fails. A commit that failed half-way
+    /// may be in the file or not, so nothing more can be decided on top of it: the next start
+    /// folds what is there.
+    pub(super) fn run(mut self, inputs: &Receiver<Input>) -> Result<(), StorageError> {
         let mut stopping = false;
         while !stopping {
-            let wait = self.next_tick.since(clock::now());
+            let wait = self.next_tick.saturating_duration_since(clock::monotonic());
             let mut taken = Vec::new();
             match inputs.recv_timeout(wait) {
                 Ok(input) => taken.push(input),
@@ -111,12 +124,17 @@ impl Owner {
             }
             taken.extend(inputs.try_iter().take(MAX_INPUTS_PER_COMMIT - taken.len()));
             stopping |= self.round(taken);
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
         }
+        Ok(())
     }
 
     /// Decides what was taken, commits it as one, publishes, answers. Returns whether to stop.
     fn round(&mut self, taken: Vec<Input>) -> bool {
-        let now = clock::now();
+        self.now = self.now.max(clock::now());
+        let now = self.now;
         let mut batch = Batch {
             expected_version: self.store.head().version,
             ..Batch::default()
@@ -151,8 +169,9 @@ impl Owner {
                 Input::Stop => stop = true,
             }
         }
-        if self.next_tick <= now {
-            self.next_tick = now.after(self.period);
+        let begun = clock::monotonic();
+        if self.next_tick <= begun {
+            self.next_tick = begun + self.period;
             self.with_inputs(now, |state, inputs| state.tick(inputs, &mut batch));
         }
         let committed = self.commit(&batch, now);
@@ -165,6 +184,16 @@ impl Owner {
         let ders = self.working.state.fleet.ders().len();
         if self.rows.0 != ders {
             let fleet = &self.working.state.fleet;
+            for limit in &self.limits {
+                let unknown = limit.unknown(fleet);
+                if !unknown.is_empty() {
+                    tracing::warn!(
+                        limit = limit.name,
+                        ?unknown,
+                        "a limit names DER not enrolled"
+                    );
+                }
+            }
             self.rows = (
                 ders,
                 self.limits
@@ -211,7 +240,7 @@ impl Owner {
         outcomes
     }
 
-    /// Answers at once what changes nothing; the rest waits for the commit.
+    /// Whatever the answer is, it rests on the working state and so waits for the commit.
     fn device(
         &mut self,
         request: &DeviceRequest,
@@ -225,13 +254,18 @@ impl Owner {
             config: &self.node.devices,
         };
         let submission = match server::handle(&request.borrowed(), &view, now) {
-            Answer::Reply(response) => return answer(reply, Ok(response)),
+            Answer::Reply(response) => return pending.push(Pending::Reply(reply, response)),
             Answer::Submit(submission) => submission,
         };
         let actor = Actor::Device(request.lfdi);
-        if let Err(rejection) = self.accept(&actor, &submission.commands, now, batch) {
-            let edition = self.node.devices.edition;
-            return answer(reply, Ok(server::rejected(&rejection, edition)));
+        let decided = submission.command.as_ref().map(|command| {
+            self.with_inputs(now, |state, inputs| {
+                state.execute(&actor, command, inputs, batch)
+            })
+        });
+        if let Some(Err(rejection)) = decided {
+            let response = server::rejected(&rejection, self.node.devices.edition);
+            return pending.push(Pending::Reply(reply, response));
         }
         for sign in &submission.evidence {
             self.working
@@ -247,49 +281,36 @@ impl Owner {
         pending.push(Pending::Device(reply, submission));
     }
 
-    /// All commands or none.
-    fn accept(
-        &mut self,
-        actor: &Actor,
-        commands: &[Command],
-        now: Timestamp,
-        batch: &mut Batch,
-    ) -> Result<(), fleet::Rejection> {
-        if 1 < commands.len() {
-            let mut trial: Fleet = self.working.state.fleet.clone();
-            for command in commands {
-                for event in trial.decide(command, now)? {
-                    trial.apply(&event);
-                }
-            }
-        }
-        self.with_inputs(now, |state, inputs| {
-            let mut execute = |command| state.execute(actor, command, inputs, batch);
-            commands
-                .iter()
-                .try_for_each(|command| execute(command).map(drop))
-        })
-    }
-
     fn account(&mut self, change: AccountChange, now: Timestamp) -> Result<(), AccountError> {
-        let refused = |error: store::CommitError| AccountError::Refused(error.to_string());
-        match change {
+        let changed = match change {
             AccountChange::Create {
                 name,
                 password_hash,
             } => self
                 .store
                 .create_account(&name, &password_hash, now)
-                .map(drop)
-                .map_err(refused),
+                .map(drop),
             AccountChange::SetPassword { id, password_hash } => {
-                self.store.set_password(id, &password_hash).map_err(refused)
+                self.store.set_password(id, &password_hash)
             }
+        };
+        changed.map_err(|error| {
+            let refused = AccountError::Refused(error.to_string());
+            self.note(error);
+            refused
+        })
+    }
+
+    /// Only a failure of the medium ends the node.
+    fn note(&mut self, error: CommitError) {
+        if let CommitError::Storage(error) = error {
+            self.failed = Some(error);
         }
     }
 
     /// Makes the batch durable and publishes it; on failure forgets it.
     fn commit(&mut self, batch: &Batch, now: Timestamp) -> Result<(), Unavailable> {
+        let begun = clock::monotonic();
         if batch.entries.is_empty() && batch.deliveries.is_empty() && batch.documents.is_empty() {
             return Ok(());
         }
@@ -298,10 +319,12 @@ impl Owner {
                 error = &error as &dyn std::error::Error,
                 "nothing was committed"
             );
+            self.note(error);
             self.working = self.node.durable().clone();
             return Err(Unavailable::Store);
         }
-        self.node.metrics.committed(batch, clock::now().since(now));
+        let took = clock::monotonic().saturating_duration_since(begun);
+        self.node.metrics.committed(batch, took);
         self.publish(batch, now);
         Ok(())
     }
@@ -337,6 +360,7 @@ impl Owner {
         for waiting in pending {
             match waiting {
                 Pending::Commands(reply, outcomes) => answer(reply, committed.map(|()| outcomes)),
+                Pending::Reply(reply, response) => answer(reply, committed.map(|()| response)),
                 Pending::Device(reply, submission) => {
                     if committed.is_ok() {
                         self.node
@@ -377,7 +401,8 @@ fn write(change: &DocumentChange) -> server::DocumentWrite {
         DocumentChange::Put(document) => (&document.key, Some(document.body.clone())),
         DocumentChange::Delete(key) => (key, None),
     };
-    let der = fleet::DerId(key.owner.parse().unwrap_or(u32::MAX));
+    let owner = key.owner.parse();
+    let der = fleet::DerId(owner.expect("the owner of what `document` made is a number"));
     server::DocumentWrite {
         der,
         path: key.path.clone(),
