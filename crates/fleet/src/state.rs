@@ -156,12 +156,6 @@ impl Fleet {
         self.groups_by_mrid.get(mrid).and_then(|id| self.group(*id))
     }
 
-    /// The groups that bear this name; a name need not be unique.
-    pub fn groups_by_name(&self, name: &str) -> impl Iterator<Item = &Group> {
-        self.groups()
-            .filter(move |g| g.names.iter().any(|n| n.name.as_str() == name))
-    }
-
     /// Every dispatch, in order of creation.
     #[must_use]
     pub fn dispatches(&self) -> &[Dispatch] {

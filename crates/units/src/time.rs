@@ -119,11 +119,4 @@ impl Interval {
     pub fn overlaps(self, other: Self) -> bool {
         self.start < other.end() && other.start < self.end()
     }
-
-    /// What the two share, `None` when nothing.
-    #[must_use]
-    pub fn intersection(self, other: Self) -> Option<Self> {
-        let both = Self::between(self.start.max(other.start), self.end().min(other.end()));
-        (!both.duration.is_zero()).then_some(both)
-    }
 }
