@@ -1,4 +1,4 @@
-//! The demo left running: the console in a real browser, and every command that a guide shows.
+//! The demo left running: the console in Chromium, and every command that a guide shows.
 
 use std::fs::File;
 use std::path::PathBuf;

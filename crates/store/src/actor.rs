@@ -7,9 +7,11 @@ use fleet::{Lfdi, Name};
 
 use crate::AccountId;
 
-/// Who caused an entry. The name behind an account is in its own, erasable row; a device is its
-/// LFDI, an enterprise system the name in its certificate. What an entry is about is in its
-/// payload, names and PINs of DER included.
+/// Who caused an entry.
+///
+/// The name behind an account is in its own, erasable row; a device is its LFDI, an enterprise
+/// system the name in its certificate. What an entry is about is in its payload, names and PINs of
+/// DER included.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Actor {
     /// The software itself, by its rules.

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_secs(1);
 
 type Request = SendRequest<Empty<Bytes>>;
-type Work<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+type Work<'a> = std::pin::std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -99,7 +99,10 @@ async fn bench() {
     rounds(&mut mine, &mut fixed).await;
     stop.send_replace(true);
     node.stop();
-    owner.join().expect("the owner ends");
+    owner
+        .join()
+        .expect("the owner ends")
+        .expect("memory does not fail");
     std::fs::remove_dir_all(&folder).expect("our own folder");
 }
 
