@@ -202,7 +202,7 @@ impl Bench {
         match handle(&request, &view, self.now) {
             server::Answer::Reply(reply) => reply,
             server::Answer::Submit(submission) => {
-                for command in submission.command {
+                if let Some(command) = submission.command {
                     self.command(&command);
                 }
                 for document in &submission.documents {
