@@ -1,6 +1,7 @@
 //! The HTTP API: one file per noun, the OpenAPI document, and who gets in.
 
 pub mod control;
+pub mod default_control;
 pub mod delivery;
 pub mod der;
 pub mod dispatch;
@@ -25,7 +26,7 @@ use axum::Router;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use fleet::dispatch::assess::World;
 use fleet::{CimMrid, Command, DerId, DispatchId, Event};
 use http::request::Parts;
@@ -243,6 +244,7 @@ fn v1() -> Router<Api> {
         .route("/session/password", post(session::change_password))
         .route("/ders", get(der::list).post(der::enrol))
         .route("/ders/{mrid}", get(der::show))
+        .route("/ders/{mrid}/default_control", put(default_control::set))
         .route("/groups", get(group::list).post(group::create))
         .route(
             "/groups/{mrid}",

@@ -25,7 +25,7 @@ use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Bodies, Named, OneOrMany, Params};
 use crate::api::value::{MeasuredValue, Time};
-use crate::api::{Api, fresh_mrid};
+use crate::api::{Api, default_control, fresh_mrid};
 use crate::auth::Principal;
 
 /// Most DER enrolled by one request.
@@ -204,6 +204,10 @@ pub struct DerDetail {
     /// Settings; null before it has reported.
     #[schema(required)]
     pub settings: Option<SettingsView>,
+    /// Active power in W asked of it when no control is in force, injection positive; null when
+    /// that is left to it.
+    #[schema(required)]
+    pub default_p_w: Option<f64>,
     /// Its controls that are not long over, the one that begins last first.
     pub controls: Vec<ControlRow>,
 }
@@ -568,6 +572,7 @@ pub(super) fn detail(world: &World<'_>, der: &Der) -> DerDetail {
             modes: modes(s.modes),
             updated_at: s.updated.into(),
         }),
+        default_p_w: default_control::p_w(world.fleet, der),
         controls: controls
             .into_iter()
             .map(|control| control::row(world, control))

@@ -7,7 +7,9 @@ use http::header;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::api::{delivery, der, dispatch, group, series, session, stream, summary, telemetry};
+use crate::api::{
+    default_control, delivery, der, dispatch, group, series, session, stream, summary, telemetry,
+};
 use crate::auth::SESSION_COOKIE;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
@@ -22,7 +24,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     paths(
-        delivery::list, der::enrol, der::list, der::show, dispatch::cancel, dispatch::create,
+        default_control::set, delivery::list, der::enrol, der::list, der::show, dispatch::cancel, dispatch::create,
         dispatch::list, dispatch::show, group::change, group::create, group::delete, group::list,
         group::show, series::series, session::begin, session::change_password, session::end,
         session::show, stream::open, summary::show, telemetry::show

@@ -1,6 +1,7 @@
 //! The API as its users see it: requests into the router, over a node in memory.
 
 mod bad_input;
+mod default_control;
 mod dispatching;
 mod groups;
 mod sessions;
