@@ -124,7 +124,7 @@ impl World {
             Answer::Reply(reply) => return reply,
             Answer::Submit(submission) => submission,
         };
-        for command in &submission.command {
+        if let Some(command) = &submission.command {
             match self.fleet.decide(command, self.now) {
                 Ok(events) => events.iter().for_each(|event| self.fleet.apply(event)),
                 Err(rejection) => return rejected(&rejection, Edition::Y2018),
