@@ -6,7 +6,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -41,7 +40,7 @@ const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_secs(1);
 
 type Request = SendRequest<Empty<Bytes>>;
-type Work<'a> = std::pin::std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+type Work<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
