@@ -408,3 +408,6 @@ fn no_earlier(now: Timestamp, store: &dyn Store, state: &State) -> Result<Timest
     }
     Ok(at)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,5 @@
 //! The default control of a DER: what it does when no control is in force.
 
-#![expect(
-    unused_qualifications,
-    reason = "what `utoipa::path` expands to has them"
-)]
-
 use axum::Json;
 use axum::extract::State;
 use fleet::dispatch::share::Grid;

@@ -1,0 +1,273 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fleet::{
+    ActivePower, CimMrid, ControlBase, DerKind, Lfdi, Name, NewControl, NewDer, Origin, Pin,
+    ProgramId,
+};
+use store::{
+    AccountId, Batch, CommitError, DocumentKey, Entry, Head, JournalId, Memory, ReadError, Visit,
+};
+use units::{Interval, Percent, Watts};
+
+use super::*;
+use crate::clock;
+
+/// How a store refuses.
+#[derive(Clone, Copy)]
+enum Failure {
+    /// Its medium fails.
+    Medium,
+    /// A rule of its own.
+    Rule,
+}
+
+/// A store that fails when it is told to.
+struct Ailing {
+    inner: Memory,
+    fails: Arc<AtomicBool>,
+    how: Failure,
+}
+
+impl Ailing {
+    fn check(&self) -> Result<(), CommitError> {
+        if !self.fails.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        match self.how {
+            Failure::Medium => {
+                let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                Err(CommitError::Storage(full.into()))
+            }
+            Failure::Rule => Err(CommitError::TooLarge {
+                what: "entries of one batch",
+                max: 0,
+            }),
+        }
+    }
+}
+
+impl Store for Ailing {
+    fn journal(&self) -> JournalId {
+        self.inner.journal()
+    }
+
+    fn head(&self) -> Head {
+        self.inner.head()
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<u64, CommitError> {
+        self.check()?;
+        self.inner.commit(batch)
+    }
+
+    fn scan(&self, from: u64, limit: usize, visit: &mut Visit<'_>) -> Result<(), ReadError> {
+        self.inner.scan(from, limit, visit)
+    }
+
+    fn deliveries(&self, skip: u64, limit: usize) -> Result<Vec<fleet::DeliveryEntry>, ReadError> {
+        self.inner.deliveries(skip, limit)
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<store::Document>, ReadError> {
+        self.inner.document(key)
+    }
+
+    fn documents(&self) -> Result<Vec<store::Document>, ReadError> {
+        self.inner.documents()
+    }
+
+    fn create_account(
+        &mut self,
+        name: &str,
+        password_hash: &str,
+        created: Timestamp,
+    ) -> Result<AccountId, CommitError> {
+        self.check()?;
+        self.inner.create_account(name, password_hash, created)
+    }
+
+    fn set_password(&mut self, id: AccountId, password_hash: &str) -> Result<(), CommitError> {
+        self.check()?;
+        self.inner.set_password(id, password_hash)
+    }
+
+    fn delete_account(&mut self, id: AccountId) -> Result<(), CommitError> {
+        self.inner.delete_account(id)
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>, ReadError> {
+        self.inner.accounts()
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        self.inner.secret(name)
+    }
+
+    fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError> {
+        self.inner.set_secret(name, value)
+    }
+}
+
+fn start(store: Box<dyn Store>, state: State) -> Started {
+    let metrics = Arc::new(Metrics::default());
+    let parts = Parts {
+        store,
+        state,
+        resources: Resources::default(),
+        telemetry: Telemetry::in_memory(Arc::clone(&metrics)).unwrap(),
+        observations: Vec::new(),
+        limits: Vec::new(),
+        control: Control::default(),
+        devices: ServerConfig::new(Lfdi([0; 20])),
+        metrics,
+    };
+    Node::start(parts).unwrap()
+}
+
+fn ailing(how: Failure) -> (Started, Arc<AtomicBool>) {
+    let fails = Arc::new(AtomicBool::new(false));
+    let store = Ailing {
+        inner: Memory::new(JournalId(1)),
+        fails: Arc::clone(&fails),
+        how,
+    };
+    (start(Box::new(store), State::default()), fails)
+}
+
+fn enrolment(n: u8) -> Command {
+    Command::EnrolDer(NewDer {
+        mrid: CimMrid::new(&format!("der-{n}")).unwrap(),
+        name: Name::new(&format!("der {n}")).unwrap(),
+        kind: DerKind::Storage,
+        lfdi: Lfdi([n; 20]),
+        pin: Pin::with_check_digit(11_111),
+        registered: true,
+        reserve: Percent::default(),
+    })
+}
+
+async fn enrol(node: &Node, n: u8) -> Result<(), Unavailable> {
+    let outcomes = node.command(Actor::System, vec![enrolment(n)]).await?;
+    outcomes
+        .into_iter()
+        .for_each(|outcome| drop(outcome.unwrap()));
+    Ok(())
+}
+
+fn ders(node: &Node) -> usize {
+    node.read(|published| published.fleet.ders().len())
+}
+
+#[tokio::test]
+async fn a_failed_medium_ends_the_node() {
+    let ((node, owner), fails) = ailing(Failure::Medium);
+    enrol(&node, 1).await.unwrap();
+    fails.store(true, Ordering::SeqCst);
+    assert_eq!(enrol(&node, 2).await, Err(Unavailable::Store));
+    node.ended().await;
+    assert_eq!(enrol(&node, 3).await, Err(Unavailable::Stopping));
+    let ended = owner.join().unwrap().unwrap_err();
+    assert_eq!(ended.to_string(), "the file system refused");
+    assert_eq!(ders(&node), 1);
+}
+
+#[tokio::test]
+async fn a_failed_medium_ends_the_node_when_an_account_is_changed() {
+    let ((node, owner), fails) = ailing(Failure::Medium);
+    fails.store(true, Ordering::SeqCst);
+    let change = AccountChange::Create {
+        name: "anna".to_owned(),
+        password_hash: "hash".to_owned(),
+    };
+    let refused = node.change_account(change).await;
+    assert!(
+        matches!(refused, Err(AccountError::Refused(_))),
+        "{refused:?}"
+    );
+    node.ended().await;
+    assert!(owner.join().unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_rule_of_the_store_refuses_the_batch_and_the_node_goes_on() {
+    let ((node, owner), fails) = ailing(Failure::Rule);
+    fails.store(true, Ordering::SeqCst);
+    assert_eq!(enrol(&node, 1).await, Err(Unavailable::Store));
+    fails.store(false, Ordering::SeqCst);
+    enrol(&node, 1).await.unwrap();
+    assert_eq!(ders(&node), 1);
+    node.stop();
+    node.ended().await;
+    owner.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn decisions_never_go_back_before_what_was_decided() {
+    let ahead = clock::now().after(Duration::from_secs(86_400));
+    let mut store = Memory::new(JournalId(1));
+    let mut state = State::default();
+    let events = state.fleet.decide(&enrolment(1), ahead).unwrap();
+    events.iter().for_each(|event| state.apply(event));
+    let entry = |event| Entry {
+        actor: Actor::System,
+        at: ahead,
+        event,
+    };
+    let batch = Batch {
+        entries: events.into_iter().map(entry).collect(),
+        ..Batch::default()
+    };
+    store.commit(&batch).unwrap();
+    let (node, owner) = start(Box::new(store), state);
+    enrol(&node, 2).await.unwrap();
+    let enrolled = node.read(|published| published.fleet.ders()[1].enrolled);
+    assert_eq!(enrolled, ahead);
+    node.stop();
+    owner.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn only_news_of_serving_reaches_the_owner() {
+    let (node, owner) = start(Box::new(Memory::new(JournalId(1))), State::default());
+    enrol(&node, 1).await.unwrap();
+    let base = ControlBase {
+        active: Some(ActivePower::FixedW {
+            percent: Percent::WHOLE,
+            of: Watts::whole(5_000),
+        }),
+        ..ControlBase::default()
+    };
+    let control = NewControl {
+        der: DerId(0),
+        program: ProgramId(0),
+        origin: Origin::Operator,
+        interval: Interval {
+            start: Timestamp::from_secs(clock::now().secs() + 3_600),
+            duration: Duration::from_secs(60),
+        },
+        base,
+    };
+    let issue = vec![Command::IssueControl(control); 2];
+    node.command(Actor::System, issue).await.unwrap();
+    node.served(vec![ControlId(0)], clock::now());
+    // The accounts come after whatever the owner was told before.
+    node.accounts().await.unwrap();
+    let state = |id: usize| node.read(|published| published.deliveries[id].state());
+    assert_eq!(
+        (state(0), state(1)),
+        (DeliveryState::Sent, DeliveryState::Planned)
+    );
+    node.stop();
+    owner.join().unwrap().unwrap();
+    let dropped = |ids: Vec<ControlId>| {
+        node.served(ids, clock::now());
+        let text = node.metrics().text(0, 0, Duration::ZERO);
+        text.lines()
+            .find(|line| line.starts_with("wattfold_inputs_dropped_total"))
+            .unwrap()
+            .to_owned()
+    };
+    let none = dropped(vec![ControlId(0)]);
+    assert_eq!(none, dropped(vec![ControlId(0), ControlId(7)]));
+    assert_ne!(none, dropped(vec![ControlId(0), ControlId(1)]));
+}
