@@ -410,3 +410,6 @@ fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> 
         ..ServerConfig::new(tls::lfdi_of_pem(&devices.cert_chain)?)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -352,3 +352,17 @@ async fn wrong_methods_are_told_the_right_ones() {
         assert_eq!(reply.json()["title"], json!("Method not allowed"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_is_a_request_timeout() {
+    let server = Server::start();
+    let endless = tokio_stream::pending::<Result<Bytes, std::io::Error>>();
+    let request = Request::post("/api/v1/ders")
+        .header(header::AUTHORIZATION, server.basic())
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from_stream(endless))
+        .unwrap();
+    let reply = server.send(request).await;
+    assert_eq!(reply.status, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(reply.json()["title"], json!("Request timeout"));
+}
