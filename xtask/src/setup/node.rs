@@ -10,9 +10,8 @@ const OLDEST_NODE: u32 = 20;
 /// Installs exactly what `console/package-lock.json` lists, unless it is there already.
 pub(crate) fn node_modules() -> Result<()> {
     let console = root().join("console");
-    let Ok(lock) = std::fs::read_to_string(console.join("package-lock.json")) else {
-        return Ok(());
-    };
+    let lock = std::fs::read_to_string(console.join("package-lock.json"))
+        .context("cannot read console/package-lock.json")?;
     let stamp = console.join("node_modules/.package-lock.stamp");
     if is_stamped(&stamp, &lock) {
         return Ok(());
