@@ -55,6 +55,15 @@ const SHELL_PATHS: [&str; 11] = [
     "tokio",
 ];
 
+const SERVER_SOCKETS: [&str; 4] = [
+    "std::net::TcpListener",
+    "std::net::UdpSocket",
+    "tokio::net::TcpListener",
+    "tokio::net::TcpSocket",
+];
+/// Where the simulator binds listeners for a moment, to find ports that are free.
+const FREE_PORTS: &str = "demo/layout.rs";
+
 const BANNED_MODULES: [&str; 7] = [
     "common", "helper", "helpers", "misc", "prelude", "util", "utils",
 ];
@@ -104,6 +113,9 @@ pub(crate) fn violations(source: &Source) -> Vec<Violation> {
     }
     if crate_name == "simulator" {
         found.paths("only wattfold reads environment and clock", &["std::env"]);
+        if inner != FREE_PORTS {
+            found.paths("only wattfold opens server sockets", &SERVER_SOCKETS);
+        }
     }
     if crate_name == "wattfold" && !is_tls(inner) {
         found.paths(
@@ -276,7 +288,7 @@ mod tests {
     }
 
     /// A file, its text, and the rule that it breaks.
-    const CROSSINGS: [(&str, &str, &str); 18] = [
+    const CROSSINGS: [(&str, &str, &str); 19] = [
         (
             "crates/fleet/src/a.rs",
             "use std::fs;",
@@ -331,6 +343,11 @@ mod tests {
             "crates/simulator/src/a.rs",
             "use std::env;",
             "only wattfold reads environment and clock",
+        ),
+        (
+            "crates/simulator/src/a.rs",
+            "use tokio::net::{TcpListener, TcpStream};",
+            "only wattfold opens server sockets",
         ),
         (
             "crates/wattfold/src/a.rs",
@@ -390,6 +407,10 @@ mod tests {
             ),
             ("crates/store/src/a.rs", "use rusqlite::Connection;"),
             ("crates/wattfold/src/tls.rs", "use openssl::ssl::Ssl;"),
+            (
+                "crates/simulator/src/demo/layout.rs",
+                "use std::net::TcpListener;",
+            ),
             (
                 "crates/ieee2030_5/tests/walk.rs",
                 "use fleet::Fleet; use std::env;",
