@@ -250,8 +250,8 @@ async fn only_news_of_serving_reaches_the_owner() {
     let issue = vec![Command::IssueControl(control); 2];
     node.command(Actor::System, issue).await.unwrap();
     node.served(vec![ControlId(0)], clock::now());
-    // The accounts come after whatever the owner was told before.
-    node.accounts().await.unwrap();
+    // It is answered after whatever the owner was told before.
+    enrol(&node, 2).await.unwrap();
     let state = |id: usize| node.read(|published| published.deliveries[id].state());
     assert_eq!(
         (state(0), state(1)),
@@ -270,4 +270,37 @@ async fn only_news_of_serving_reaches_the_owner() {
     let none = dropped(vec![ControlId(0)]);
     assert_eq!(none, dropped(vec![ControlId(0), ControlId(7)]));
     assert_ne!(none, dropped(vec![ControlId(0), ControlId(1)]));
+}
+
+#[tokio::test]
+async fn what_waits_for_the_owner_is_bounded() {
+    let (node, owner) = start(Box::new(Memory::new(JournalId(1))), State::default());
+    let busy = {
+        // The owner can't look at observations, so it is stuck with the first command.
+        let _held = node.observations.write().unwrap();
+        let (reply, _answer) = oneshot::channel();
+        let first = Input::Commands {
+            actor: Actor::System,
+            commands: vec![enrolment(1)],
+            reply,
+        };
+        node.inbox.send(first).unwrap();
+        let served = || Input::Served {
+            controls: Vec::new(),
+            at: Timestamp::default(),
+        };
+        let fills = std::iter::repeat_with(|| node.inbox.try_send(served()).is_ok());
+        let taken = fills.take_while(|is_taken| *is_taken).count();
+        // The owner has taken at most one commit's worth of them before it got stuck.
+        assert!(taken + 1 >= MAX_WAITING_INPUTS, "{taken}");
+        assert!(taken < MAX_WAITING_INPUTS + 1_024, "{taken}");
+        node.inbox.try_send(served()).is_err()
+    };
+    assert!(busy);
+    while enrol(&node, 2).await == Err(Unavailable::Busy) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ders(&node), 2);
+    node.stop();
+    owner.join().unwrap().unwrap();
 }

@@ -1,5 +1,4 @@
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use base64::Engine as _;
@@ -147,14 +146,8 @@ async fn a_body_that_does_not_arrive_is_a_request_timeout() {
     let server = start();
     let endless = tokio_stream::pending::<Result<Bytes, std::io::Error>>();
     let request = with_certificate(creation("slow")).map(|_| Body::from_stream(endless));
-    let begun = tokio::time::Instant::now();
     let response = server.router.oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
-    let waited = begun.elapsed();
-    assert!(
-        BODY_TIMEOUT <= waited && waited < BODY_TIMEOUT + Duration::from_secs(1),
-        "{waited:?}"
-    );
     server.started.0.stop();
     server.started.1.join().unwrap().unwrap();
 }
