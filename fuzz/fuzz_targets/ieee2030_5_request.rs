@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use fleet::{CimMrid, Command, DerId, DerKind, Fleet, Identity, Lfdi, Name, NewDer, Pin};
 use ieee2030_5::server::{Answer, Request, Resources, ServerConfig, View, handle};
 use libfuzzer_sys::fuzz_target;
-use units::Timestamp;
+use units::{Percent, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const OWN: Lfdi = Lfdi([0x3E; 20]);
@@ -27,6 +27,7 @@ static FLEET: LazyLock<Fleet> = LazyLock::new(|| {
             lfdi,
             pin: Pin::with_check_digit(11_111),
             registered: true,
+            reserve: Percent::default(),
         }));
     }
     for command in &commands {
