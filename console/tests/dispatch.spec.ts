@@ -61,6 +61,14 @@ test("the delivery table filters by text and by verdict", async ({ page }) => {
   await expect(rows.first()).toContainText("overridden");
 });
 
+test("who may be told too late and who was is said", async ({ page }) => {
+  await open(page);
+  await expect(page.getByTestId("late")).toContainText("1 DER may be told too late");
+  await expect(page.getByTestId("told-late")).toContainText("only after it was to begin");
+  await page.getByTestId("delivery-filter").fill("told late");
+  await expect(page.getByTestId("deliveries").getByText("told late").first()).toBeVisible();
+});
+
 test("an entry opens its evidence by keyboard alone", async ({ page }) => {
   await open(page);
   await page.getByTestId("delivery-filter").fill("opted out");

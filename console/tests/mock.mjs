@@ -110,6 +110,7 @@ function derRoute(response, url, parts, now) {
   if (parts[1] === undefined) return json(response, 200, page(ders(url, now), url));
   const der = fleet.findDer(parts[1]);
   if (der === undefined) return problem(response, 404, "Not found", `There is no DER ${parts[1]}.`);
+  if (parts[2] === "log_events") return json(response, 200, page(fleet.logEvents(der, now), url));
   json(response, 200, fleet.derDetail(der, now));
 }
 

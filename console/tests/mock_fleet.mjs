@@ -157,6 +157,7 @@ export function derRow(der, now) {
     registration: NEVER.has(der.index) ? "authorised" : "registered",
     state: contactOf(der),
     last_contact_at: heard === null ? null : iso(heard),
+    latency_s: 300,
     p_w: read(heard === null ? 0 : derPower(der, heard)),
     q_var: read(30 * Math.sin(now / 8000 + der.phase)),
     voltage_v: read(238 + 3 * Math.sin(now / 20_000 + der.phase)),
@@ -197,6 +198,27 @@ export function derDetail(der, now) {
     settings: NEVER.has(der.index) ? null : { ...rating, ramp_w_per_s: 250, updated_at: iso(boot - 3_600_000) },
     controls: der.index < 40 ? controls : [],
   };
+}
+
+export function logEvents(der, now) {
+  if (NEVER.has(der.index)) return [];
+  const event = (id, code, code_name, age_ms) => ({
+    id,
+    at: iso(now - age_ms),
+    function_set: 11,
+    function_set_name: "Distributed Energy Resources",
+    code,
+    code_name,
+    log_event_id: id,
+    profile_id: 2,
+    pen: 40_732,
+    details: null,
+    extended_data: null,
+  });
+  return [
+    event(1, 3, "DER_FAULT_OVER_VOLTAGE_RTN", 3_000_000),
+    event(0, 2, "DER_FAULT_OVER_VOLTAGE", 3_600_000),
+  ];
 }
 
 export function groupRow(group, now) {
@@ -264,6 +286,7 @@ export function deliveryRow(dispatch, der, now) {
       start: interval.start,
       end: interval.end,
       p_w: Math.round(interval.p_w / count),
+      told_late_s: null,
     };
     const entries = entriesOf(der, control, dispatch, now);
     return { ...control, state: entries.at(-1)?.state ?? "planned", entries };
@@ -280,6 +303,8 @@ export function deliveryRow(dispatch, der, now) {
     state: controls[Math.max(0, index)].state,
     verdict,
     standing: verdict === "opted_out" ? "opted_out" : verdict === "silent" ? "silent" : verdict === "not_delivered" ? "not_following" : "controllable",
+    late_by_s: null,
+    told_late: verdict === "silent",
     asked_w: index < 0 ? null : controls[index].p_w,
     measured_w: derRow(der, now).p_w,
     asked_wh: elapsed_wh,
@@ -307,6 +332,9 @@ export function dispatchRow(dispatch, now) {
     created_at: iso(dispatch.created_ms),
     cancelled_at: dispatch.cancelled ? iso(boot - 60_000) : null,
     generation: 2,
+    late: rows.slice(0, 1).map(({ der }) => ({ mrid: der.mrid, name: der.name, by_s: 270 })),
+    late_members: rows.length === 0 ? 0 : 1,
+    told_late: rows.filter((row) => row.told_late).length,
     residue_w: dispatch.schedule.map((_, i) => (i === 2 ? 0.5 : 0)),
     target_w,
     measured_w: index < 0 ? null : value(measuredAt(dispatch, now), now, "valid"),

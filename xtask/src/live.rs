@@ -13,7 +13,12 @@ use crate::process::{command, output_of, root, run};
 use crate::tasks::demo_driver;
 
 /// Documents whose commands are run, in this order, each in a shell of its own.
-const GUIDES: [&str; 2] = ["README.md", "docs/api.md"];
+const GUIDES: [&str; 4] = [
+    "README.md",
+    "docs/connect-an-inverter.md",
+    "docs/settings.md",
+    "docs/api.md",
+];
 /// What marks a block of commands as meant for the running demo.
 const FOR_THE_DEMO: [&str; 4] = ["endpoints.json", "$API", "$SOAP", "$AUTH"];
 const UNTIL_RUNNING: Duration = Duration::from_secs(120);

@@ -10,6 +10,7 @@
     reason = "a command-line tool prints, times its steps, and waits for processes"
 )]
 
+mod conformance;
 mod fuzz;
 mod live;
 mod process;
@@ -44,6 +45,11 @@ enum Command {
     },
     /// Install the programs of other teams that the tests talk to
     Peers,
+    /// Run cactus-client's server procedures and keep the report in docs/evidence
+    Conformance {
+        /// Only these, such as S-ALL-25; then no report is kept
+        procedures: Vec<String>,
+    },
     /// Build in release mode and print the speed ratios
     Bench {
         /// Run only benchmarks whose target matches this name
@@ -79,6 +85,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test { only } => tasks::test(&only),
         Command::Demo { args } => tasks::demo(&args),
         Command::Peers => tasks::peers(),
+        Command::Conformance { procedures } => conformance::conformance(&procedures),
         Command::Bench { name } => tasks::bench(&name),
         Command::Fuzz { seconds } => {
             setup::debian_packages()?;

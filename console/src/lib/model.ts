@@ -15,6 +15,7 @@ export type DerDetail = Schemas["DerDetail"];
 export type DispatchRow = Schemas["DispatchRow"];
 export type DeliveryRow = Schemas["DeliveryRow"];
 export type LedgerEntry = Schemas["LedgerEntry"];
+export type LogEvent = Schemas["LogEventView"];
 export type Series = Schemas["Series"];
 export type Value = Schemas["MeasuredValue"];
 

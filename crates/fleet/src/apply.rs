@@ -1,6 +1,11 @@
 //! Folding one event into the state. Never decides, never fails: what an event says is so.
 
-use crate::{Control, Event, Fleet, Registration};
+use std::cmp::Reverse;
+
+use crate::{
+    Access, AggregatorId, Assignment, Curve, Der, Envelope, Event, Fleet, Program, Registration,
+    Scope,
+};
 
 impl Fleet {
     /// Folds in one event. Events must come in the order in which they were decided; one that
@@ -8,22 +13,22 @@ impl Fleet {
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::FleetFounded(identity) => self.identity = *identity,
-            Event::ProgramCreated(program) => self.programs.push(program.clone()),
-            Event::ProgramChanged(program) => {
-                if let Some(slot) = self.programs.get_mut(program.id.index()) {
-                    *slot = program.clone();
-                }
-            }
+            Event::ProgramCreated(program) => self.apply_program_created(program),
+            Event::ProgramChanged(program) => self.apply_program_changed(program),
             Event::DerEnrolled(der) => {
-                self.by_lfdi.insert(der.lfdi, der.id);
-                self.by_mrid.insert(der.mrid.clone(), der.id);
-                self.by_name.insert(der.name.clone(), der.id);
+                self.index(der);
                 self.ders.push(der.clone());
                 self.live.push(Vec::new());
             }
+            Event::DerChanged(der) => self.apply_der_changed(der),
             Event::DerRegistered(id, at) => {
-                if let Some(der) = self.ders.get_mut(id.index()) {
-                    der.registration = Registration::Registered(*at);
+                if let Some(der) = self.ders.get(id.index()) {
+                    let registered = Der {
+                        registration: Registration::Registered(*at),
+                        changed: *at,
+                        ..der.clone()
+                    };
+                    self.apply_der_changed(&registered);
                 }
             }
             Event::CapabilityReported(id, capability) => {
@@ -72,26 +77,140 @@ impl Fleet {
                 }
             }
             Event::ControlIssued(control) => self.apply_control(control),
-            Event::ControlCancelled(id, at) => {
-                if let Some(control) = self.controls.get_mut(id.index()) {
-                    control.cancelled = Some(*at);
+            Event::ControlCancelled(id, at) => self.apply_control_cancelled(*id, *at),
+            _ => self.apply_place(event),
+        }
+    }
+
+    fn apply_place(&mut self, event: &Event) {
+        match event {
+            Event::AggregatorEnrolled(aggregator) => {
+                self.aggregators_by_lfdi
+                    .insert(aggregator.lfdi, aggregator.id);
+                self.aggregators.push(aggregator.clone());
+            }
+            Event::AggregatorChanged(aggregator) => {
+                if let Some(slot) = self.aggregators.get_mut(aggregator.id.index()) {
+                    if slot.lfdi != aggregator.lfdi
+                        && let Access::Revoked(at) = slot.access
+                    {
+                        self.revoked.insert(slot.lfdi, at);
+                    }
+                    self.aggregators_by_lfdi.remove(&slot.lfdi);
+                    self.aggregators_by_lfdi
+                        .insert(aggregator.lfdi, aggregator.id);
+                    *slot = aggregator.clone();
                 }
             }
+            Event::AssignmentCreated(node) => self.assignments.push(node.clone()),
+            Event::AssignmentChanged(node) => {
+                if let Some(slot) = self.assignments.get_mut(node.id.index()) {
+                    *slot = Assignment::clone(node);
+                }
+            }
+            Event::CurveCreated(curve) => {
+                let of_program = self.curves_by_program.entry(curve.program);
+                of_program.or_default().push(curve.id);
+                self.curves.push(Curve::clone(curve));
+            }
+            Event::CurveRemoved(id, at) => {
+                if let Some(curve) = self.curves.get_mut(id.index()) {
+                    curve.removed = Some(*at);
+                    let of_program = self.curves_by_program.entry(curve.program).or_default();
+                    of_program.retain(|other| other != id);
+                }
+            }
+            Event::EnvelopeSet(envelope) => {
+                let envelopes = self.envelopes.entry(envelope.der).or_default();
+                envelopes.retain(|old| old.source != envelope.source);
+                envelopes.push(Envelope::clone(envelope));
+            }
+            Event::EnvelopeCleared(der, source) => {
+                if let Some(envelopes) = self.envelopes.get_mut(der) {
+                    envelopes.retain(|envelope| envelope.source != *source);
+                    if envelopes.is_empty() {
+                        self.envelopes.remove(der);
+                    }
+                }
+            }
+            Event::Settings(event) => self.apply_settings(event),
             _ => {}
         }
     }
 
-    fn apply_control(&mut self, control: &Control) {
-        self.by_control_mrid.insert(control.mrid, control.id);
-        if let Some(live) = self.live.get_mut(control.der.index()) {
-            let controls = &self.controls;
-            live.retain(|id| {
-                controls
-                    .get(id.index())
-                    .is_some_and(|c| control.created < c.interval.end())
-            });
-            live.push(control.id);
+    /// A DER's own programme for dispatch shares comes before the DER and is found through it, so
+    /// that a million of them need no index.
+    fn apply_program_created(&mut self, program: &Program) {
+        let own = matches!(program.scope, Scope::Device(der) if der.index() >= self.ders.len());
+        if !own {
+            let of_scope = self.programs_by_scope.entry(program.scope);
+            of_scope.or_default().push(program.id);
         }
-        self.controls.push(control.clone());
+        self.programs.push(program.clone());
+    }
+
+    fn apply_program_changed(&mut self, program: &Program) {
+        if program.removed.is_some()
+            && let Some(of_scope) = self.programs_by_scope.get_mut(&program.scope)
+        {
+            of_scope.retain(|id| *id != program.id);
+            if of_scope.is_empty() {
+                self.programs_by_scope.remove(&program.scope);
+            }
+        }
+        if let Some(slot) = self.programs.get_mut(program.id.index()) {
+            *slot = Program {
+                role: slot.role,
+                ..program.clone()
+            };
+        }
+    }
+
+    fn apply_der_changed(&mut self, der: &Der) {
+        let Some(old) = self.ders.get(der.id.index()).cloned() else {
+            return;
+        };
+        let gives_up = der.removed.is_some() || der.lfdi != old.lfdi;
+        if gives_up && let Access::Revoked(at) = old.access {
+            self.revoked.insert(old.lfdi, at);
+        }
+        self.unindex(&old);
+        self.ders[der.id.index()] = der.clone();
+        if der.removed.is_none() {
+            self.index(der);
+        }
+    }
+
+    fn index(&mut self, der: &Der) {
+        self.by_lfdi.insert(der.lfdi, der.id);
+        self.by_mrid.insert(der.mrid.clone(), der.id);
+        self.by_name.insert(der.name.clone(), der.id);
+        let registered = matches!(der.registration, Registration::Registered(_));
+        if let Some(manager) = der.manager.filter(|_| registered) {
+            let at = self.position(manager, der);
+            self.managed.entry(manager).or_default().insert(at, der.id);
+        }
+    }
+
+    fn unindex(&mut self, der: &Der) {
+        self.by_lfdi.remove(&der.lfdi);
+        self.by_mrid.remove(&der.mrid);
+        self.by_name.remove(&der.name);
+        if let Some(manager) = der.manager {
+            let at = self.position(manager, der);
+            let managed = self.managed.entry(manager).or_default();
+            if managed.get(at) == Some(&der.id) {
+                managed.remove(at);
+            }
+        }
+    }
+
+    /// Where `der` is, or belongs, among those of `manager`: in the order of an `EndDeviceList`,
+    /// the latest change first.
+    fn position(&self, manager: AggregatorId, der: &Der) -> usize {
+        let key = |der: &Der| (Reverse(der.changed), der.lfdi.sfdi(), der.id);
+        let own = key(der);
+        self.ders_of(manager)
+            .partition_point(|id| self.ders.get(id.index()).is_some_and(|d| key(d) < own))
     }
 }

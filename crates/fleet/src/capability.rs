@@ -2,6 +2,8 @@
 
 use units::{Percent, Timestamp, Vars, VoltAmperes, WattHours, Watts};
 
+use crate::EnterService;
+
 /// A control mode a DER supports or has enabled.
 ///
 /// Names follow IEEE 2030.5 `DERControlType`, whose bit positions the discriminants keep.
@@ -65,6 +67,9 @@ pub struct Capability {
     pub energy_max: Option<WattHours>,
     /// Supported control modes.
     pub modes: Modes,
+    /// Supported envelope modes of CSIP-AUS (`doeModesSupported`): export, import, generation and
+    /// load limit from bit 0; zero for a device that knows none.
+    pub doe_modes: u8,
 }
 
 /// Settings: what the installation has been set to; never beyond the nameplate.
@@ -74,12 +79,23 @@ pub struct Settings {
     pub p_inject_max: Watts,
     /// Maximum absorption (`setMaxChargeRateW`), as a magnitude.
     pub p_absorb_max: Watts,
+    /// Maximum active power (`setMaxW`), of which `opModMaxLimW` is a share; `None` where it is the
+    /// maximum injection.
+    pub p_max: Option<Watts>,
     /// Maximum apparent power.
     pub s_max: Option<VoltAmperes>,
+    /// Most reactive power injected (`setMaxVar`), as a magnitude.
+    pub q_inject_max: Option<Vars>,
+    /// Most reactive power absorbed (`setMaxVarNeg`), as a magnitude.
+    pub q_absorb_max: Option<Vars>,
     /// Usable energy (`setMaxWh`).
     pub energy_max: Option<WattHours>,
     /// Ramp rate (`setGradW`) as a share of the maximum per second; `None` when unlimited.
     pub ramp_per_second: Option<Percent>,
+    /// Soft-start ramp rate (`setSoftGradW`), as a share of the maximum per second.
+    pub soft_ramp_per_second: Option<Percent>,
+    /// When it enters service (`setES…`).
+    pub enter_service: EnterService,
     /// Enabled control modes.
     pub modes: Modes,
     /// When the device last changed them, by its own clock.
@@ -87,6 +103,21 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Maximum active power (`setMaxW`).
+    #[must_use]
+    pub fn max_w(&self) -> Watts {
+        self.p_max.unwrap_or(self.p_inject_max)
+    }
+
+    /// What a signed share of active power (`opModFixedW`) is of, as a magnitude.
+    #[must_use]
+    pub fn p_max_toward(&self, percent: Percent) -> Watts {
+        match percent.hundredths() < 0 {
+            true => self.p_absorb_max,
+            false => self.p_inject_max,
+        }
+    }
+
     /// The steepest change of active power, in watts per second, `None` when unlimited.
     #[must_use]
     pub fn ramp_w_per_s(&self) -> Option<Watts> {

@@ -6,8 +6,10 @@ use units::{Interval, Percent};
 
 use crate::dispatch::Plan;
 use crate::{
-    Capability, CimMrid, ControlBase, ControlId, DerFunctions, DerId, DerKind, DispatchId, GroupId,
-    GroupName, Identity, Lfdi, Name, Pin, ProgramId, Settings, Target, Version,
+    AggregatorId, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId, CurveId,
+    CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId, Envelope, GroupId,
+    GroupName, Identity, Level, Lfdi, Name, Pin, ProgramId, Scope, Settings, SettingsCommand,
+    Target, Terms, Version,
 };
 
 /// A DER to enrol.
@@ -28,6 +30,10 @@ pub struct NewDer {
     pub registered: bool,
     /// Share of its energy that its owner keeps: never below this state of charge.
     pub reserve: Percent,
+    /// The aggregator that stands in for it, if any.
+    pub manager: Option<AggregatorId>,
+    /// Where it belongs, most local nodes only.
+    pub assignments: Vec<AssignmentId>,
 }
 
 /// A group to create.
@@ -82,8 +88,8 @@ pub struct NewDispatch {
 /// A control to issue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewControl {
-    /// Who is asked.
-    pub der: DerId,
+    /// Who is asked; `None` for every DER that the programme addresses.
+    pub der: Option<DerId>,
     /// Under which programme.
     pub program: ProgramId,
     /// Where it comes from.
@@ -92,6 +98,65 @@ pub struct NewControl {
     pub interval: Interval,
     /// What is asked.
     pub base: ControlBase,
+    /// How devices are to take it; none for the usual way.
+    pub terms: Option<Terms>,
+}
+
+/// An aggregator to authorise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewAggregator {
+    /// Name, unique among aggregators.
+    pub name: Name,
+    /// Identity of its certificate.
+    pub lfdi: Lfdi,
+    /// Registration PIN.
+    pub pin: Pin,
+    /// Whether it has its `EndDevice` at once or has to post it itself.
+    pub registered: bool,
+    /// Whether it may create and delete its end devices itself.
+    pub may_enrol: bool,
+}
+
+/// A node of the hierarchy to create.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewAssignment {
+    /// What it is called.
+    pub name: Name,
+    /// Its level.
+    pub level: Level,
+    /// The node above.
+    pub parent: Option<AssignmentId>,
+}
+
+/// A programme to create.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewProgram {
+    /// What it is called.
+    pub name: Name,
+    /// Its rank.
+    pub primacy: u8,
+    /// Whom it addresses.
+    pub scope: Scope,
+}
+
+/// A change of a programme: what is absent stays.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProgramChange {
+    /// New name, if any.
+    pub name: Option<Name>,
+    /// New rank, if any.
+    pub primacy: Option<u8>,
+}
+
+/// A curve to add to a programme.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewCurve {
+    /// Whose curve it is.
+    pub program: ProgramId,
+    /// What it is called.
+    pub name: Option<Name>,
+    /// What it says.
+    pub shape: CurveShape,
 }
 
 /// A request to change the fleet.
@@ -120,9 +185,43 @@ pub enum Command {
     /// Call a dispatch off.
     CancelDispatch(DispatchId),
     /// Set what holds under a programme when none of its controls is active.
-    SetDefaultControl(ProgramId, ControlBase),
+    SetDefaultControl(ProgramId, DefaultControl),
     /// Issue a control.
     IssueControl(NewControl),
     /// Withdraw a control.
     CancelControl(ControlId),
+    /// Authorise an aggregator.
+    EnrolAggregator(NewAggregator),
+    /// The aggregator registers itself in band.
+    RegisterAggregator(AggregatorId),
+    /// Put a certificate on the authorisation list, or take it off.
+    SetAccess(Client, bool),
+    /// A client has a new certificate.
+    Rekey(Client, Lfdi),
+    /// Remove a DER: its controls are withdrawn and it leaves its groups.
+    RemoveDer(DerId),
+    /// Place a DER in the hierarchy; replaces where it was.
+    AssignDer(DerId, Vec<AssignmentId>),
+    /// Create a node of the hierarchy.
+    CreateAssignment(NewAssignment),
+    /// Take a node out of service that has no DER, no programme and no node below.
+    DeleteAssignment(AssignmentId),
+    /// Create a programme.
+    CreateProgram(NewProgram),
+    /// Create the programme of the operating envelope of a DER, unless it has one.
+    CreateEnvelopeProgram(DerId),
+    /// Change a programme.
+    ChangeProgram(ProgramId, ProgramChange),
+    /// Take a programme out of service; its controls are withdrawn.
+    DeleteProgram(ProgramId),
+    /// Add a curve to a programme.
+    CreateCurve(NewCurve),
+    /// Take a curve out of service that nothing refers to.
+    DeleteCurve(CurveId),
+    /// Set what a DER may import and export; replaces the envelope of that source.
+    SetEnvelope(Envelope),
+    /// Withdraw the envelope of one source.
+    ClearEnvelope(DerId, Name),
+    /// Something about required settings.
+    Settings(SettingsCommand),
 }

@@ -1,85 +1,20 @@
-//! A control: what one DER is asked to do in one interval.
+//! A control: what a DER, or every DER of a programme, is asked to do in one interval.
+
+mod base;
+pub mod precedence;
 
 use std::cmp::Ordering;
 
-use units::{Interval, Percent, Timestamp, Vars, Watts};
+use units::{Interval, Timestamp};
 
-use crate::{ControlId, DerId, DispatchId, Mrid, ProgramId};
+pub use base::{
+    ActivePower, ControlBase, FixedVar, FreqDroop, PowerFactor, Scaled, Setting, Share,
+    VarReference,
+};
 
-/// An active-power request exactly as the wire can hold it, so that a plan that adds up still
-/// adds up after encoding.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ActivePower {
-    /// `opModFixedW`: a signed share of `of`, which is the maximum injection for a positive and
-    /// the maximum absorption for a negative share.
-    FixedW {
-        /// Signed share, -100 % to 100 %.
-        percent: Percent,
-        /// What the share is of, as a magnitude, when the control was made.
-        of: Watts,
-    },
-    /// `opModTargetW`: `value` × 10^`multiplier` watts.
-    TargetW {
-        /// Significand.
-        value: i16,
-        /// Power of ten, 0 to 9.
-        multiplier: u8,
-    },
-    /// `opModMaxLimW`: inject no more than this share of `of`.
-    MaxLimW {
-        /// Share, 0 to 100 %.
-        percent: Percent,
-        /// What the share is of, when the control was made.
-        of: Watts,
-    },
-}
+use precedence::{Loss, Ranked};
 
-impl ActivePower {
-    /// In watts, injection positive.
-    #[must_use]
-    pub fn p(self) -> Watts {
-        match self {
-            Self::FixedW { percent, of } | Self::MaxLimW { percent, of } => percent.of(of),
-            Self::TargetW { value, multiplier } => {
-                let scale = 10_i64.saturating_pow(u32::from(multiplier));
-                Watts::whole(i64::from(value).saturating_mul(scale))
-            }
-        }
-    }
-}
-
-/// A reactive-power request (`opModFixedVar`), as a share of the maximum.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ReactivePower {
-    /// Signed share, injection positive.
-    pub percent: Percent,
-    /// What the share is of, as a magnitude.
-    pub of: Vars,
-}
-
-/// What is asked, field by field; an absent field is not touched.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ControlBase {
-    /// Active power.
-    pub active: Option<ActivePower>,
-    /// Reactive power.
-    pub reactive: Option<ReactivePower>,
-    /// Connect (`true`) or disconnect.
-    pub connect: Option<bool>,
-    /// Energise (`true`) or de-energise.
-    pub energize: Option<bool>,
-}
-
-impl ControlBase {
-    /// Whether both say something of the same field. Only then does one of them have to yield.
-    #[must_use]
-    pub fn conflicts(&self, other: &Self) -> bool {
-        (self.active.is_some() && other.active.is_some())
-            || (self.reactive.is_some() && other.reactive.is_some())
-            || (self.connect.is_some() && other.connect.is_some())
-            || (self.energize.is_some() && other.energize.is_some())
-    }
-}
+use crate::{ControlId, DerId, DispatchId, Mrid, Name, ProgramId};
 
 /// Where a control comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,17 +30,36 @@ pub enum Origin {
     },
     /// An operator, directly.
     Operator,
+    /// An operating envelope.
+    Envelope,
+    /// A settings profile being rolled out.
+    Settings,
 }
 
-/// What one DER is asked to do in one interval.
+/// How devices are to take a control.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Terms {
+    /// Devices move the start by a random time between zero and this, in seconds, -3600 to 3600.
+    pub randomize_start_s: i16,
+    /// Devices lengthen the duration by a random time between zero and this, in seconds.
+    pub randomize_duration_s: i16,
+    /// Responses asked for (`responseRequired`); `None` for what the server asks in general.
+    pub response_required: Option<u8>,
+    /// Device categories addressed (`DeviceCategoryType`); `None` for all.
+    pub device_category: Option<u32>,
+    /// What an operator calls it.
+    pub description: Option<Name>,
+}
+
+/// What is asked in one interval.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Control {
     /// Dense index.
     pub id: ControlId,
     /// IEEE 2030.5 identity.
     pub mrid: Mrid,
-    /// Who is asked.
-    pub der: DerId,
+    /// Who is asked; `None` for every DER that the programme addresses.
+    pub der: Option<DerId>,
     /// Under which programme.
     pub program: ProgramId,
     /// Where it comes from.
@@ -116,6 +70,8 @@ pub struct Control {
     pub created: Timestamp,
     /// What is asked.
     pub base: ControlBase,
+    /// How devices are to take it; none for the usual way.
+    pub terms: Option<Box<Terms>>,
     /// When it was withdrawn, if it was.
     pub cancelled: Option<Timestamp>,
 }
@@ -136,46 +92,74 @@ pub enum ControlStatus {
 }
 
 impl Control {
-    /// Whether this control displaces `other` of the same programme where the two overlap: the
-    /// later one does, the higher mRID among equals. The order in which they arrived is of no
-    /// account.
+    /// When it begins to count among others: at its start, or when it was made if that is later.
     #[must_use]
-    pub fn supersedes(&self, other: &Self) -> bool {
-        self.program == other.program
-            && self.der == other.der
-            && self.cancelled.is_none_or(|at| self.begins_over(other) < at)
-            && self.interval.overlaps(other.interval)
-            && self.base.conflicts(&other.base)
-            && (self.created, self.mrid) > (other.created, other.mrid)
+    pub fn begins(&self) -> Timestamp {
+        self.interval.start.max(self.created)
     }
 
-    /// When this control takes over from `other`. Withdrawn before then it never did; withdrawn
-    /// later it has ended the other for good.
-    fn begins_over(&self, other: &Self) -> Timestamp {
-        self.interval
-            .start
-            .max(other.interval.start)
-            .max(self.created)
+    /// Device categories addressed, all bits for all.
+    #[must_use]
+    pub fn device_category(&self) -> u32 {
+        let terms = self.terms.as_ref();
+        terms.and_then(|t| t.device_category).unwrap_or(u32::MAX)
     }
 
-    /// When the first of `siblings` displaces this control; a superseded control never resumes
-    /// (IEEE 2030.5-2018, 10.2.3.3).
+    /// How devices are to take it.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.terms.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// The earliest instant at which a device may begin (IEEE 2030.5-2018, 10.2.3.3).
+    #[must_use]
+    pub fn earliest_start(&self) -> Timestamp {
+        let before_s = self
+            .terms
+            .as_ref()
+            .map_or(0, |terms| i64::from(terms.randomize_start_s.min(0)));
+        Timestamp::from_millis(self.interval.start.millis() + before_s * 1_000)
+    }
+
+    /// The latest instant at which a device may end.
+    #[must_use]
+    pub fn latest_end(&self) -> Timestamp {
+        let after_s = self.terms.as_ref().map_or(0, |terms| {
+            i64::from(terms.randomize_start_s.max(0)) + i64::from(terms.randomize_duration_s.max(0))
+        });
+        Timestamp::from_millis(self.interval.end().millis() + after_s * 1_000)
+    }
+
+    /// What later controls among `siblings`, those of its programme, take from it.
+    #[must_use]
+    pub fn losses<'a>(&'a self, siblings: impl IntoIterator<Item = &'a Self>) -> Vec<Loss<'a>> {
+        let siblings: Vec<Ranked<'_>> = siblings.into_iter().map(|c| (c, 0)).collect();
+        precedence::losses(&siblings, (self, 0))
+    }
+
+    /// When `siblings`, the controls of its programme, leave it nothing of what it asks; a superseded
+    /// control never resumes (IEEE 2030.5-2018, 10.2.3.3). One that they keep from ever beginning is
+    /// superseded as soon as the other is made.
     #[must_use]
     pub fn superseded_at<'a>(
-        &self,
+        &'a self,
         siblings: impl IntoIterator<Item = &'a Self>,
     ) -> Option<Timestamp> {
-        siblings
-            .into_iter()
-            .filter(|sibling| sibling.supersedes(self))
-            .map(|sibling| sibling.interval.start.max(self.interval.start))
-            .min()
+        let losses = self.losses(siblings);
+        if losses.len() < self.base.classes().count() {
+            return None;
+        }
+        let since = |loss: &Loss<'_>| match loss.at == self.begins() {
+            true => loss.to.created.max(self.created),
+            false => loss.at,
+        };
+        losses.iter().map(since).max()
     }
 
     /// Its status at `now` among the controls of the same DER.
     #[must_use]
     pub fn status<'a>(
-        &self,
+        &'a self,
         siblings: impl IntoIterator<Item = &'a Self>,
         now: Timestamp,
     ) -> ControlStatus {
@@ -186,10 +170,10 @@ impl Control {
             Some(at) if at <= now => return ControlStatus::Superseded(at),
             _ => {}
         }
-        if now < self.interval.start {
+        if now < self.earliest_start() {
             ControlStatus::Scheduled
         } else if now < self.interval.end() {
-            ControlStatus::Active(self.interval.start.max(self.created))
+            ControlStatus::Active(self.earliest_start().max(self.created))
         } else {
             ControlStatus::Ended(self.interval.end())
         }
@@ -205,25 +189,4 @@ impl Control {
             .then(other.created.cmp(&self.created))
             .then(other.mrid.cmp(&self.mrid))
     }
-}
-
-/// The control in force for active power among `candidates` (control, primacy) at `now`: lowest
-/// primacy value first, then the later creation, then the higher mRID.
-#[must_use]
-pub fn in_force<'a>(candidates: &[(&'a Control, u8)], now: Timestamp) -> Option<&'a Control> {
-    candidates
-        .iter()
-        .filter(|(control, _)| {
-            let siblings = candidates.iter().map(|(sibling, _)| *sibling);
-            control.base.active.is_some()
-                && control.interval.contains(now)
-                && matches!(control.status(siblings, now), ControlStatus::Active(_))
-        })
-        .min_by(|(a, a_primacy), (b, b_primacy)| {
-            a_primacy
-                .cmp(b_primacy)
-                .then(b.created.cmp(&a.created))
-                .then(b.mrid.cmp(&a.mrid))
-        })
-        .map(|(control, _)| *control)
 }

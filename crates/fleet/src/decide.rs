@@ -1,14 +1,17 @@
 //! Deciding a command: events, or a rejection that says why.
 
+mod client;
+mod control;
 mod dispatch;
+mod envelope;
 mod group;
+mod program;
 
 use units::{Percent, Timestamp};
 
-use crate::state::MridKind;
 use crate::{
-    Capability, Command, Control, ControlBase, ControlId, Der, DerId, Event, Fleet, Mode,
-    NewControl, NewDer, Program, ProgramId, Registration, Rejection, Scope, Settings,
+    Access, Capability, Command, Der, DerId, Event, Fleet, NewDer, NewProgram, Registration,
+    Rejection, Scope, Settings,
 };
 
 /// Primacy of the programme that carries dispatch shares (IEEE 2030.5 leaves 3 to 64 to the
@@ -42,9 +45,37 @@ impl Fleet {
             Command::CreateDispatch(new) => self.create_dispatch(new, now),
             Command::AdoptPlan(plan) => self.adopt_plan(plan, now),
             Command::CancelDispatch(id) => self.cancel_dispatch(*id, now),
-            Command::SetDefaultControl(id, base) => self.set_default(*id, *base),
+            Command::SetDefaultControl(id, default) => self.set_default(*id, default, now),
             Command::IssueControl(new) => self.issue_control(new, now),
             Command::CancelControl(id) => self.cancel_control(*id, now),
+            _ => self.decide_place(command, now),
+        }
+    }
+
+    /// Who may come in, where DER belong and what programmes there are.
+    fn decide_place(&self, command: &Command, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+        match command {
+            Command::EnrolAggregator(new) => self.enrol_aggregator(new, now),
+            Command::RegisterAggregator(id) => self.register_aggregator(*id, now),
+            Command::SetAccess(client, true) => self.set_access(*client, Access::Granted, now),
+            Command::SetAccess(client, false) => {
+                self.set_access(*client, Access::Revoked(now), now)
+            }
+            Command::Rekey(client, lfdi) => self.rekey(*client, *lfdi, now),
+            Command::RemoveDer(id) => self.remove_der(*id, now),
+            Command::AssignDer(id, nodes) => self.assign_der(*id, nodes, now),
+            Command::CreateAssignment(new) => self.create_assignment(new),
+            Command::DeleteAssignment(id) => self.delete_assignment(*id, now),
+            Command::CreateProgram(new) => self.create_program(new),
+            Command::CreateEnvelopeProgram(der) => self.create_envelope_program(*der),
+            Command::ChangeProgram(id, change) => self.change_program(*id, change),
+            Command::DeleteProgram(id) => self.delete_program(*id, now),
+            Command::CreateCurve(new) => self.create_curve(new, now),
+            Command::DeleteCurve(id) => self.delete_curve(*id, now),
+            Command::SetEnvelope(envelope) => self.set_envelope(envelope, now),
+            Command::ClearEnvelope(der, source) => self.clear_envelope(*der, source),
+            Command::Settings(command) => self.decide_settings(command, now),
+            _ => unreachable!("every other command is decided above"),
         }
     }
 
@@ -58,9 +89,11 @@ impl Fleet {
         if !(0..=Percent::WHOLE.hundredths()).contains(&new.reserve.hundredths()) {
             return Err(invalid("reserve", "is 0 to 100 %"));
         }
-        if self.by_lfdi.contains_key(&new.lfdi) {
-            return Err(Rejection::LfdiTaken(new.lfdi));
+        self.check_lfdi(new.lfdi)?;
+        if let Some(manager) = new.manager {
+            self.known_aggregator(manager)?;
         }
+        let assignments = self.check_assignments(&new.assignments)?;
         if self.by_mrid.contains_key(&new.mrid) {
             return Err(Rejection::MridTaken(new.mrid.clone()));
         }
@@ -68,15 +101,11 @@ impl Fleet {
             return Err(Rejection::NameTaken(new.name.clone()));
         }
         let id = DerId::from(self.ders.len());
-        let program_id = ProgramId::from(self.programs.len());
-        let program = Program {
-            id: program_id,
-            mrid: self.identity.mrid(MridKind::Program, program_id.0),
+        let program = self.new_program(&NewProgram {
             name: new.name.clone(),
             primacy: DISPATCH_PRIMACY,
             scope: Scope::Device(id),
-            default: ControlBase::default(),
-        };
+        });
         let registration = if new.registered {
             Registration::Registered(now)
         } else {
@@ -94,7 +123,12 @@ impl Fleet {
             capability: None,
             settings: None,
             reserve: new.reserve,
-            program: program_id,
+            program: program.id,
+            manager: new.manager,
+            access: Access::Granted,
+            assignments,
+            changed: now,
+            removed: None,
         };
         Ok(vec![
             Event::ProgramCreated(program),
@@ -128,93 +162,9 @@ impl Fleet {
         Ok(vec![Event::SettingsReported(id, new.clone())])
     }
 
-    /// The default control that is in force already is no event.
-    fn set_default(&self, id: ProgramId, base: ControlBase) -> Result<Vec<Event>, Rejection> {
-        let program = self.known_program(id)?;
-        if program.default == base {
-            return Ok(Vec::new());
-        }
-        let default = base;
-        Ok(vec![Event::ProgramChanged(Program {
-            default,
-            ..program.clone()
-        })])
-    }
-
-    fn issue_control(&self, new: &NewControl, now: Timestamp) -> Result<Vec<Event>, Rejection> {
-        let der = self.known(new.der)?;
-        let program = self.known_program(new.program)?;
-        if program.scope != Scope::Device(new.der) && program.scope != Scope::All {
-            return Err(invalid("program", "addresses another DER"));
-        }
-        if new.interval.duration.is_zero() || new.interval.end() <= now {
-            return Err(invalid("interval", "is empty or over"));
-        }
-        if new.interval.start.millis() % 1_000 != 0 || new.interval.duration.subsec_nanos() != 0 {
-            return Err(invalid(
-                "interval",
-                "starts and lasts whole seconds on the wire",
-            ));
-        }
-        if u32::try_from(new.interval.duration.as_secs()).is_err() {
-            return Err(invalid("interval", "lasts at most 2³²-1 seconds"));
-        }
-        if new.base == ControlBase::default() {
-            return Err(invalid("control", "asks for nothing"));
-        }
-        if new.base.connect.is_some() && !der.can(Mode::Connect) {
-            return Err(invalid("connect", "the DER does not support opModConnect"));
-        }
-        if self.live_controls(new.der, now) >= Self::MAX_LIVE_CONTROLS {
-            let max = Self::MAX_LIVE_CONTROLS;
-            return Err(Rejection::TooMany {
-                what: "controls of one DER",
-                max,
-            });
-        }
-        let id = ControlId::from(self.controls.len());
-        let control = Control {
-            id,
-            mrid: self.identity.mrid(MridKind::Control, id.0),
-            der: new.der,
-            program: new.program,
-            origin: new.origin,
-            interval: new.interval,
-            created: now,
-            base: new.base,
-            cancelled: None,
-        };
-        Ok(vec![Event::ControlIssued(control)])
-    }
-
-    /// Withdrawing twice, or what is over, changes nothing.
-    fn cancel_control(&self, id: ControlId, now: Timestamp) -> Result<Vec<Event>, Rejection> {
-        let control = self.control(id).ok_or_else(|| Rejection::Unknown {
-            what: "control",
-            id: id.to_string(),
-        })?;
-        if control.cancelled.is_some() || control.interval.end() <= now {
-            return Ok(Vec::new());
-        }
-        Ok(vec![Event::ControlCancelled(id, now)])
-    }
-
-    fn known_program(&self, id: ProgramId) -> Result<&Program, Rejection> {
-        self.program(id).ok_or_else(|| Rejection::Unknown {
-            what: "programme",
-            id: id.to_string(),
-        })
-    }
-
-    /// Controls of `der` that are not over.
-    fn live_controls(&self, der: DerId, now: Timestamp) -> usize {
-        self.controls_of(der)
-            .filter(|control| now < control.interval.end())
-            .count()
-    }
-
     pub(crate) fn known(&self, id: DerId) -> Result<&Der, Rejection> {
-        self.der(id).ok_or_else(|| Rejection::Unknown {
+        let der = self.der(id).filter(|der| der.removed.is_none());
+        der.ok_or_else(|| Rejection::Unknown {
             what: "DER",
             id: id.to_string(),
         })

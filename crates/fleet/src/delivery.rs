@@ -1,8 +1,10 @@
 //! The delivery ledger: what became of each control at its DER, with the evidence.
 
+use std::collections::BTreeMap;
+
 use units::{Timestamp, Watts};
 
-use crate::{ControlId, DerId};
+use crate::{Control, ControlId, DerId};
 
 /// How far a control has come. The order is that of progress.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -136,6 +138,15 @@ impl Delivery {
             )
     }
 
+    /// When the device was first known to have the control, whatever it did with it.
+    #[must_use]
+    pub fn told(&self) -> Option<Timestamp> {
+        let knows = |entry: &&DeliveryEntry| {
+            !matches!(entry.state, DeliveryState::Planned | DeliveryState::Silent)
+        };
+        self.entries.iter().find(knows).map(|entry| entry.at)
+    }
+
     /// The step that `evidence` at `at` leads to, `None` when it tells nothing new. A repeated or
     /// late response therefore changes nothing, and no state is ever left for an earlier one
     /// but [`DeliveryState::Silent`], from which a device returns to what it had confirmed.
@@ -184,17 +195,95 @@ impl Delivery {
     }
 }
 
-/// The ledger state an IEEE 2030.5 response status stands for (table 27); `None` when it says
-/// nothing about delivery.
+/// The rows of every (control, DER).
+///
+/// A control for one DER has its row from the moment it is issued; one for many has a row for each
+/// DER of which something is known.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ledger {
+    own: Vec<Option<Delivery>>,
+    shared: BTreeMap<(ControlId, DerId), Delivery>,
+}
+
+impl Ledger {
+    /// Begins the row of a control that has just been issued; controls come in order of issue.
+    pub fn begin(&mut self, control: &Control) {
+        let row = |der| Delivery::planned(control.id, der, control.created);
+        self.own.push(control.der.map(row));
+    }
+
+    /// The row of `control` at `der`, if it has one.
+    #[must_use]
+    pub fn get(&self, control: ControlId, der: DerId) -> Option<&Delivery> {
+        match self.own.get(control.index())? {
+            Some(row) => Some(row).filter(|row| row.der == der),
+            None => self.shared.get(&(control, der)),
+        }
+    }
+
+    /// The rows of `control`.
+    pub fn of(&self, control: ControlId) -> impl Iterator<Item = &Delivery> {
+        let own = self.own.get(control.index()).and_then(Option::as_ref);
+        let (first, last) = (DerId(0), DerId(u32::MAX));
+        let shared = self.shared.range((control, first)..=(control, last));
+        own.into_iter().chain(shared.map(|(_, row)| row))
+    }
+
+    /// The row of a control for one DER.
+    #[must_use]
+    pub fn own(&self, control: ControlId) -> Option<&Delivery> {
+        self.own.get(control.index())?.as_ref()
+    }
+
+    /// Every row, those of shared controls last.
+    pub fn rows(&self) -> impl Iterator<Item = &Delivery> {
+        self.own.iter().flatten().chain(self.shared.values())
+    }
+
+    /// The step that `evidence` of `control` at `der` leads to, `None` when it tells nothing new.
+    #[must_use]
+    pub fn next(
+        &self,
+        control: &Control,
+        der: DerId,
+        evidence: Evidence,
+        at: Timestamp,
+    ) -> Option<DeliveryEntry> {
+        match self.get(control.id, der) {
+            Some(row) => row.next(evidence, at),
+            None if control.der.is_none() => {
+                Delivery::planned(control.id, der, control.created).next(evidence, at)
+            }
+            None => None,
+        }
+    }
+
+    /// Adds a step; whether there is such a row. `created` is when the control was made.
+    pub fn push(&mut self, entry: DeliveryEntry, created: Timestamp) -> bool {
+        match self.own.get_mut(entry.control.index()) {
+            Some(Some(row)) if row.der == entry.der => row.push(entry),
+            Some(None) => self
+                .shared
+                .entry((entry.control, entry.der))
+                .or_insert_with(|| Delivery::planned(entry.control, entry.der, created))
+                .push(entry),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The ledger state an IEEE 2030.5 response status stands for (table 27 of 2018, table 31 of 2023);
+/// `None` when it says nothing about delivery.
 #[must_use]
 pub const fn state_of_response(code: u8) -> Option<DeliveryState> {
     match code {
         1 => Some(DeliveryState::Received),
-        2 | 5 => Some(DeliveryState::Started),
+        2 | 5 | 15 => Some(DeliveryState::Started),
         3 => Some(DeliveryState::Completed),
         4 | 6 | 7 | 8 | 10 | 14 => Some(DeliveryState::Overridden),
         9 => Some(DeliveryState::Started),
-        13 | 252..=255 => Some(DeliveryState::Rejected),
+        13 | 251..=255 => Some(DeliveryState::Rejected),
         _ => None,
     }
 }

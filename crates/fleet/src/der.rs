@@ -2,7 +2,10 @@
 
 use units::{Percent, Timestamp};
 
-use crate::{Capability, CimMrid, DerId, Lfdi, Mode, Name, Pin, ProgramId, Settings};
+use crate::{
+    Access, AggregatorId, AssignmentId, Capability, CimMrid, DerId, Lfdi, Mode, Name, Pin,
+    ProgramId, Settings,
+};
 
 /// The technology, which decides how its output behaves when nobody asks for anything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,6 +58,16 @@ pub struct Der {
     pub reserve: Percent,
     /// The programme that carries the controls addressed to this DER alone.
     pub program: ProgramId,
+    /// The aggregator that stands in for it.
+    pub manager: Option<AggregatorId>,
+    /// Whether its own certificate may come in.
+    pub access: Access,
+    /// Where it belongs, most local nodes only; empty for nowhere in particular.
+    pub assignments: Vec<AssignmentId>,
+    /// When what identifies or places it last changed.
+    pub changed: Timestamp,
+    /// When it was removed; its index is never given again.
+    pub removed: Option<Timestamp>,
 }
 
 impl Der {

@@ -4,8 +4,8 @@ use units::Timestamp;
 
 use crate::dispatch::Plan;
 use crate::{
-    Capability, Control, ControlId, Der, DerId, Dispatch, DispatchId, Group, GroupId, Identity,
-    Program, Settings,
+    Aggregator, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId, Dispatch,
+    DispatchId, Envelope, Group, GroupId, Identity, Name, Program, Settings, SettingsEvent,
 };
 
 /// One decision.
@@ -41,4 +41,24 @@ pub enum Event {
     ControlIssued(Control),
     /// A control is withdrawn.
     ControlCancelled(ControlId, Timestamp),
+    /// An aggregator is authorised.
+    AggregatorEnrolled(Aggregator),
+    /// An aggregator is now this.
+    AggregatorChanged(Aggregator),
+    /// A DER's identity, place or standing is now this.
+    DerChanged(Der),
+    /// A node of the hierarchy exists.
+    AssignmentCreated(Assignment),
+    /// A node of the hierarchy is now this.
+    AssignmentChanged(Assignment),
+    /// A curve exists.
+    CurveCreated(Curve),
+    /// A curve is out of service.
+    CurveRemoved(CurveId, Timestamp),
+    /// A DER has this envelope from its source.
+    EnvelopeSet(Envelope),
+    /// A DER has no envelope from this source any more.
+    EnvelopeCleared(DerId, Name),
+    /// Something about required settings.
+    Settings(SettingsEvent),
 }

@@ -79,8 +79,28 @@ index!(
     ControlId
 );
 index!(
+    /// An aggregator, in order of enrolment.
+    AggregatorId
+);
+index!(
+    /// A node of the group hierarchy, in order of creation.
+    AssignmentId
+);
+index!(
+    /// A curve, in order of creation.
+    CurveId
+);
+index!(
     /// A dispatch, in order of creation.
     DispatchId
+);
+index!(
+    /// A version of a settings profile, in order of creation.
+    SettingsProfileId
+);
+index!(
+    /// A roll-out of settings, in order of creation.
+    RollOutId
 );
 
 /// IEEE 2030.5 `mRIDType`: 128 bits, written as 32 upper-case hexadecimal digits, of which the
@@ -290,4 +310,10 @@ text!(
     Name,
     "name",
     64
+);
+text!(
+    /// A remark, such as why something was changed.
+    Note,
+    "note",
+    512
 );

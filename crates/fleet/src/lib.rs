@@ -5,37 +5,55 @@
 //! number or touches the outside world; what changes by the second (readings, responses) stays
 //! out of the fold and is passed in as [`Observation`]s and [`Delivery`] rows.
 
+pub mod aggregator;
+pub mod assignment;
 pub mod capability;
 pub mod command;
 pub mod control;
+pub mod curve;
 pub mod delivery;
 pub mod der;
 pub mod dispatch;
+pub mod envelope;
 pub mod event;
 pub mod group;
 pub mod id;
 pub mod observation;
 pub mod program;
 pub mod rejection;
+pub mod settings_profile;
 
 mod apply;
+mod consequence;
 mod decide;
 mod state;
 
+pub use aggregator::{Access, Aggregator, Client};
+pub use assignment::{Assignment, Level};
 pub use capability::{Capability, Mode, Modes, Settings};
-pub use command::{Command, GroupChange, NewControl, NewDer, NewDispatch, NewGroup};
-pub use control::{ActivePower, Control, ControlBase, ControlStatus, Origin, ReactivePower};
-pub use delivery::{Delivery, DeliveryEntry, DeliveryState, Evidence};
+pub use command::{
+    Command, GroupChange, NewAggregator, NewAssignment, NewControl, NewCurve, NewDer, NewDispatch,
+    NewGroup, NewProgram, ProgramChange,
+};
+pub use control::{
+    ActivePower, Control, ControlBase, ControlStatus, FixedVar, FreqDroop, Origin, PowerFactor,
+    Scaled, Setting, Share, Terms, VarReference,
+};
+pub use curve::{Curve, CurvePoint, CurveShape, CurveType};
+pub use delivery::{Delivery, DeliveryEntry, DeliveryState, Evidence, Ledger};
 pub use der::{Der, DerKind, Registration};
 pub use dispatch::{Dispatch, DispatchPhase, Target};
+pub use envelope::{Envelope, EnvelopePoint, Fallback};
 pub use event::Event;
 pub use group::{DerFunction, DerFunctions, Group, GroupName, Version};
 pub use id::{
-    CimMrid, ControlId, DerId, DispatchId, GroupId, IdError, Lfdi, Mrid, Name, Pin, ProgramId,
+    AggregatorId, AssignmentId, CimMrid, ControlId, CurveId, DerId, DispatchId, GroupId, IdError,
+    Lfdi, Mrid, Name, Note, Pin, ProgramId, RollOutId, SettingsProfileId,
 };
 pub use observation::{Observation, Quality, Reading};
-pub use program::{Program, Scope};
+pub use program::{DefaultControl, EnterService, Program, Role, Scope};
 pub use rejection::Rejection;
+pub use settings_profile::{SettingsBook, SettingsCommand, SettingsEvent, SettingsProfile};
 pub use state::{Fleet, Identity, MridKind};
 
 #[cfg(test)]

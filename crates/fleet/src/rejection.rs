@@ -25,6 +25,9 @@ pub enum Rejection {
     /// The certificate is enrolled already.
     #[error("LFDI {0} is already enrolled")]
     LfdiTaken(Lfdi),
+    /// The certificate was revoked, and stays so when its client has another one or is gone.
+    #[error("LFDI {0} was revoked")]
+    LfdiRevoked(Lfdi),
     /// The DER is registered already.
     #[error("DER {0} is already registered")]
     AlreadyRegistered(DerId),

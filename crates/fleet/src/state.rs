@@ -1,13 +1,17 @@
 //! The state of a fleet: dense vectors by typed index, with look-ups by the names others use.
 
+mod live;
+mod place;
+mod rule;
+
 use std::collections::BTreeMap;
 
 use units::Timestamp;
 
-use crate::control::ControlStatus;
 use crate::{
-    CimMrid, Control, ControlId, Der, DerId, Dispatch, DispatchId, Group, GroupId, Lfdi, Mrid,
-    Name, Program, ProgramId, Scope,
+    Aggregator, AggregatorId, Assignment, CimMrid, Control, ControlId, Curve, CurveId, Der, DerId,
+    Dispatch, DispatchId, Envelope, Group, GroupId, Lfdi, Mrid, Name, Program, ProgramId, Scope,
+    SettingsBook,
 };
 
 /// What makes the mRIDs of a fleet its own.
@@ -31,6 +35,12 @@ pub enum MridKind {
     Control = 3,
     /// The function set assignments of a DER.
     Assignments = 4,
+    /// A node of the group hierarchy.
+    Assignment = 5,
+    /// A curve.
+    Curve = 6,
+    /// A document of a function set that no dispatch reads.
+    Document = 7,
 }
 
 impl Identity {
@@ -51,14 +61,34 @@ pub struct Fleet {
     pub(crate) groups: Vec<Option<Group>>,
     pub(crate) dispatches: Vec<Dispatch>,
     pub(crate) controls: Vec<Control>,
-    /// By DER: its controls that had not ended when the latest one was made.
+    pub(crate) aggregators: Vec<Aggregator>,
+    pub(crate) assignments: Vec<Assignment>,
+    pub(crate) curves: Vec<Curve>,
+    /// By DER: one of each source.
+    pub(crate) envelopes: BTreeMap<DerId, Vec<Envelope>>,
+    /// By DER: its controls that count.
     pub(crate) live: Vec<Vec<ControlId>>,
+    /// By programme: controls for all it addresses that count.
+    pub(crate) live_shared: BTreeMap<ProgramId, Vec<ControlId>>,
+    /// When none of those counts any more.
+    pub(crate) shared_until: Timestamp,
+    /// By programme for many: controls for single DER that had not ended when the latest was made.
+    pub(crate) live_single: BTreeMap<ProgramId, Vec<ControlId>>,
+    /// Programmes in service beyond the one that each DER has for its dispatch shares.
+    pub(crate) programs_by_scope: BTreeMap<Scope, Vec<ProgramId>>,
+    /// By aggregator: the DER it stands in for, the latest change first.
+    pub(crate) managed: BTreeMap<AggregatorId, Vec<DerId>>,
+    pub(crate) aggregators_by_lfdi: BTreeMap<Lfdi, AggregatorId>,
+    /// Certificates that were revoked, since when, and that no client holds any more.
+    pub(crate) revoked: BTreeMap<Lfdi, Timestamp>,
+    pub(crate) curves_by_program: BTreeMap<ProgramId, Vec<CurveId>>,
     pub(crate) by_lfdi: BTreeMap<Lfdi, DerId>,
     pub(crate) by_mrid: BTreeMap<CimMrid, DerId>,
     pub(crate) by_name: BTreeMap<Name, DerId>,
     pub(crate) by_control_mrid: BTreeMap<Mrid, ControlId>,
     pub(crate) groups_by_mrid: BTreeMap<CimMrid, GroupId>,
     pub(crate) dispatches_by_mrid: BTreeMap<CimMrid, DispatchId>,
+    pub(crate) settings: SettingsBook,
 }
 
 impl Fleet {
@@ -72,8 +102,29 @@ impl Fleet {
     pub const MAX_INTERVALS: usize = 1_000;
     /// Most dispatches that are not over at one time.
     pub const MAX_OPEN_DISPATCHES: usize = 1_000;
-    /// Most controls of one DER that are not over at one time.
+    /// Most controls of one DER, or for all of one programme, that are neither withdrawn nor over at
+    /// one time.
     pub const MAX_LIVE_CONTROLS: usize = 4_000;
+    /// Most withdrawn controls of one DER, or for all of one programme, that are still shown; of
+    /// more, those that were withdrawn first are gone before their end. It is what an envelope of two
+    /// days that is replaced every five minutes leaves behind in the quarter of an hour in which every
+    /// client looks.
+    pub const MAX_WITHDRAWN_CONTROLS: usize = 2_000;
+    /// Most controls of one DER, or for all of one programme, that are over and count for what they
+    /// took from others that are not; of more, those that ended first are let go.
+    pub const MAX_ENDED_CONTROLS: usize = 256;
+    /// Most aggregators.
+    pub const MAX_AGGREGATORS: usize = 10_000;
+    /// Most nodes of the group hierarchy.
+    pub const MAX_ASSIGNMENTS: usize = 1_000_000;
+    /// Most nodes that one DER belongs to, those above counted in (CSIP 2.1, 4.2.2).
+    pub const MAX_ASSIGNMENTS_OF_DER: usize = 15;
+    /// Most programmes in service of one scope.
+    pub const MAX_PROGRAMS_OF_SCOPE: usize = 15;
+    /// Most curves in service of one programme.
+    pub const MAX_CURVES_OF_PROGRAM: usize = 64;
+    /// Most sources of envelopes of one DER.
+    pub const MAX_ENVELOPES_OF_DER: usize = 4;
 
     /// What makes its mRIDs its own.
     #[must_use]
@@ -121,22 +172,6 @@ impl Fleet {
     #[must_use]
     pub fn program(&self, id: ProgramId) -> Option<&Program> {
         self.programs.get(id.index())
-    }
-
-    /// The programmes that address `der`, highest rank (lowest primacy value) first.
-    #[must_use]
-    pub fn programs_of(&self, der: DerId) -> Vec<&Program> {
-        let own = self.der(der).and_then(|d| self.program(d.program));
-        let all = self.shared_programs();
-        let mut programs: Vec<&Program> = own.into_iter().chain(all).collect();
-        programs.sort_by(|a, b| a.primacy.cmp(&b.primacy).then(b.mrid.cmp(&a.mrid)));
-        programs
-    }
-
-    fn shared_programs(&self) -> impl Iterator<Item = &Program> {
-        self.programs
-            .iter()
-            .take_while(|program| program.scope == Scope::All)
     }
 
     /// The groups that exist, in order of creation.
@@ -194,27 +229,5 @@ impl Fleet {
         self.by_control_mrid
             .get(&mrid)
             .and_then(|id| self.control(*id))
-    }
-
-    /// The controls of `der` that are not long over, in order of issue.
-    pub fn controls_of(&self, der: DerId) -> impl Iterator<Item = &Control> + Clone {
-        let live = self.live.get(der.index()).map_or(&[][..], Vec::as_slice);
-        live.iter().filter_map(|id| self.control(*id))
-    }
-
-    /// The status of `control` at `now`.
-    #[must_use]
-    pub fn status(&self, control: &Control, now: Timestamp) -> ControlStatus {
-        control.status(self.controls_of(control.der), now)
-    }
-
-    /// The control that decides the active power of `der` at `now`, with its programme's primacy.
-    #[must_use]
-    pub fn in_force(&self, der: DerId, now: Timestamp) -> Option<&Control> {
-        let candidates: Vec<(&Control, u8)> = self
-            .controls_of(der)
-            .filter_map(|control| Some((control, self.program(control.program)?.primacy)))
-            .collect();
-        crate::control::in_force(&candidates, now)
     }
 }

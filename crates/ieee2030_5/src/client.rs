@@ -1,60 +1,80 @@
-//! A device's side of IEEE 2030.5 as a state machine: answers in, requests out.
+//! A client's side of IEEE 2030.5 as a state machine: answers in, requests out.
 //!
-//! It is given one address, that of `DeviceCapability`, and finds everything else by links. It
-//! opens no socket and reads no clock: the caller says what time it is, carries the requests and
-//! brings back the answers.
+//! A client speaks for itself, or as an aggregator for up to [`MAX_DEVICES`] devices. It is given
+//! one address, that of `DeviceCapability`, and finds everything else by links; what several of its
+//! devices share is read once. It opens no socket and reads no clock: the caller says what time it
+//! is, carries the requests and brings back the answers.
 //!
 //! Interpretation: a device acts on controls only of a server whose `Registration` shows the PIN
 //! that the owner was given; a server that shows none is not trusted unless no PIN is expected.
 
 mod clock;
+mod config;
+mod content;
+mod device;
+mod event;
 mod events;
+mod graph;
+mod href;
 mod list;
 mod meter;
 mod random;
 pub mod report;
+mod response;
+mod saved;
 mod schedule;
 pub mod setpoint;
+mod subscription;
 mod tree;
 mod write;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use units::Timestamp;
 
+use crate::wire::log_event::LogEvent;
 use crate::wire::response::ResponseStatus;
 
 use clock::ServerClock;
-use events::{Due, Events};
-pub use events::{MAX_EVENTS, MAX_PROGRAMS, Outcome, Phase};
-pub use list::MAX_PAGES;
-use meter::Meter;
+pub use config::{Config, DeviceConfig, MAX_DEVICES, MAX_IN_FLIGHT, SubscriptionConfig};
+use device::Device;
+pub use device::{MAX_PRICED, MAX_WAITING_ALARMS};
+use events::Due;
+pub use events::{MAX_EVENTS, Outcome, Phase};
+pub use graph::MAX_NODES;
+use graph::{Gone, Graph, Kind, NodeId, Parent, Subscribed};
+use href::Home;
+pub use list::{MAX_END_DEVICE_PAGES, MAX_PAGES};
 pub use meter::Sample;
 use report::Nameplate;
-use schedule::{Job, RETRY_FIRST, Resource, Schedule};
+use response::Responses;
+pub use response::{MAX_WAITING_OF_DEVICE, MAX_WAITING_RESPONSES};
+pub use saved::{MAX_SAVED_BYTES, SavedError};
+use schedule::{Job, Schedule};
+pub use schedule::{MAX_REDIRECTIONS, MAX_RETRY_AFTER, RETRY_MAX, RETRY_REFUSED_MAX};
 use setpoint::Setpoint;
-use tree::Tree;
+pub use subscription::MAX_OBSOLETE;
+use tree::Server;
+pub use tree::{MAX_ASSIGNMENTS, MAX_PROGRAMS, MAX_RATE_COMPONENTS, Price};
+use write::Composed;
 
-/// Responses that wait for the server; further ones are given up.
-pub const MAX_WAITING_RESPONSES: usize = 1024;
+/// One of the devices of a client, by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceIndex(pub u32);
 
-/// Who the device is and how it was set up.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The address of `DeviceCapability`.
-    pub device_capability_href: String,
-    pub lfdi: [u8; 20],
-    pub sfdi: u64,
-    /// The registration PIN the owner was given.
-    pub pin: Option<u32>,
-    /// The maker's private enterprise number, for the mRIDs of the device's own objects.
-    pub pen: u32,
-    /// No resource is polled more often than this, whatever its `pollRate`.
-    pub poll_floor: Duration,
-    /// Decides everything that is random.
-    pub seed: u64,
-    pub nameplate: Nameplate,
+impl DeviceIndex {
+    /// The device of a client that speaks for itself.
+    pub const OWN: Self = Self(0);
+
+    fn of(place: usize) -> Self {
+        Self(u32::try_from(place).expect("there are at most MAX_DEVICES"))
+    }
+
+    fn place(self) -> usize {
+        self.0 as usize
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +82,19 @@ pub enum Method {
     Get,
     Post,
     Put,
+    Delete,
+}
+
+impl Method {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// A request to carry to the server.
@@ -69,17 +102,19 @@ pub enum Method {
 pub struct Request {
     pub id: u64,
     pub method: Method,
-    /// Path and query on the server that the device is configured for.
+    /// Path and query on the server that the client is configured for, or a whole `https` address
+    /// on another one.
     pub href: String,
-    /// Empty for GET.
+    /// Empty for GET and DELETE.
     pub body: Vec<u8>,
 }
 
 /// What the server answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Answer<'a> {
     pub status: u16,
     pub location: Option<&'a str>,
+    pub retry_after: Option<Duration>,
     pub body: &'a [u8],
 }
 
@@ -96,42 +131,85 @@ pub enum Stage {
     InService,
 }
 
-/// One device and its server.
+/// A response that the server has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub device: DeviceIndex,
+    /// The mRID of the event.
+    pub subject: u128,
+    pub status: ResponseStatus,
+}
+
+#[derive(Clone, Debug)]
+struct Sent {
+    job: Job,
+    at: Timestamp,
+}
+
+/// A client and its server.
 #[derive(Clone, Debug)]
 pub struct Client {
     config: Config,
+    home: Home,
     schedule: Schedule,
-    tree: Tree,
+    graph: Graph,
+    server: Server,
+    devices: Vec<Device>,
+    by_lfdi: BTreeMap<[u8; 20], DeviceIndex>,
     clock: Option<ServerClock>,
-    events: Events,
-    meter: Meter,
-    waiting: VecDeque<Due>,
-    in_flight: BTreeMap<u64, (Job, Timestamp)>,
+    /// When the events of which device change next, in server time.
+    timers: BTreeSet<(Timestamp, DeviceIndex)>,
+    /// Devices of which something else may be asked than when it was last looked at.
+    changed: BTreeSet<DeviceIndex>,
+    responses: Responses,
+    in_flight: BTreeMap<u64, Sent>,
     next_id: u64,
 }
 
 impl Client {
     #[must_use]
     pub fn new(config: Config, now: Timestamp) -> Self {
-        let mut schedule = Schedule::new(config.seed, config.poll_floor);
-        let start = tree::path_of(&config.device_capability_href).to_owned();
-        schedule.track(Resource::DeviceCapability, &[start], now);
-        Self {
-            schedule,
-            tree: Tree::default(),
+        let (home, start) = Home::of(&config.device_capability_href);
+        let edition = config.profile.edition;
+        let devices = config.devices.iter().take(MAX_DEVICES);
+        let devices = devices.map(|it| Device::new(it.clone(), config.seed, edition));
+        let devices: Vec<Device> = devices.collect();
+        let places = devices.iter().enumerate();
+        let by_lfdi = places.map(|(place, it)| (it.config.lfdi, DeviceIndex::of(place)));
+        let mut client = Self {
+            home,
+            schedule: Schedule::new(config.seed, config.poll_floor),
+            graph: Graph::default(),
+            server: Server::default(),
+            by_lfdi: by_lfdi.collect(),
+            devices,
             clock: None,
-            events: Events::new(config.seed),
-            meter: Meter::default(),
-            waiting: VecDeque::new(),
+            timers: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            responses: Responses::default(),
             in_flight: BTreeMap::new(),
             next_id: 0,
             config,
-        }
+        };
+        client.follow(Parent::Client, Kind::DeviceCapability, &start, now);
+        client
     }
 
     /// Takes in what the device measures now.
-    pub fn measure(&mut self, sample: Sample, now: Timestamp) {
-        self.meter.take(sample, now);
+    pub fn measure(&mut self, device: DeviceIndex, sample: Sample, now: Timestamp) {
+        if let Some(device) = self.devices.get_mut(device.place()) {
+            device.meter.take(sample, now);
+        }
+    }
+
+    /// Reports an alarm of the device, or its end, where the server takes log events.
+    pub fn alarm(&mut self, index: DeviceIndex, event: LogEvent, now: Timestamp) {
+        if let Some(device) = self.devices.get_mut(index.place()) {
+            if device.alarms.len() < MAX_WAITING_ALARMS {
+                device.alarms.push_back(event);
+            }
+            self.schedule.ensure(Job::LogEvent(index), now);
+        }
     }
 
     /// The requests that are due. Each is to be answered with [`Self::on_answer`] or given up with
@@ -139,15 +217,23 @@ impl Client {
     pub fn poll(&mut self, now: Timestamp) -> Vec<Request> {
         self.step(now);
         let mut requests = Vec::new();
-        for job in self.schedule.due(now) {
-            let Some((method, href, body)) = self.compose(&job, now) else {
-                self.schedule.drop_job(&job);
+        let room = self
+            .config
+            .max_in_flight
+            .saturating_sub(self.in_flight.len());
+        for job in self.schedule.due(now, room) {
+            let Some((method, href, body)) = self.compose(job, now) else {
+                self.schedule.drop_job(job);
                 continue;
             };
+            let href = self
+                .schedule
+                .moved(job)
+                .map_or(href, |moved| moved.to_string());
             let id = self.next_id;
             self.next_id += 1;
-            self.schedule.begin(&job);
-            self.in_flight.insert(id, (job, now));
+            self.schedule.begin(job);
+            self.in_flight.insert(id, Sent { job, at: now });
             requests.push(Request {
                 id,
                 method,
@@ -158,37 +244,31 @@ impl Client {
         requests
     }
 
-    /// When [`Self::poll`] or the set-point has something new, if nothing arrives before.
+    /// When [`Self::poll`] or a set-point has something new, if nothing arrives before.
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let ahead = self.events.next_change().map(|at| {
+        let ahead = self.timers.first().map(|(at, _)| {
             let server_now = self.server_time(now);
             now.after(at.since(server_now))
         });
-        self.schedule.next_due().into_iter().chain(ahead).min()
+        let is_full = self.config.max_in_flight <= self.in_flight.len();
+        let due = self.schedule.next_due().filter(|_| !is_full);
+        due.into_iter().chain(ahead).min()
     }
 
     /// Takes in the answer to the request `id`. If that was a response to an event and the server
-    /// has taken it, returns the event's mRID and the response.
-    pub fn on_answer(
-        &mut self,
-        id: u64,
-        answer: Answer<'_>,
-        now: Timestamp,
-    ) -> Option<(u128, ResponseStatus)> {
-        let (job, sent) = self.in_flight.remove(&id)?;
-        let answered = matches!(answer.status, 200..=299) && job == Job::Respond;
-        let taken = self.waiting.front().filter(|_| answered);
-        let taken = taken.map(|due| (due.subject, due.status));
+    /// has taken it, says which.
+    pub fn on_answer(&mut self, id: u64, answer: Answer<'_>, now: Timestamp) -> Option<Taken> {
+        let Sent { job, at: sent } = self.in_flight.remove(&id)?;
+        self.schedule.heard();
+        let taken = self.response_taken(job, answer.status);
         match answer.status {
-            200..=299 => self.succeeded(&job, answer, sent, now),
-            301 | 302 | 307 | 308 => self.redirected(&job, answer.location, now),
-            404 | 410 => self.vanished(&job, now),
-            400..=499 if job == Job::Respond => {
-                self.waiting.pop_front();
-                self.schedule.drop_job(&job);
-            }
-            _ => self.schedule.failed(&job, now),
+            200..=299 => self.succeeded(job, answer, sent, now),
+            301 | 302 | 303 | 307 | 308 => self.redirected(job, answer, now),
+            404 | 410 => self.vanished(job, now),
+            429 | 503 => self.busy(job, answer, now),
+            400..=499 => self.refused(job, answer.status, now),
+            _ => self.schedule.failed(job, now),
         }
         self.step(now);
         taken
@@ -196,49 +276,78 @@ impl Client {
 
     /// The request `id` got no answer.
     pub fn on_lost(&mut self, id: u64, now: Timestamp) {
-        if let Some((job, _)) = self.in_flight.remove(&id) {
-            self.schedule.failed(&job, now);
+        if let Some(sent) = self.in_flight.remove(&id) {
+            self.schedule.failed(sent.job, now);
+            self.schedule.lost(now);
         }
     }
 
     /// What is asked of the device now, with server and without.
-    pub fn setpoint(&mut self, now: Timestamp) -> Setpoint {
+    pub fn setpoint(&mut self, device: DeviceIndex, now: Timestamp) -> Setpoint {
         self.step(now);
-        self.events.setpoint()
+        self.compose_setpoint(device)
+    }
+
+    /// The devices of which something else may be asked than at the last call.
+    pub fn take_changed(&mut self, now: Timestamp) -> Vec<DeviceIndex> {
+        self.step(now);
+        std::mem::take(&mut self.changed).into_iter().collect()
     }
 
     /// The owner takes the device out of every event, those to come included.
-    pub fn opt_out(&mut self, now: Timestamp) {
+    pub fn opt_out(&mut self, index: DeviceIndex, now: Timestamp) {
         let server_now = self.server_time(now);
-        self.events.opt_out(server_now);
-        self.step(now);
+        if let Some(device) = self.devices.get_mut(index.place()) {
+            device.events.opt_out(server_now);
+            device.loads.opt_out(server_now);
+            self.touched(index, now);
+        }
     }
 
-    /// The owner lets the device take part again in what is yet to come.
-    pub fn opt_in(&mut self) {
-        self.events.opt_in();
+    /// The owner lets the device take part again in what is left of the events and in those to
+    /// come.
+    pub fn opt_in(&mut self, index: DeviceIndex, now: Timestamp) {
+        let server_now = self.server_time(now);
+        if let Some(device) = self.devices.get_mut(index.place()) {
+            device.events.opt_in(server_now);
+            device.loads.opt_in(server_now);
+            self.touched(index, now);
+        }
     }
 
     /// Every event the device holds, by mRID.
-    pub fn events(&self) -> impl Iterator<Item = (u128, Phase)> {
-        self.events.phases()
+    pub fn events(&self, device: DeviceIndex) -> impl Iterator<Item = (u128, Phase)> {
+        let device = self.devices.get(device.place());
+        device.into_iter().flat_map(|device| device.events.phases())
     }
 
     /// Responses that the server has not taken yet.
     #[must_use]
     pub fn waiting_responses(&self) -> usize {
-        self.waiting.len()
+        self.responses.len()
     }
 
     #[must_use]
-    pub fn stage(&self) -> Stage {
-        self.tree.stage(self.config.pin)
+    pub fn stage(&self, device: DeviceIndex) -> Stage {
+        let Some(device) = self.devices.get(device.place()) else {
+            return Stage::Discovering;
+        };
+        match device.stage() {
+            Stage::InService if !self.meters(device) || !self.follows(device) => Stage::Registered,
+            stage => stage,
+        }
+    }
+
+    /// The device with this LFDI.
+    #[must_use]
+    pub fn device(&self, lfdi: &[u8; 20]) -> Option<DeviceIndex> {
+        self.by_lfdi.get(lfdi).copied()
     }
 
     /// What the device is.
     #[must_use]
-    pub fn nameplate(&self) -> Nameplate {
-        self.config.nameplate
+    pub fn nameplate(&self, device: DeviceIndex) -> Option<&Nameplate> {
+        self.devices.get(device.place()).map(Device::nameplate)
     }
 
     /// The server's time, as well as it is known.
@@ -247,60 +356,98 @@ impl Client {
         self.clock.map_or(now, |clock| clock.server_time(now))
     }
 
+    /// Lets the events of the devices go on to `now`.
     fn step(&mut self, now: Timestamp) {
         let server_now = self.server_time(now);
-        self.events.step(server_now);
-        for due in self.events.take_due() {
-            if self.waiting.len() < MAX_WAITING_RESPONSES {
-                self.waiting.push_back(due);
+        while let Some((at, index)) = self.timers.first().copied() {
+            if server_now < at {
+                break;
             }
-        }
-        if !self.waiting.is_empty() {
-            self.schedule.ensure(&Job::Respond, now);
+            self.timers.pop_first();
+            let Some(device) = self.devices.get_mut(index.place()) else {
+                continue;
+            };
+            device.next_change = None;
+            device.step(server_now);
+            self.touched(index, now);
         }
     }
 
-    fn succeeded(&mut self, job: &Job, answer: Answer<'_>, sent: Timestamp, now: Timestamp) {
+    /// The events of a device have changed: its responses are put on their way, and its timer set.
+    fn touched(&mut self, index: DeviceIndex, now: Timestamp) {
+        let Some(device) = self.devices.get_mut(index.place()) else {
+            return;
+        };
+        if let Some(before) = device.next_change.take() {
+            self.timers.remove(&(before, index));
+        }
+        device.next_change = device.events_change_at();
+        if let Some(at) = device.next_change {
+            self.timers.insert((at, index));
+        }
+        let due = device.take_due();
+        self.changed.insert(index);
+        self.respond(index, due, now);
+    }
+
+    /// Puts the responses of a device on their way. One whose address is none is for nobody.
+    fn respond(&mut self, index: DeviceIndex, due: Vec<Due>, now: Timestamp) {
+        for due in due {
+            if let Some(href) = self.home.resolve(&due.reply_to) {
+                let reply_to = href.into();
+                self.responses.push(index, Due { reply_to, ..due });
+            }
+        }
+        if let Some(lane) = self.responses.lane(index) {
+            self.schedule.ensure(Job::Respond(lane), now);
+        }
+    }
+
+    fn succeeded(&mut self, job: Job, answer: Answer<'_>, sent: Timestamp, now: Timestamp) {
         match job {
-            Job::Read(resource, href) => self.read(*resource, href, answer.body, (sent, now)),
+            Job::Read(node) => self.read(node, answer.body, (sent, now)),
             _ => self.written(job, answer.location, now),
         }
     }
 
-    fn redirected(&mut self, job: &Job, location: Option<&str>, now: Timestamp) {
-        match (job, location) {
-            (Job::Read(resource, from), Some(to)) => {
-                let to = tree::path_of(to).to_owned();
-                self.schedule.move_read(*resource, from, to, now);
-            }
-            _ => self.schedule.failed(job, now),
+    fn redirected(&mut self, job: Job, answer: Answer<'_>, now: Timestamp) {
+        let to = answer.location.and_then(|to| self.home.resolve(to));
+        let is_followed = to.is_some_and(|to| {
+            let to = Arc::from(to);
+            self.schedule.redirect(job, to, answer.status, now)
+        });
+        if !is_followed {
+            self.schedule.failed(job, now);
         }
     }
 
-    /// The server no longer knows the resource: what led to it is read again.
-    fn vanished(&mut self, job: &Job, now: Timestamp) {
-        match job {
-            Job::Respond => {
-                self.waiting.pop_front();
-                self.schedule.drop_job(job);
-            }
-            Job::Readings => {
-                self.tree.usage_point = None;
-                self.schedule.drop_job(job);
-                self.schedule.untrack(Resource::UsagePoint);
-                self.schedule.ensure(&Job::CreateUsagePoint, now);
-            }
-            Job::Read(Resource::UsagePoint, _) => self.schedule.drop_job(job),
-            Job::Read(Resource::DeviceCapability, _) => self.schedule.failed(job, now),
-            _ => {
+    /// The server asks for time: for this resource, or with 503 for everything.
+    fn busy(&mut self, job: Job, answer: Answer<'_>, now: Timestamp) {
+        match answer.retry_after {
+            Some(wait) if answer.status == 503 => {
                 self.schedule.failed(job, now);
-                for resource in [
-                    Resource::DeviceCapability,
-                    Resource::EndDevices,
-                    Resource::Ders,
-                ] {
-                    self.schedule.hasten(resource, RETRY_FIRST, now);
-                }
+                self.schedule.close(wait, now);
+            }
+            Some(wait) => self.schedule.put_off(job, wait, now),
+            None => self.schedule.failed(job, now),
+        }
+    }
+
+    /// The nodes that the client reads are scheduled as they are first referred to.
+    fn follow(&mut self, parent: Parent, kind: Kind, href: &str, now: Timestamp) -> Option<NodeId> {
+        let (id, is_new) = self.graph.refer(parent, kind, href)?;
+        if is_new {
+            self.schedule.ensure(Job::Read(id), now);
+        }
+        Some(id)
+    }
+
+    fn forget(&mut self, gone: Vec<Gone>, now: Timestamp) {
+        for (node, subscribed) in gone {
+            self.schedule.drop_job(Job::Read(node));
+            self.schedule.drop_job(Job::Subscribe(node));
+            if let Subscribed::At(href) = subscribed {
+                self.obsolete(href, now);
             }
         }
     }

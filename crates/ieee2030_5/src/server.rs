@@ -5,25 +5,31 @@
 //! A submission holds for the view it was made from, so requests other than GET and HEAD are to be
 //! handled one after another, each against the outcome of the one before.
 
+pub mod freshness;
+pub mod hosted;
 pub mod href;
 pub mod http;
 pub mod list;
+pub mod notification;
 pub mod resources;
+pub mod subscription;
 
+mod caller;
+mod config;
 mod get;
 mod submit;
 
 use units::Timestamp;
 
-pub use http::{Request, Response};
-pub use resources::{DocumentWrite, Resources};
+pub use config::{ConnectionPoints, DaylightSaving, PollRates, ServerConfig, TimeZone};
+pub use http::{Refused, Request, Response};
+pub use resources::{DocumentWrite, Owner, Rates, Resources};
 
-use crate::codec::simple::HexBinary8;
-use crate::codec::table::Edition;
-use crate::translate::metering::{Forward, Measurement};
-use crate::translate::registered_at;
-use crate::translate::{Command, ControlId, Der, DerId, Evidence, Fleet, Lfdi, Rejection};
+use crate::codec::table::Profile;
+use crate::translate::metering::Measurement;
+use crate::translate::{Client, Command, ControlId, DerId, Evidence, Fleet, Lfdi, Rejection};
 use crate::wire::error::ReasonCode;
+use caller::{Caller, Sight};
 use href::Target;
 use http::Refusal;
 
@@ -35,71 +41,25 @@ pub struct View<'a> {
     pub config: &'a ServerConfig,
 }
 
-/// What an operator sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerConfig {
-    pub edition: Edition,
-    /// The LFDI of the server's own certificate.
-    pub lfdi: Lfdi,
-    pub poll_rates: PollRates,
-    /// How often devices are asked to post their meters, in seconds.
-    pub post_rate_s: u32,
-    /// Members of one page at most, whatever `l` asks for.
-    pub list_limit_max: u32,
-    /// What devices are asked to respond to a control.
-    pub response_required: HexBinary8,
-    /// How good the server's clock is, as `Time.quality` counts.
-    pub time_quality: u8,
-    pub time_zone: TimeZone,
-    /// Which way the meters of devices count.
-    pub forward: Forward,
-}
-
-/// How often devices are asked to look, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PollRates {
-    pub device_capability_s: u32,
-    pub time_s: u32,
-    pub end_device_s: u32,
-    pub der_s: u32,
-    /// For assignments and programmes; devices look for controls as often as for programmes.
-    pub program_s: u32,
-    pub usage_point_s: u32,
-}
-
-/// Local time where the server is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimeZone {
-    /// Seconds east of UTC in winter.
-    pub offset_s: i32,
-    /// Seconds added between the two instants.
-    pub dst_offset_s: i32,
-    pub dst_start: Timestamp,
-    pub dst_end: Timestamp,
-}
-
-impl ServerConfig {
-    /// Rates of CSIP: look every ten minutes for controls, post every five.
+impl View<'_> {
+    /// What `client` is served by: its own profile, or that of the listener.
     #[must_use]
-    pub fn new(lfdi: Lfdi) -> Self {
-        Self {
-            edition: Edition::Y2018,
-            lfdi,
-            poll_rates: PollRates {
-                device_capability_s: 900,
-                time_s: 900,
-                end_device_s: 900,
-                der_s: 600,
-                program_s: 600,
-                usage_point_s: 900,
-            },
-            post_rate_s: 300,
-            list_limit_max: 255,
-            response_required: HexBinary8(0b11),
-            time_quality: 7,
-            time_zone: TimeZone::default(),
-            forward: Forward::Absorbed,
-        }
+    pub fn profile_of(&self, client: Client) -> Profile {
+        let own = self.resources.profile(client);
+        own.unwrap_or(self.config.profile)
+    }
+
+    /// How often clients are asked to look.
+    #[must_use]
+    pub fn poll_rates(&self) -> PollRates {
+        self.resources.rates().over(&self.config.poll_rates)
+    }
+
+    /// How often clients are asked to post their meters, in seconds.
+    #[must_use]
+    pub fn post_rate_s(&self) -> u32 {
+        let set = self.resources.rates().post_rate_s;
+        set.unwrap_or(self.config.post_rate_s)
     }
 }
 
@@ -112,10 +72,13 @@ pub enum Answer {
     Submit(Box<Submission>),
 }
 
-/// What a device asks to have changed.
+/// What a client asks to have changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Submission {
-    pub der: DerId,
+    /// Who asks.
+    pub client: Client,
+    /// The DER of which it says something; `measurements` are of it.
+    pub der: Option<DerId>,
     /// For the fleet to decide. If it is rejected nothing is kept and [`rejected`] is the reply.
     pub command: Option<Command>,
     /// For the delivery ledger.
@@ -128,103 +91,158 @@ pub struct Submission {
     pub reply: Response,
 }
 
+impl Submission {
+    /// A submission of nothing, with this reply.
+    pub(crate) fn of(client: Client, reply: Response) -> Self {
+        Self {
+            client,
+            der: None,
+            command: None,
+            evidence: Vec::new(),
+            documents: Vec::new(),
+            measurements: Vec::new(),
+            reply,
+        }
+    }
+}
+
 /// What a device says of a control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlEvidence {
     pub control: ControlId,
+    pub der: DerId,
     pub evidence: Evidence,
     pub at: Timestamp,
 }
 
-/// Answers one request of the device whose certificate has `request.lfdi`.
+/// Answers one request of the client whose certificate has `request.lfdi`.
 #[must_use]
 pub fn handle(request: &Request<'_>, view: &View<'_>, now: Timestamp) -> Answer {
-    match answer(request, view, now) {
+    let caller = Caller::of(request.lfdi, view.fleet);
+    let profile = profile(caller, view);
+    match answer(request, (caller, profile), view, now) {
         Ok(answer) => answer,
-        Err(refusal) => Answer::Reply(refusal.into_response(view.config.edition)),
+        Err(refusal) => {
+            let mut reply = refusal.into_response(profile);
+            reply.head_only = request.method == "HEAD";
+            Answer::Reply(reply)
+        }
     }
+}
+
+fn profile(caller: Caller<'_>, view: &View<'_>) -> Profile {
+    let client = caller.client();
+    client.map_or(view.config.profile, |client| view.profile_of(client))
 }
 
 /// The reply to a submission that the fleet did not accept.
 #[must_use]
-pub fn rejected(rejection: &Rejection, edition: Edition) -> Response {
+pub fn rejected(rejection: &Rejection, profile: Profile) -> Response {
     let (status, reason) = match rejection {
         Rejection::AlreadyRegistered(_) | Rejection::LfdiTaken(_) => {
             (409, ReasonCode::INVALID_VALUES)
         }
+        Rejection::LfdiRevoked(_) => (403, ReasonCode::INVALID_VALUES),
         Rejection::TooMany { .. } => (400, ReasonCode::RESOURCE_LIMIT),
         Rejection::Unknown { .. } => (404, ReasonCode::INVALID_VALUES),
         _ => (400, ReasonCode::INVALID_VALUES),
     };
-    Refusal::new(status, reason, rejection.to_string()).into_response(edition)
+    Refusal::new(status, reason, rejection.to_string())
+        .because(Refused::Rejected)
+        .into_response(profile)
 }
 
-/// Who asks.
-#[derive(Clone, Copy, Debug)]
-enum Caller<'a> {
-    /// Its certificate is valid but nobody has authorised it.
-    Stranger,
-    /// It may register.
-    Authorised(&'a Der),
-    /// It has an end device.
-    Registered(&'a Der),
-}
-
-fn answer(request: &Request<'_>, view: &View<'_>, now: Timestamp) -> Result<Answer, Refusal> {
+fn answer(
+    request: &Request<'_>,
+    (caller, profile): (Caller<'_>, Profile),
+    view: &View<'_>,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
+    if !http::is_method(request.method) {
+        return Err(Refusal::NOT_IMPLEMENTED);
+    }
     let target = Target::parse(request.path).ok_or(Refusal::NOT_FOUND)?;
-    let caller = match view.fleet.der_by_lfdi(request.lfdi) {
-        None => Caller::Stranger,
-        Some(der) if registered_at(der).is_none() => Caller::Authorised(der),
-        Some(der) => Caller::Registered(der),
-    };
-    let own = own(target, caller)?;
+    let role = caller.role(target, view.fleet)?;
+    let program = target
+        .program()
+        .map(|number| caller.program(number, view.fleet))
+        .transpose()?;
     let allowed = target.methods();
+    if request.method == "OPTIONS" {
+        return Ok(Answer::Reply(Response::options(allowed)));
+    }
     if !allowed.contains(&request.method) {
         return Err(Refusal::method_not_allowed(allowed));
     }
-    if matches!(request.method, "GET" | "HEAD") {
-        http::check_accept(request.accept)?;
+    if request.is_read() {
+        http::check_accept(request.accept, target.media_type(), profile.edition)?;
         let asked = get::Asked {
             target,
             caller,
+            program,
+            sight: &Sight::new(caller, view.fleet),
             query: request.query,
+            limit_max: view.config.list_limit_max,
+            range: request.range,
+            profile,
+            is_told: false,
             now,
         };
-        let mut reply = get::get(&asked, view)?;
-        if request.method == "HEAD" {
-            reply.head_only = true;
-            reply.served.clear();
-        }
-        return Ok(Answer::Reply(reply));
+        return read(request, &asked, view).map(Answer::Reply);
     }
     http::check_content(request)?;
-    let sender = match (own, caller) {
-        (Some(der), _) => der,
-        (None, Caller::Authorised(der)) if target == Target::EndDevices => der,
-        (None, _) => {
-            let reason = "the certificate is not authorised or not registered".to_owned();
-            return Err(Refusal::new(403, ReasonCode::INVALID_VALUES, reason));
-        }
-    };
     let submitted = submit::Submitted {
         target,
-        der: sender,
+        caller,
+        role,
+        method: request.method,
         body: request.body,
+        profile,
+        random: request.random,
         now,
     };
     submit::submit(&submitted, view).map(|submission| Answer::Submit(Box::new(submission)))
 }
 
-/// The caller's DER if `target` is of its own tree; none if `target` is for everyone.
-///
-/// Resources of others answer exactly as if they did not exist.
-fn own(target: Target, caller: Caller<'_>) -> Result<Option<&Der>, Refusal> {
-    match (target.owner(), caller) {
-        (None, Caller::Registered(der)) => Ok(Some(der)),
-        (None, _) => Ok(None),
-        (Some(owner), Caller::Registered(der)) if der.id.0 == owner => Ok(Some(der)),
-        (Some(_), _) => Err(Refusal::NOT_FOUND),
+fn read(
+    request: &Request<'_>,
+    asked: &get::Asked<'_>,
+    view: &View<'_>,
+) -> Result<Response, Refusal> {
+    let mut reply = get::get(asked, view)?.tagged(request.if_none_match);
+    if request.method == "HEAD" {
+        reply.head_only = true;
+        reply.served.clear();
     }
+    Ok(reply)
+}
+
+/// What a client whose certificate has `lfdi` would be served of `target` if it asked with `query`
+/// and pages had up to `limit_max` members.
+fn represented(
+    (lfdi, target): (Lfdi, Target),
+    (query, limit_max): (&str, u32),
+    (view, now): (&View<'_>, Timestamp),
+) -> Result<Response, Refusal> {
+    let caller = Caller::of(lfdi, view.fleet);
+    caller.role(target, view.fleet)?;
+    let program = target
+        .program()
+        .map(|number| caller.program(number, view.fleet))
+        .transpose()?;
+    let asked = get::Asked {
+        target,
+        caller,
+        program,
+        sight: &Sight::new(caller, view.fleet),
+        query: Some(query),
+        limit_max,
+        range: None,
+        profile: profile(caller, view),
+        is_told: true,
+        now,
+    };
+    get::get(&asked, view)
 }
 
 #[cfg(test)]

@@ -4,16 +4,29 @@
 //! sides count active and reactive power of a control as positive when injected, so set-points keep
 //! their sign. Metering counts what is delivered to the customer as forward, so readings change it.
 
+mod client;
 pub mod control;
+pub mod curve;
 pub mod der;
 pub mod metering;
 
+pub use client::{
+    aggregator_registered_at, enrolled_in_band, has_access, is_nmi, is_revoked, is_topology,
+    lfdi_of, only_der, program_node, registered_at,
+};
 pub use fleet::{
-    Command, Control, ControlId, Der, DerId, Evidence, Fleet, Lfdi, Mrid, MridKind, Program,
-    ProgramId, Quality, Registration, Rejection,
+    Aggregator, AggregatorId, Assignment, AssignmentId, Client, Command, Control, ControlId, Curve,
+    CurveId, Der, DerId, Event, Evidence, Fleet, Lfdi, Mrid, MridKind, Origin, Program, ProgramId,
+    Quality, Registration, Rejection,
 };
 
 use crate::codec::simple::{HexBinary128, HexBinary160, UInt40};
+
+/// The number of the thing that an mRID of the fleet's own was made for.
+#[must_use]
+pub fn numbered_by(mrid: Mrid) -> u32 {
+    u32::try_from(mrid.0 >> 32 & u128::from(u32::MAX)).unwrap_or(u32::MAX)
+}
 
 impl From<Mrid> for HexBinary128 {
     fn from(mrid: Mrid) -> Self {
@@ -31,13 +44,4 @@ impl From<Lfdi> for HexBinary160 {
 #[must_use]
 pub fn sfdi(lfdi: Lfdi) -> UInt40 {
     UInt40(lfdi.sfdi())
-}
-
-/// When the device was registered; none while it is only authorised.
-#[must_use]
-pub fn registered_at(der: &Der) -> Option<units::Timestamp> {
-    match der.registration {
-        Registration::Authorised => None,
-        Registration::Registered(at) => Some(at),
-    }
 }

@@ -12,17 +12,20 @@ use fleet::{
     Identity, Lfdi, Mode, Name, NewControl, NewDer, Origin, Pin, Registration,
 };
 use ieee2030_5::client::report::Nameplate;
-use ieee2030_5::client::{Answer, Client, Config, Method, Outcome, Phase, Sample, Stage};
+use ieee2030_5::client::{
+    Answer, Client, Config, DeviceConfig, DeviceIndex, Outcome, Phase, Sample, Stage,
+};
 use ieee2030_5::codec::simple::HexBinary8;
 use ieee2030_5::server::{self, Request, Resources, ServerConfig, View, handle};
 use ieee2030_5::translate::metering::Quantity;
+use ieee2030_5::wire::control_mode::DerControlType;
 use ieee2030_5::wire::der::DerType;
-use ieee2030_5::wire::der_control::DerControlType;
 use units::{Interval, Timestamp, Vars, VoltAmperes, Watts};
 
 const LFDI: Lfdi = Lfdi([0x3E; 20]);
 const PIN: u32 = 111_115;
 const DER: DerId = DerId(0);
+const OWN: DeviceIndex = DeviceIndex::OWN;
 
 /// A server and a device with time between them.
 struct Bench {
@@ -39,26 +42,28 @@ struct Bench {
 }
 
 fn client(pin: u32, now: Timestamp) -> Client {
-    let config = Config {
-        device_capability_href: "https://server.example/dcap".to_owned(),
-        lfdi: LFDI.0,
-        sfdi: LFDI.sfdi(),
+    let device = DeviceConfig {
         pin: Some(pin),
-        pen: 0,
-        poll_floor: Duration::from_secs(1),
+        ..DeviceConfig::new(LFDI.0, LFDI.sfdi(), nameplate())
+    };
+    let config = Config {
         seed: 7,
-        nameplate: Nameplate {
-            der_type: DerType::OTHER_STORAGE,
-            modes: DerControlType(DerControlType::TARGET_W | DerControlType::DISCHARGE),
-            p_inject_max: Watts::whole(5_000),
-            p_absorb_max: Watts::whole(4_000),
-            s_max: VoltAmperes::whole(5_000),
-            q_max: Vars::whole(2_000),
-            energy_max: Some(units::WattHours::whole(10_000)),
-            gradient_hundredths_per_s: 2_000,
-        },
+        ..Config::of_device("https://server.example/dcap".to_owned(), device)
     };
     Client::new(config, now)
+}
+
+fn nameplate() -> Nameplate {
+    Nameplate {
+        der_type: DerType::OTHER_STORAGE,
+        modes: DerControlType::new(DerControlType::TARGET_W | DerControlType::DISCHARGE),
+        p_inject_max: Watts::whole(5_000),
+        p_absorb_max: Watts::whole(4_000),
+        s_max: VoltAmperes::whole(5_000),
+        q_max: Vars::whole(2_000),
+        energy_max: Some(units::WattHours::whole(10_000)),
+        gradient_hundredths_per_s: 2_000,
+    }
 }
 
 impl Bench {
@@ -70,7 +75,7 @@ impl Bench {
             resources: Resources::default(),
             config: ServerConfig {
                 post_rate_s: 10,
-                response_required: HexBinary8(0b111),
+                response_required: HexBinary8::new(0b111),
                 ..ServerConfig::new(Lfdi([1; 20]))
             },
             client: client(PIN, now),
@@ -81,7 +86,8 @@ impl Bench {
             log: Vec::new(),
         };
         let rates = &mut bench.config.poll_rates;
-        (rates.program_s, rates.end_device_s, rates.der_s) = (10, 30, 20);
+        (rates.der_program_s, rates.end_device_s, rates.der_s) = (10, 30, 20);
+        rates.function_set_assignments_s = 10;
         bench.command(&Command::FoundFleet(Identity {
             seed: 1,
             pen: 40_732,
@@ -109,6 +115,8 @@ impl Bench {
             pin: Pin::new(PIN).expect("a valid PIN"),
             registered: false,
             reserve: units::Percent::default(),
+            manager: None,
+            assignments: Vec::new(),
         }));
     }
 
@@ -126,14 +134,12 @@ impl Bench {
         };
         let program = self.fleet.der(DER).expect("an enrolled DER").program;
         self.command(&Command::IssueControl(NewControl {
-            der: DER,
+            der: Some(DER),
             program,
             origin: Origin::Operator,
             interval,
-            base: ControlBase {
-                active: Some(active),
-                ..ControlBase::default()
-            },
+            base: ControlBase::asking(active),
+            terms: None,
         }));
         self.fleet
             .controls()
@@ -154,13 +160,9 @@ impl Bench {
                 p_available: Watts::whole(5_000),
                 is_connected: true,
             };
-            self.client.measure(sample, self.now);
+            self.client.measure(OWN, sample, self.now);
             for request in self.client.poll(self.now) {
-                let method = match request.method {
-                    Method::Get => "GET",
-                    Method::Post => "POST",
-                    Method::Put => "PUT",
-                };
+                let method = request.method.as_str();
                 self.log.push(format!("{method} {}", request.href));
                 if !self.is_connected {
                     self.client.on_lost(request.id, self.now);
@@ -170,10 +172,11 @@ impl Bench {
                 let answer = Answer {
                     status: reply.status,
                     location: reply.location.as_deref(),
+                    retry_after: None,
                     body: &reply.body,
                 };
                 if let Some(taken) = self.client.on_answer(request.id, answer, self.now) {
-                    self.taken.push(taken.1.0);
+                    self.taken.push(taken.status.0);
                 }
             }
             self.now = self.now.after(Duration::from_millis(250));
@@ -191,8 +194,11 @@ impl Bench {
             query,
             accept: Some("application/sep+xml"),
             content_type: Some("application/sep+xml"),
+            if_none_match: None,
+            range: None,
             body,
             lfdi: LFDI,
+            random: 0,
         };
         let view = View {
             fleet: &self.fleet,
@@ -224,11 +230,8 @@ impl Bench {
     }
 
     fn asked(&mut self) -> Option<Watts> {
-        let nameplate = client(PIN, self.now).nameplate();
-        let setpoint = self.client.setpoint(self.now);
-        setpoint
-            .active_power
-            .map(|(request, _)| request.p(&nameplate))
+        let setpoint = self.client.setpoint(OWN, self.now);
+        setpoint.active_power()?.request.p(&nameplate())
     }
 
     fn codes(&self) -> Vec<u8> {
@@ -240,10 +243,10 @@ impl Bench {
 fn a_device_waits_until_it_is_authorised_then_registers_and_describes_itself() {
     let mut bench = Bench::new();
     bench.run(5);
-    assert_eq!(bench.client.stage(), Stage::Unregistered);
+    assert_eq!(bench.client.stage(OWN), Stage::Unregistered);
     bench.enrol();
     bench.run(70);
-    assert_eq!(bench.client.stage(), Stage::InService);
+    assert_eq!(bench.client.stage(OWN), Stage::InService);
     let der = bench.fleet.der(DER).unwrap();
     assert!(matches!(der.registration, Registration::Registered(_)));
     let capability = der.capability.as_ref().unwrap();
@@ -314,7 +317,7 @@ fn a_replacement_supersedes_and_a_withdrawn_control_is_cancelled() {
     bench.command(&Command::CancelControl(id));
     bench.run(15);
     assert_eq!(bench.asked(), None);
-    let phases: std::collections::BTreeMap<_, _> = bench.client.events().collect();
+    let phases: std::collections::BTreeMap<_, _> = bench.client.events(OWN).collect();
     assert_eq!(phases[&first], Phase::Over(Outcome::Superseded));
     assert_eq!(phases[&second], Phase::Over(Outcome::Cancelled));
     let mut codes = bench.codes();
@@ -329,7 +332,7 @@ fn an_owner_who_opts_out_tells_the_server() {
     bench.run(20);
     bench.control(10, 60, 2_000);
     bench.run(20);
-    bench.client.opt_out(bench.now);
+    bench.client.opt_out(OWN, bench.now);
     bench.run(5);
     assert_eq!((bench.codes(), bench.asked()), (vec![1, 2, 4], None));
 }
@@ -340,7 +343,7 @@ fn a_server_with_another_pin_is_not_obeyed() {
     bench.client = client(222_229, bench.now);
     bench.enrol();
     bench.run(60);
-    assert_eq!(bench.client.stage(), Stage::WrongPin);
+    assert_eq!(bench.client.stage(OWN), Stage::WrongPin);
     bench.control(10, 60, 2_000);
     bench.run(30);
     assert_eq!((bench.codes(), bench.asked()), (vec![], None));

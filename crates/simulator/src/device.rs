@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ieee2030_5::client::{self, Client, Method, Phase, Sample, Stage};
+use ieee2030_5::client::report::Nameplate;
+use ieee2030_5::client::setpoint::Setpoint;
+use ieee2030_5::client::{self, Client, DeviceIndex, Phase, Sample, Stage};
 use ieee2030_5::codec::MEDIA_TYPE;
 use tokio::sync::watch;
 use units::{Timestamp, Vars, Watts};
 
-use crate::http::{Link, Message, Reply};
-use crate::plant::Request;
+use crate::plant;
 use crate::world::Terminal;
+use wattfold::der2030::link::{Link, Message, Reply};
 
 /// The longest a device looks away from its plant.
 const STEP_MAX: Duration = Duration::from_millis(250);
 const STEP_MIN: Duration = Duration::from_millis(10);
+/// Each device of the simulator speaks for itself.
+const OWN: DeviceIndex = DeviceIndex::OWN;
 const VOLTAGE_NOMINAL_V: f64 = 230.0;
 
 /// What is wrong with a device.
@@ -57,6 +61,7 @@ impl Default for Seen {
 /// A device as it runs.
 pub struct Device {
     client: Client,
+    nameplate: Nameplate,
     link: Link,
     terminal: Terminal,
     fault: watch::Receiver<Fault>,
@@ -76,6 +81,7 @@ impl Device {
     #[must_use]
     pub fn new(
         config: client::Config,
+        nameplate: Nameplate,
         link: Link,
         terminal: Terminal,
         clock: fn() -> Timestamp,
@@ -84,6 +90,7 @@ impl Device {
         let (seen, seen_outside) = watch::channel(Seen::default());
         let device = Self {
             client: Client::new(config, clock()),
+            nameplate,
             link,
             terminal,
             fault: faults,
@@ -125,8 +132,8 @@ impl Device {
             return;
         }
         match (self.fault_now, fault) {
-            (_, Fault::OptOut) => self.client.opt_out((self.clock)()),
-            (Fault::OptOut, _) => self.client.opt_in(),
+            (_, Fault::OptOut) => self.client.opt_out(OWN, (self.clock)()),
+            (Fault::OptOut, _) => self.client.opt_in(OWN, (self.clock)()),
             _ => {}
         }
         if fault == Fault::CutOff {
@@ -145,16 +152,13 @@ impl Device {
             p_available: Watts::from_f64(output.p_available_w),
             is_connected: output.is_connected,
         };
-        self.client.measure(sample, (self.clock)());
+        self.client.measure(OWN, sample, (self.clock)());
     }
 
     fn actuate(&mut self) {
-        actuate(
-            &mut self.client,
-            &self.terminal,
-            self.fault_now,
-            (self.clock)(),
-        );
+        let request = asked(&mut self.client, self.fault_now, (self.clock)());
+        let request = request.map(|it| plant::Request::from_setpoint(&it, &self.nameplate));
+        actuate(&self.terminal, request.unwrap_or_default());
     }
 
     /// Brings a request to the server, and its answer back. The plant is attended to meanwhile.
@@ -164,11 +168,7 @@ impl Device {
             return;
         }
         let message = Message {
-            method: match request.method {
-                Method::Get => "GET",
-                Method::Post => "POST",
-                Method::Put => "PUT",
-            },
+            method: request.method.as_str(),
             href: &request.href,
             media_type: MEDIA_TYPE,
             body: &request.body,
@@ -180,7 +180,11 @@ impl Device {
                     reply = &mut exchange => break reply,
                     () = tokio::time::sleep(STEP_MAX) => {
                         let now = (self.clock)();
-                        actuate(&mut self.client, &self.terminal, self.fault_now, now);
+                        let setpoint = asked(&mut self.client, self.fault_now, now);
+                        let nameplate = &self.nameplate;
+                        let request = setpoint
+                            .map(|it| plant::Request::from_setpoint(&it, nameplate));
+                        actuate(&self.terminal, request.unwrap_or_default());
                     }
                 }
             }
@@ -200,20 +204,21 @@ impl Device {
         let answer = client::Answer {
             status: reply.status,
             location: reply.location.as_deref(),
+            retry_after: reply.retry_after,
             body: &reply.body,
         };
-        if let Some((event, status)) = self.client.on_answer(id, answer, now) {
-            self.seen
-                .send_modify(|seen| seen.taken.push((event, status.0, now)));
+        if let Some(taken) = self.client.on_answer(id, answer, now) {
+            let taken = (taken.subject, taken.status.0, now);
+            self.seen.send_modify(|seen| seen.taken.push(taken));
         }
     }
 
     fn show(&mut self) {
-        let (stage, client) = (self.client.stage(), &self.client);
+        let (stage, client) = (self.client.stage(OWN), &self.client);
         self.seen.send_if_modified(|seen| {
             let mut changed = seen.stage != stage;
             seen.stage = stage;
-            for (mrid, phase) in client.events() {
+            for (mrid, phase) in client.events(OWN) {
                 changed |= seen.events.insert(mrid, phase) != Some(phase);
             }
             changed
@@ -221,16 +226,17 @@ impl Device {
     }
 }
 
+/// What is asked of the device, which one that is inert does not heed.
+fn asked(client: &mut Client, fault: Fault, now: Timestamp) -> Option<Setpoint> {
+    let setpoint = client.setpoint(OWN, now);
+    match fault {
+        Fault::Inert => None,
+        Fault::None | Fault::OptOut | Fault::CutOff => Some(setpoint),
+    }
+}
+
 /// Hands what is asked to the plant.
-fn actuate(client: &mut Client, terminal: &Terminal, fault: Fault, now: Timestamp) {
-    let nameplate = client.nameplate();
-    let setpoint = client.setpoint(now);
-    let request = match fault {
-        Fault::Inert => Request::default(),
-        Fault::None | Fault::OptOut | Fault::CutOff => {
-            Request::from_setpoint(&setpoint, &nameplate)
-        }
-    };
+fn actuate(terminal: &Terminal, request: plant::Request) {
     terminal.request.send_if_modified(|asked| {
         let changed = *asked != request;
         *asked = request;

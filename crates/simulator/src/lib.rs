@@ -7,7 +7,6 @@
 pub mod demo;
 pub mod device;
 pub mod feeder;
-pub mod http;
 pub mod noise;
 pub mod plant;
 pub mod world;

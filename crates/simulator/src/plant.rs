@@ -10,6 +10,7 @@ mod storage;
 
 use ieee2030_5::client::report::Nameplate;
 use ieee2030_5::client::setpoint::{Setpoint, hundredths_of};
+use units::Watts;
 
 pub use base_load::BaseLoad;
 pub use ev_charger::{EvCharger, EvRating};
@@ -32,13 +33,14 @@ impl Request {
     /// What the set-point asks of a device with this nameplate.
     #[must_use]
     pub fn from_setpoint(setpoint: &Setpoint, nameplate: &Nameplate) -> Self {
-        let limit = setpoint.limit_hundredths.map(|(hundredths, _)| {
-            hundredths_of(hundredths.into(), nameplate.p_inject_max).as_f64()
-        });
+        let limit = setpoint
+            .max_lim_w()
+            .map(|hundredths| hundredths_of(hundredths.into(), nameplate.p_inject_max).as_f64());
+        let p = setpoint
+            .active_power()
+            .and_then(|asked| asked.request.p(nameplate));
         Self {
-            p_w: setpoint
-                .active_power
-                .map(|(request, _)| request.p(nameplate).as_f64()),
+            p_w: p.map(Watts::as_f64),
             p_limit_w: limit,
             is_disconnected: !setpoint.is_connected(),
         }

@@ -119,7 +119,7 @@ fn entry(number: u32) -> Entry {
     let control = Control {
         id: ControlId(number),
         mrid: Mrid(u128::from(number) << 32),
-        der: DerId(number % 1_000),
+        der: Some(DerId(number % 1_000)),
         program: ProgramId(number % 1_000),
         origin: Origin::Dispatch {
             dispatch: DispatchId(1),
@@ -131,13 +131,11 @@ fn entry(number: u32) -> Entry {
             duration: Duration::from_secs(900),
         },
         created: at,
-        base: ControlBase {
-            active: Some(ActivePower::FixedW {
-                percent: Percent::from_hundredths(5_000),
-                of: Watts::whole(5_000),
-            }),
-            ..ControlBase::default()
-        },
+        base: ControlBase::asking(ActivePower::FixedW {
+            percent: Percent::from_hundredths(5_000),
+            of: Watts::whole(5_000),
+        }),
+        terms: None,
         cancelled: None,
     };
     Entry {

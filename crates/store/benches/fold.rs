@@ -117,6 +117,8 @@ fn new_der(number: u32) -> Result<NewDer, fleet::IdError> {
         pin: Pin::with_check_digit(number % 100_000),
         registered: true,
         reserve: Percent::default(),
+        manager: None,
+        assignments: Vec::new(),
     })
 }
 
@@ -127,7 +129,7 @@ fn new_control(number: u32) -> Command {
         of: Watts::whole(5_000),
     };
     Command::IssueControl(NewControl {
-        der: DerId(number % DERS),
+        der: Some(DerId(number % DERS)),
         program: ProgramId(number % DERS),
         origin: Origin::Dispatch {
             dispatch: DispatchId(0),
@@ -138,10 +140,8 @@ fn new_control(number: u32) -> Command {
             start,
             duration: Duration::from_secs(300),
         },
-        base: ControlBase {
-            active: Some(active),
-            ..ControlBase::default()
-        },
+        base: ControlBase::asking(active),
+        terms: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use fleet::{Delivery, Evidence, Fleet};
+use fleet::{Evidence, Fleet, Ledger};
 
 use crate::chain;
 use crate::record::RecordError;
@@ -45,24 +45,26 @@ pub fn fold(store: &dyn Store) -> Result<(Fleet, Head), ReadError> {
     }
 }
 
-/// The delivery ledger by control. Its first step, planned, follows from the journal.
-pub fn ledger(store: &dyn Store, fleet: &Fleet) -> Result<Vec<Delivery>, ReadError> {
-    let planned = |c: &fleet::Control| Delivery::planned(c.id, c.der, c.created);
-    let mut ledger: Vec<Delivery> = fleet.controls().iter().map(planned).collect();
+/// The delivery ledger. The first step of each row, planned, follows from the journal.
+pub fn ledger(store: &dyn Store, fleet: &Fleet) -> Result<Ledger, ReadError> {
+    let mut ledger = Ledger::default();
+    for control in fleet.controls() {
+        ledger.begin(control);
+    }
     let mut skip = 0;
     loop {
         let steps = store.deliveries(skip, STEPS_PER_READ)?;
         for step in &steps {
             skip += 1;
-            let row = ledger
-                .get_mut(step.control.index())
-                .filter(|row| row.der == step.der);
-            let Some(row) = row else {
+            let known = fleet.control(step.control).is_some_and(|control| {
+                let own = ledger.own(control.id).map(|row| row.der);
+                let fits = own.is_none_or(|der| der == step.der);
+                let news = step.evidence != Evidence::Journal;
+                fits && (!news || ledger.push(*step, control.created))
+            });
+            if !known {
                 let error = RecordError::malformed("control", &"is not one of this DER");
                 return Err(ReadError::Delivery { row: skip, error });
-            };
-            if step.evidence != Evidence::Journal {
-                row.push(*step);
             }
         }
         if steps.len() < STEPS_PER_READ {

@@ -5,29 +5,42 @@
 //! never changed once released: a change is a new version with a shape of its own, and
 //! [`decode`] lifts every older one.
 
+mod aggregator;
+mod assignment;
 mod capability;
 mod control;
+mod curve;
 mod delivery;
 mod der;
 mod dispatch;
+mod envelope;
 mod field;
 mod group;
 mod plan;
 mod program;
+mod settings_profile;
 
-use fleet::Event;
+use fleet::{Event, SettingsEvent};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) use delivery::{decode_step, encode_evidence, state_text};
 
+use aggregator::AggregatorV1;
+use assignment::AssignmentV1;
 use capability::{CapabilityReportedV1, SettingsReportedV1};
 use control::{ControlCancelledV1, ControlV1};
+use curve::{CurveRemovedV1, CurveV1};
 use der::{DerRegisteredV1, DerV1};
 use dispatch::{DispatchCancelledV1, DispatchV1};
+use envelope::{EnvelopeClearedV1, EnvelopeV1};
 use group::{GroupDeletedV1, GroupV1};
 use plan::PlanV1;
 use program::{FleetFoundedV1, ProgramV1};
+use settings_profile::{
+    AppliedV1, CategorySetV1, DriftClearedV1, DriftRaisedV1, ProfileV1, RealisedV1, RequirementV1,
+    RollOutSteppedV1, RollOutV1,
+};
 
 /// An event in its stored form.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,11 +125,59 @@ pub fn encode(event: &Event) -> Result<Record, Unstorable> {
             "control_cancelled",
             json(&ControlCancelledV1::new(*id, *at)),
         ),
+        _ => encode_place(event)?,
     };
     Ok(Record {
         kind,
         version: 1,
         payload,
+    })
+}
+
+/// Who may come in, where DER belong and what rules them.
+fn encode_place(event: &Event) -> Result<(&'static str, String), Unstorable> {
+    Ok(match event {
+        Event::AggregatorEnrolled(a) => ("aggregator_enrolled", json(&AggregatorV1::from(a))),
+        Event::AggregatorChanged(a) => ("aggregator_changed", json(&AggregatorV1::from(a))),
+        Event::DerChanged(der) => ("der_changed", json(&DerV1::from(der))),
+        Event::AssignmentCreated(node) => ("assignment_created", json(&AssignmentV1::from(node))),
+        Event::AssignmentChanged(node) => ("assignment_changed", json(&AssignmentV1::from(node))),
+        Event::CurveCreated(curve) => ("curve_created", json(&CurveV1::from(curve))),
+        Event::CurveRemoved(id, at) => ("curve_removed", json(&CurveRemovedV1::new(*id, *at))),
+        Event::EnvelopeSet(envelope) => ("envelope_set", json(&EnvelopeV1::try_from(envelope)?)),
+        Event::EnvelopeCleared(der, source) => (
+            "envelope_cleared",
+            json(&EnvelopeClearedV1::new(*der, source)),
+        ),
+        Event::Settings(event) => encode_settings(event)?,
+        _ => unreachable!("every other event is encoded above"),
+    })
+}
+
+fn encode_settings(event: &SettingsEvent) -> Result<(&'static str, String), Unstorable> {
+    use SettingsEvent as E;
+    Ok(match event {
+        E::ProfileCreated(p) => ("settings_profile_created", json(&ProfileV1::from(p))),
+        E::Required(r) => ("settings_required", json(&RequirementV1::from(r))),
+        E::CategorySet(der, category) => {
+            let shape = CategorySetV1::new(*der, *category);
+            ("der_category_set", json(&shape))
+        }
+        E::RollOutBegun(r) => ("roll_out_begun", json(&RollOutV1::try_from(&**r)?)),
+        E::RollOutStepped(id, decision, at) => {
+            let shape = RollOutSteppedV1::new(*id, *decision, *at);
+            ("roll_out_stepped", json(&shape))
+        }
+        E::Realised(der, realised) => {
+            let shape = RealisedV1::new(*der, realised.as_deref());
+            ("settings_realised", json(&shape))
+        }
+        E::Applied(der, applied) => ("settings_applied", json(&AppliedV1::new(*der, applied))),
+        E::DriftRaised(drift) => ("drift_raised", json(&DriftRaisedV1::from(drift))),
+        E::DriftCleared(der, parameter, at) => {
+            let shape = DriftClearedV1::new(*der, *parameter, *at);
+            ("drift_cleared", json(&shape))
+        }
     })
 }
 
@@ -152,6 +213,48 @@ pub fn decode(kind: &str, version: u32, payload: &str) -> Result<Event, RecordEr
             .read()
             .map(Event::ControlIssued),
         ("control_cancelled", 1) => Ok(parse::<ControlCancelledV1>(payload)?.into()),
+        _ => decode_place(kind, version, payload),
+    }
+}
+
+fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, RecordError> {
+    match (kind, version) {
+        ("aggregator_enrolled", 1) => parse::<AggregatorV1<'_>>(payload)?
+            .read()
+            .map(Event::AggregatorEnrolled),
+        ("aggregator_changed", 1) => parse::<AggregatorV1<'_>>(payload)?
+            .read()
+            .map(Event::AggregatorChanged),
+        ("der_changed", 1) => parse::<DerV1<'_>>(payload)?.read().map(Event::DerChanged),
+        ("assignment_created", 1) => parse::<AssignmentV1<'_>>(payload)?
+            .read()
+            .map(Event::AssignmentCreated),
+        ("assignment_changed", 1) => parse::<AssignmentV1<'_>>(payload)?
+            .read()
+            .map(Event::AssignmentChanged),
+        ("curve_created", 1) => parse::<CurveV1<'_>>(payload)?
+            .read()
+            .map(Event::CurveCreated),
+        ("curve_removed", 1) => Ok(parse::<CurveRemovedV1>(payload)?.into()),
+        ("envelope_set", 1) => parse::<EnvelopeV1<'_>>(payload)?
+            .read()
+            .map(Event::EnvelopeSet),
+        ("envelope_cleared", 1) => parse::<EnvelopeClearedV1<'_>>(payload)?.read(),
+        _ => decode_settings(kind, version, payload).map(Event::Settings),
+    }
+}
+
+fn decode_settings(kind: &str, version: u32, payload: &str) -> Result<SettingsEvent, RecordError> {
+    match (kind, version) {
+        ("settings_profile_created", 1) => parse::<ProfileV1<'_>>(payload)?.read(),
+        ("settings_required", 1) => parse::<RequirementV1<'_>>(payload)?.read(),
+        ("der_category_set", 1) => Ok(parse::<CategorySetV1>(payload)?.read()),
+        ("roll_out_begun", 1) => parse::<RollOutV1<'_>>(payload)?.read(),
+        ("roll_out_stepped", 1) => Ok(parse::<RollOutSteppedV1>(payload)?.read()),
+        ("settings_realised", 1) => parse::<RealisedV1>(payload)?.read(),
+        ("settings_applied", 1) => parse::<AppliedV1<'_>>(payload)?.read(),
+        ("drift_raised", 1) => parse::<DriftRaisedV1<'_>>(payload)?.read(),
+        ("drift_cleared", 1) => parse::<DriftClearedV1<'_>>(payload)?.read(),
         _ => Err(RecordError::Unknown {
             kind: kind.to_owned(),
             version,

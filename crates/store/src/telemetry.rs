@@ -35,11 +35,26 @@ pub enum Quantity {
     Soc,
     /// The highest injection the DER could give.
     PAvailable,
+    /// Energy injected, as its meter counts it.
+    EnergyInjected,
+    /// Energy absorbed, as its meter counts it.
+    EnergyAbsorbed,
+    /// Frequency.
+    Frequency,
 }
 
 impl Quantity {
     /// Every quantity.
-    pub const ALL: [Self; 5] = [Self::P, Self::Q, Self::Voltage, Self::Soc, Self::PAvailable];
+    pub const ALL: [Self; 8] = [
+        Self::P,
+        Self::Q,
+        Self::Voltage,
+        Self::Soc,
+        Self::PAvailable,
+        Self::EnergyInjected,
+        Self::EnergyAbsorbed,
+        Self::Frequency,
+    ];
 
     /// Its name, which ends with the unit.
     #[must_use]
@@ -50,6 +65,9 @@ impl Quantity {
             Self::Voltage => "voltage_v",
             Self::Soc => "soc_pct",
             Self::PAvailable => "p_available_w",
+            Self::EnergyInjected => "energy_injected_wh",
+            Self::EnergyAbsorbed => "energy_absorbed_wh",
+            Self::Frequency => "frequency_hz",
         }
     }
 
@@ -61,6 +79,9 @@ impl Quantity {
             Self::Voltage => 3,
             Self::Soc => 4,
             Self::PAvailable => 5,
+            Self::EnergyInjected => 6,
+            Self::EnergyAbsorbed => 7,
+            Self::Frequency => 8,
         }
     }
 
@@ -85,7 +106,10 @@ impl FromStr for Quantity {
         let known = Self::ALL
             .into_iter()
             .find(|quantity| quantity.as_str() == name);
-        known.ok_or("is none of p_w, q_var, voltage_v, soc_pct, p_available_w")
+        known.ok_or(
+            "is none of p_w, q_var, voltage_v, soc_pct, p_available_w, energy_injected_wh, \
+             energy_absorbed_wh, frequency_hz",
+        )
     }
 }
 

@@ -1,19 +1,39 @@
 //! The HTTP API: one file per noun, the OpenAPI document, and who gets in.
 
+pub mod access;
+pub mod aggregator;
+pub mod assignment;
+pub mod client_profile;
 pub mod control;
+pub mod control_base;
+pub mod curve;
 pub mod default_control;
 pub mod delivery;
 pub mod der;
 pub mod dispatch;
+pub mod document;
+pub mod enrolment;
+pub mod envelope;
 pub mod group;
 pub mod judgement;
+pub mod log_event;
 pub mod page;
 pub mod problem;
+pub mod program;
+pub mod program_control;
+pub mod program_default;
+pub mod rates;
+pub mod roll_out;
 pub mod series;
 pub mod session;
+pub mod settings_comparison;
+pub mod settings_profile;
+pub mod settings_requirement;
 pub mod stream;
+pub mod subscription;
 pub mod summary;
 pub mod telemetry;
+pub mod usage_point;
 pub mod value;
 
 mod health;
@@ -26,9 +46,9 @@ use axum::Router;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use fleet::dispatch::assess::World;
-use fleet::{CimMrid, Command, DerId, DispatchId, Event};
+use fleet::{CimMrid, Command, DerId, DispatchId, Event, Mrid};
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
 use store::Actor;
@@ -40,7 +60,7 @@ use crate::auth::{Account, Auth, AuthError, Presented, Principal};
 use crate::clock;
 use crate::config::Limit;
 use crate::enterprise_listener::Peer;
-use crate::node::{AccountChange, AccountError, Node, Unavailable};
+use crate::node::{AccountChange, AccountError, Node, Published, Revision, Unavailable};
 
 use self::judgement::Meters;
 use self::problem::{Kind, Problem};
@@ -104,6 +124,22 @@ impl ApiState {
     ) -> Result<Vec<Event>, Problem> {
         let outcomes = self.commands(principal, vec![command]).await?;
         outcomes.into_iter().next().ok_or_else(Problem::lost)?
+    }
+
+    /// Decides one command made of what there is when it is decided; its events when it is durable.
+    async fn revise_one(
+        &self,
+        principal: &Principal,
+        make: impl FnOnce(&fleet::Fleet) -> Result<Command, Problem> + Send + 'static,
+    ) -> Result<Vec<Event>, Problem> {
+        let revision = move |published: &Published<'_>| {
+            let command = make(published.fleet)?;
+            Ok::<_, Problem>(Revision::Commands(vec![command]))
+        };
+        let actor = Actor::Account(principal.account);
+        let outcomes = self.node.revise(actor, revision).await??;
+        let outcome = outcomes.into_iter().next().ok_or_else(Problem::lost)?;
+        Ok(outcome?)
     }
 
     /// Decides commands, each on its own.
@@ -242,9 +278,10 @@ fn v1() -> Router<Api> {
             get(session::show).post(session::begin).delete(session::end),
         )
         .route("/session/password", post(session::change_password))
-        .route("/ders", get(der::list).post(der::enrol))
-        .route("/ders/{mrid}", get(der::show))
-        .route("/ders/{mrid}/default_control", put(default_control::set))
+        .merge(enrolled())
+        .merge(programs())
+        .merge(served())
+        .merge(settings())
         .route("/groups", get(group::list).post(group::create))
         .route(
             "/groups/{mrid}",
@@ -256,6 +293,135 @@ fn v1() -> Router<Api> {
         .route("/dispatches/{mrid}/deliveries", get(delivery::list))
         .route("/dispatches/{mrid}/series", get(series::series))
         .route("/telemetry", get(telemetry::show))
+}
+
+/// Who is enrolled, and where they belong.
+fn enrolled() -> Router<Api> {
+    Router::new()
+        .route("/ders", get(der::list).post(enrolment::enrol))
+        .route("/ders/{mrid}", get(der::show).delete(enrolment::remove))
+        .route("/ders/{mrid}/access", put(access::set_der))
+        .route("/ders/{mrid}/lfdi", put(access::rekey_der))
+        .route("/ders/{mrid}/assignments", put(assignment::assign))
+        .route("/ders/{mrid}/profile", put(client_profile::set_der))
+        .route("/ders/{mrid}/log_events", get(log_event::list))
+        .route(
+            "/ders/{mrid}/usage_points",
+            get(usage_point::list).delete(usage_point::delete_all),
+        )
+        .route(
+            "/ders/{mrid}/usage_points/{id}",
+            delete(usage_point::delete_one),
+        )
+        .route("/ders/{mrid}/default_control", put(default_control::set))
+        .route("/ders/{mrid}/envelopes", get(envelope::list))
+        .route(
+            "/ders/{mrid}/envelopes/{source}",
+            put(envelope::set).delete(envelope::clear),
+        )
+        .route(
+            "/aggregators",
+            get(aggregator::list).post(aggregator::enrol),
+        )
+        .route("/aggregators/{id}", get(aggregator::show))
+        .route("/aggregators/{id}/access", put(access::set_aggregator))
+        .route("/aggregators/{id}/lfdi", put(access::rekey_aggregator))
+        .route(
+            "/aggregators/{id}/profile",
+            put(client_profile::set_aggregator),
+        )
+        .route(
+            "/assignments",
+            get(assignment::list).post(assignment::create),
+        )
+        .route(
+            "/assignments/{mrid}",
+            get(assignment::show).delete(assignment::delete),
+        )
+}
+
+/// What clients are served beside programmes.
+fn served() -> Router<Api> {
+    Router::new()
+        .route("/rates", get(rates::show).patch(rates::change))
+        .route("/subscriptions", get(subscription::list))
+        .route("/documents", get(document::list))
+        .route(
+            "/documents/{*path}",
+            get(document::show)
+                .put(document::put)
+                .delete(document::delete),
+        )
+}
+
+/// Programmes, and what they ask.
+fn programs() -> Router<Api> {
+    Router::new()
+        .route("/programs", get(program::list).post(program::create))
+        .route(
+            "/programs/{mrid}",
+            get(program::show)
+                .patch(program::change)
+                .delete(program::delete),
+        )
+        .route(
+            "/programs/{mrid}/default_control",
+            put(program_default::set),
+        )
+        .route(
+            "/programs/{mrid}/curves",
+            get(curve::list).post(curve::create),
+        )
+        .route("/curves/{mrid}", get(curve::show).delete(curve::delete))
+        .route(
+            "/programs/{mrid}/controls",
+            get(program_control::list).post(program_control::issue),
+        )
+        .route(
+            "/programs/{mrid}/controls/cancel",
+            post(program_control::cancel_all),
+        )
+        .route("/controls/{mrid}", get(program_control::show))
+        .route("/controls/{mrid}/cancel", post(program_control::cancel))
+}
+
+/// Required settings, how they reach DER, and what DER report of them.
+fn settings() -> Router<Api> {
+    Router::new()
+        .route(
+            "/settings-profiles",
+            get(settings_profile::list).post(settings_profile::create),
+        )
+        .route("/settings-profiles/import", post(settings_profile::import))
+        .route("/settings-profiles/{id}", get(settings_profile::show))
+        .route(
+            "/settings-profiles/{id}/file",
+            get(settings_profile::export),
+        )
+        .route(
+            "/settings-requirements",
+            get(settings_requirement::list).post(settings_requirement::require),
+        )
+        .route("/roll-outs", get(roll_out::list).post(roll_out::begin))
+        .route("/roll-outs/{id}", get(roll_out::show))
+        .route("/roll-outs/{id}/ders", get(roll_out::ders))
+        .route("/roll-outs/{id}/advance", post(roll_out::advance))
+        .route("/roll-outs/{id}/halt", post(roll_out::halt))
+        .route("/roll-outs/{id}/resume", post(roll_out::resume))
+        .route("/roll-outs/{id}/roll_back", post(roll_out::roll_back))
+        .route("/settings-drifts", get(settings_comparison::drifts))
+        .route(
+            "/ders/{mrid}/performance_category",
+            put(settings_requirement::set_category),
+        )
+        .route(
+            "/ders/{mrid}/settings_comparison",
+            get(settings_comparison::show),
+        )
+        .route(
+            "/ders/{mrid}/applied_settings",
+            get(settings_comparison::export).put(settings_comparison::apply),
+        )
 }
 
 /// Lets in who has proved who they are, and whoever is about to.
@@ -330,6 +496,13 @@ async fn unknown(request: Request) -> Problem {
 async fn wrong_method(request: Request) -> Problem {
     let detail = format!("{} is not known here; see Allow", request.method());
     Problem::new(Kind::MethodNotAllowed, detail)
+}
+
+/// An IEEE 2030.5 mRID of ours, and the index that it was made from.
+fn index_of(mrid: &str) -> Option<(Mrid, u32)> {
+    let mrid: Mrid = mrid.parse().ok()?;
+    let index = (mrid.0 >> 32) & u128::from(u32::MAX);
+    Some((mrid, u32::try_from(index).ok()?))
 }
 
 /// A random UUID (version 4) as an mRID.

@@ -1,5 +1,11 @@
 //! Configuration: one TOML file, read once at start; unknown keys are errors.
 
+mod listening;
+mod notifications;
+mod pen;
+mod profile;
+mod time_zone;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +16,14 @@ use fleet::{DerId, Fleet, IdError, Name};
 use serde::Deserialize;
 use thiserror::Error;
 use units::{Percent, Watts};
+
+use crate::tls::CipherPolicy;
+
+pub use listening::{Discovery, MAX_ADDRESSES, MAX_TUNNELS, Tunnel};
+pub use notifications::{MAX_HOSTS, MAX_NETWORKS, Notifications, Subscribers};
+pub use pen::{MAX_DECIMAL_PEN, PenForm};
+pub use profile::{ConnectionPointId, Edition, Extension, profile};
+pub use time_zone::TimeZone;
 
 /// Most limits over several DER.
 pub const MAX_LIMITS: usize = 32;
@@ -52,6 +66,8 @@ pub struct Config {
     pub enterprise: Enterprise,
     /// IEEE 2030.5 for devices; absent: no device listener.
     pub ieee2030_5: Option<Devices>,
+    /// Making ourselves known on the local network; absent: nothing is announced.
+    pub discovery: Option<Discovery>,
     /// IEC 61968-5 behaviour.
     #[serde(default)]
     pub iec61968_5: Cim,
@@ -84,8 +100,9 @@ pub struct Enterprise {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Devices {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen: one address, or several.
+    #[serde(deserialize_with = "listening::addresses")]
+    pub listen: Vec<SocketAddr>,
     /// Server certificate chain (PEM).
     pub cert_chain: PathBuf,
     /// Its private key (PEM).
@@ -95,18 +112,54 @@ pub struct Devices {
     /// `pollRate` told to devices, seconds.
     #[serde(default = "default_poll_rate_s")]
     pub poll_rate_s: u32,
+    /// The shorter one told to a device that is, or soon will be, under a control, seconds.
+    #[serde(default = "default_urgent_poll_rate_s")]
+    pub urgent_poll_rate_s: u32,
+    /// Local time where the devices are.
+    #[serde(default)]
+    pub time_zone: TimeZone,
     /// `postRate` told to devices, seconds.
     #[serde(default = "default_post_rate_s")]
     pub post_rate_s: u32,
     /// IANA private enterprise number for our mRIDs.
     #[serde(default)]
     pub pen: u32,
+    /// How it stands at the end of our mRIDs.
+    #[serde(default)]
+    pub pen_form: PenForm,
+    /// Edition of IEEE 2030.5 that clients are served which have no other of their own.
+    #[serde(default)]
+    pub edition: Edition,
+    /// What they are served beyond it.
+    #[serde(default)]
+    pub extension: Extension,
+    /// What may identify a connection point (CSIP-AUS).
+    #[serde(default)]
+    pub connection_point_id: ConnectionPointId,
     /// Which way devices count the power that their meters call forward.
     #[serde(default)]
     pub forward: Forward,
     /// Most connections open at one time.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
+    /// How long a connection may wait for its next request, seconds.
+    #[serde(default = "default_idle_timeout_s")]
+    pub idle_timeout_s: u32,
+    /// Which ciphers are offered.
+    #[serde(default)]
+    pub ciphers: CipherPolicy,
+    /// Revoked certificates: LFDIs, one to a line, and PEM revocation lists; read again when it
+    /// changes.
+    pub revoked: Option<PathBuf>,
+    /// Certificates that sign themselves and are honoured all the same (PEM); read again when it
+    /// changes.
+    pub pinned: Option<PathBuf>,
+    /// Relays that bring us devices.
+    #[serde(default)]
+    pub tunnels: Vec<Tunnel>,
+    /// Subscriptions and notifications.
+    #[serde(default)]
+    pub notifications: Notifications,
 }
 
 /// Which way a forward flow goes at a device's meter.
@@ -171,6 +224,9 @@ pub struct Control {
     pub silent_after_s: u64,
     /// Time a meter gets to show an effect, beyond the ramp, seconds.
     pub settle_s: u64,
+    /// Longest time, in seconds, in which an aggregator passes a control on to a DER.
+    #[serde(default = "default_aggregator_latency_s")]
+    pub aggregator_latency_s: u64,
     /// Time between deciding a control and its start, seconds.
     pub lead_s: u64,
     /// Deviation that still counts as following, percent of a DER's maximum.
@@ -219,6 +275,7 @@ impl Default for Control {
             tick_ms: 1_000,
             silent_after_s: 2_700,
             settle_s: 60,
+            aggregator_latency_s: default_aggregator_latency_s(),
             lead_s: 900,
             tolerance_pct: 5.0,
         }
@@ -233,8 +290,18 @@ impl Default for Telemetry {
     }
 }
 
-const fn default_poll_rate_s() -> u32 {
+/// CSIP 2.1, 5.2.
+const fn default_aggregator_latency_s() -> u64 {
     900
+}
+
+/// CSIP 2.1, 5.2.
+const fn default_poll_rate_s() -> u32 {
+    600
+}
+
+const fn default_urgent_poll_rate_s() -> u32 {
+    60
 }
 
 const fn default_post_rate_s() -> u32 {
@@ -243,6 +310,11 @@ const fn default_post_rate_s() -> u32 {
 
 const fn default_max_connections() -> usize {
     20_000
+}
+
+/// Beyond the longest poll rate that CSIP has by default, so that connections are kept.
+const fn default_idle_timeout_s() -> u32 {
+    1_200
 }
 
 impl Config {
@@ -283,6 +355,10 @@ impl Config {
             ] {
                 *path = folder.join(&path);
             }
+            let lists = [&mut devices.revoked, &mut devices.pinned];
+            for path in lists.into_iter().flatten() {
+                *path = folder.join(&path);
+            }
         }
     }
 
@@ -312,6 +388,17 @@ impl Config {
             return value("control.silent_after_s", "must be at least 1");
         }
         if let Some(devices) = &self.ieee2030_5 {
+            if devices.idle_timeout_s == 0 {
+                return value("ieee2030_5.idle_timeout_s", "must be at least 1");
+            }
+            if devices.pen_form.bits(devices.pen).is_none() {
+                let rule = format!("is at most {MAX_DECIMAL_PEN} in decimal digits");
+                return value("ieee2030_5.pen", &rule);
+            }
+            if MAX_TUNNELS < devices.tunnels.len() {
+                return value("ieee2030_5.tunnels", &format!("are at most {MAX_TUNNELS}"));
+            }
+            devices.notifications.check()?;
             let poll_rate_s = u64::from(devices.poll_rate_s);
             if self.control.silent_after_s < 2 * poll_rate_s {
                 return value(
@@ -331,9 +418,10 @@ impl Config {
 }
 
 impl Control {
-    /// The thresholds of the control loop.
+    /// The thresholds of the control loop. Devices that poll for themselves know of a control
+    /// within their poll rate of `poll_rate_s`.
     #[must_use]
-    pub fn policy(&self) -> Policy {
+    pub fn policy(&self, poll_rate_s: u32) -> Policy {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "checked to be at most 50 %"
@@ -344,6 +432,8 @@ impl Control {
             settle: Duration::from_secs(self.settle_s),
             lead: Duration::from_secs(self.lead_s),
             tolerance,
+            latency: Duration::from_secs(u64::from(poll_rate_s)),
+            latency_aggregated: Duration::from_secs(self.aggregator_latency_s),
         }
     }
 }

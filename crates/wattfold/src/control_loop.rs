@@ -3,22 +3,37 @@
 //! It works on its own copy of the state; what it has changed becomes visible to anybody only
 //! after the store has made it durable.
 
-use fleet::dispatch::assess::{Policy, Standing, World};
+mod envelopes;
+mod settings;
+mod signs;
+
+use std::collections::VecDeque;
+
+use fleet::dispatch::assess::{Policy, World};
 use fleet::dispatch::{LinearLimit, Plan, reconcile};
 use fleet::{
-    ActivePower, Command, Control, ControlId, ControlStatus, Delivery, DeliveryEntry,
-    DeliveryState, Der, Dispatch, DispatchId, Event, Evidence, Fleet, Observation, Rejection,
+    Command, ControlId, DeliveryEntry, DerId, Dispatch, DispatchId, Event, Evidence, Fleet, Ledger,
+    Observation, Rejection,
 };
 use store::{Actor, Batch, Entry};
 use units::Timestamp;
+
+use settings::SettingsPass;
+use signs::Watched;
 
 /// Decisions and deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// The fold of the journal.
     pub fleet: Fleet,
-    /// The ledger, by control.
-    pub deliveries: Vec<Delivery>,
+    /// The ledger.
+    pub deliveries: Ledger,
+    /// Controls that no dispatch looks after and that are not over.
+    watched: Watched,
+    /// The DER whose envelope was looked at last.
+    envelope_pass: Option<DerId>,
+    /// Where bringing settings to DER has got to.
+    settings_pass: SettingsPass,
 }
 
 /// What decisions rest on besides the state.
@@ -35,19 +50,35 @@ pub struct Inputs<'a> {
 }
 
 impl State {
+    /// What has been folded from the store.
+    #[must_use]
+    pub fn new(fleet: Fleet, deliveries: Ledger) -> Self {
+        let mut watched = Watched::default();
+        for control in fleet.controls() {
+            watched.add(control);
+        }
+        Self {
+            fleet,
+            deliveries,
+            watched,
+            envelope_pass: None,
+            settings_pass: SettingsPass::default(),
+        }
+    }
+
     /// Folds in one event; an issued control begins its delivery row.
     pub fn apply(&mut self, event: &Event) {
         self.fleet.apply(event);
         if let Event::ControlIssued(control) = event {
-            self.deliveries
-                .push(Delivery::planned(control.id, control.der, control.created));
+            self.deliveries.begin(control);
+            self.watched.add(control);
         }
     }
 
     /// Folds in one step of the ledger.
     pub fn apply_delivery(&mut self, entry: DeliveryEntry) {
-        if let Some(delivery) = self.deliveries.get_mut(entry.control.index()) {
-            delivery.push(entry);
+        if let Some(control) = self.fleet.control(entry.control) {
+            self.deliveries.push(entry, control.created);
         }
     }
 
@@ -104,21 +135,41 @@ impl State {
             return Ok(events);
         }
         self.record((actor, inputs.now), &events, changes);
+        self.follow_up(&events, inputs, changes);
         Ok(events)
     }
 
-    /// Takes in what is newly known of a control; whether it tells anything new.
+    /// Carries out what follows from `events`, and what follows from that. Of the commands that
+    /// follow from one event none is carried out after one that is refused: what was to be replaced
+    /// stays.
+    fn follow_up(&mut self, events: &[Event], inputs: &Inputs<'_>, changes: &mut Batch) {
+        let mut queue: VecDeque<Event> = events.iter().cloned().collect();
+        while let Some(event) = queue.pop_front() {
+            for command in self.fleet.consequences(&event, inputs.now) {
+                match self.fleet.decide(&command, inputs.now) {
+                    Ok(events) => {
+                        self.record((&Actor::System, inputs.now), &events, changes);
+                        queue.extend(events);
+                    }
+                    Err(rejection) => {
+                        tracing::error!(?command, %rejection, "not followed up");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes in what is newly known of a control at a DER; whether it tells anything new.
     pub fn witness(
         &mut self,
-        control: ControlId,
+        (control, der): (ControlId, DerId),
         evidence: Evidence,
         at: Timestamp,
         changes: &mut Batch,
     ) -> bool {
-        let next = self
-            .deliveries
-            .get(control.index())
-            .and_then(|row| row.next(evidence, at));
+        let control = self.fleet.control(control);
+        let next = control.and_then(|control| self.deliveries.next(control, der, evidence, at));
         if let Some(entry) = next {
             self.apply_delivery(entry);
             changes.deliveries.push(entry);
@@ -135,14 +186,19 @@ impl State {
             .map(|dispatch| dispatch.id)
             .collect();
         for id in open {
-            for (control, evidence) in self.signs(id, inputs) {
-                self.witness(control, evidence, inputs.now, changes);
+            for (row, evidence) in self.signs(id, inputs) {
+                self.witness(row, evidence, inputs.now, changes);
             }
             if let Some(adopted) = self.correction(id, inputs) {
                 self.record((&Actor::System, inputs.now), &[adopted], changes);
             }
             self.reconcile(id, inputs, changes);
         }
+        for (row, evidence) in self.watch(inputs) {
+            self.witness(row, evidence, inputs.now, changes);
+        }
+        self.settle_envelopes(inputs, changes);
+        self.settle_settings(inputs, changes);
     }
 
     /// The next plan for a dispatch whose plan no longer fits; `None` when it would ask the same
@@ -182,66 +238,6 @@ impl State {
             }
         }
     }
-
-    /// What the meters and the silence of members say of their controls.
-    fn signs(&self, id: DispatchId, inputs: &Inputs<'_>) -> Vec<(ControlId, Evidence)> {
-        let world = self.world(inputs);
-        let Some(dispatch) = self.fleet.dispatch(id) else {
-            return Vec::new();
-        };
-        let members = self
-            .fleet
-            .group(dispatch.group)
-            .map_or(&[][..], |g| g.members.as_slice());
-        let mut signs = Vec::new();
-        for der in members.iter().filter_map(|der| self.fleet.der(*der)) {
-            let standing = world.standing(der, Some(dispatch));
-            let controls = world.controls(der.id, id);
-            signs.extend(controls.filter_map(|control| {
-                Some((
-                    control.id,
-                    self.sign(&world, dispatch, (der, standing), control)?,
-                ))
-            }));
-        }
-        signs
-    }
-
-    fn sign(
-        &self,
-        world: &World<'_>,
-        dispatch: &Dispatch,
-        (der, standing): (&Der, Standing),
-        control: &Control,
-    ) -> Option<Evidence> {
-        let status = self.fleet.status(control, world.now);
-        if !matches!(status, ControlStatus::Active(_) | ControlStatus::Scheduled) {
-            return None;
-        }
-        let observation = world.observation(der.id);
-        let state = self.deliveries.get(control.id.index())?.state();
-        if standing == Standing::Silent {
-            let last = observation.last_contact.unwrap_or(der.enrolled);
-            return (state != DeliveryState::Silent).then_some(Evidence::LastHeard(last));
-        }
-        if state == DeliveryState::Silent {
-            return Some(Evidence::Heard);
-        }
-        let asked = control.base.active.map(ActivePower::p)?;
-        let metered = observation.p?;
-        let begun = control
-            .interval
-            .start
-            .max(control.created)
-            .after(dispatch.ramp);
-        let follows = (metered.value - asked).abs() <= world.allowed_deviation(der);
-        (state == DeliveryState::Started && metered.at >= begun && follows).then_some(
-            Evidence::Measured {
-                asked,
-                metered: metered.value,
-            },
-        )
-    }
 }
 
 /// Whether `next` would change no share that is still ahead and knows of nobody new to leave out.
@@ -263,3 +259,6 @@ fn asks_the_same(dispatch: &Dispatch, current: &Plan, next: &Plan) -> bool {
         .count();
     same_share && kept == next.allocations.len() && current.unasked == next.unasked
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,88 +1,308 @@
 //! The IEEE 2030.5 listener: mutual TLS, HTTP/1.1, one task for each connection.
 
-use std::convert::Infallible;
-use std::future::{Future as _, poll_fn};
+mod answer;
+mod census;
+mod ended;
+mod pace;
+mod seldom;
+
+use std::fmt::Display;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fleet::Lfdi;
-use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use ieee2030_5::codec::MEDIA_TYPE;
-use ieee2030_5::codec::write::write;
-use ieee2030_5::server::Response;
-use ieee2030_5::server::http::MAX_REQUEST_BYTES;
-use ieee2030_5::wire::error::{Error, ReasonCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::clock;
-use crate::node::{DeviceRequest, Node};
-use crate::request_body::{self, BodyError};
-use crate::tls::{Acceptor, TlsError, TlsStream};
+use crate::node::Node;
+use crate::tls::{Acceptor, Peer, Refusal, TlsError, TlsStream};
+
+pub use census::{
+    MAX_CONNECTIONS_OF_AGGREGATOR, MAX_CONNECTIONS_OF_DER, MAX_CONNECTIONS_OF_STRANGER,
+};
+pub(crate) use ended::Occasional;
+pub(crate) use pace::Steady;
+pub use pace::{HEAD_TIMEOUT, MIN_SENT_BYTES, SEND_TIMEOUT};
+
+use census::{Census, Guest, Seat};
+use ended::refused_request;
+use seldom::Seldom;
 
 /// Time a client gets for its part of the TLS handshake; waiting for ours does not count.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time a client gets to send a request head, and how long a kept connection may idle.
-pub const HEAD_TIMEOUT: Duration = Duration::from_secs(120);
 /// Time a client gets to send a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a request head and of pipelined requests that are buffered at most.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// How long a client that is not authorised may wait with its next request.
+pub const STRANGER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for the answer that is under way on a connection which is given up.
+const LAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause after the operating system refuses a connection (out of file descriptors).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// What a client that comes in a flood is told to wait, seconds.
-const RETRY_AFTER_S: u32 = 5;
 
-/// Serves devices on `listener` until `stop` turns true.
-pub async fn serve(
-    listener: TcpListener,
-    acceptor: Acceptor,
+/// How many, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most connections open at one time.
+    pub max_connections: usize,
+    /// How long a connection may wait for its next request.
+    pub idle_timeout: Duration,
+}
+
+/// What serves devices, wherever their connections come from.
+pub struct DeviceListener {
+    acceptor: Arc<Acceptor>,
     node: Arc<Node>,
-    max_connections: usize,
-    mut stop: watch::Receiver<bool>,
-) {
-    let acceptor = Arc::new(acceptor);
-    let places = Arc::new(Semaphore::new(max_connections));
-    // Handshakes are computed by half of the workers at most, so that a reconnecting fleet does
-    // not starve requests.
-    let workers = Handle::current().metrics().num_workers();
-    let turns = Arc::new(Semaphore::new((workers / 2).max(1)));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped(&mut stop) => return,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "no connection accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+    bounds: Bounds,
+    places: Arc<Semaphore>,
+    full: Occasional,
+    census: Census,
+    turns: Semaphore,
+    stop: watch::Receiver<bool>,
+}
+
+/// What ends a connection beside its client.
+enum Ending {
+    /// The device's certificate is not honoured any more.
+    Fallen(Refusal),
+    /// The client has made too many others since.
+    GivenUp,
+    /// The listener stops.
+    Stopped,
+}
+
+/// One of the connections that may be open at one time, from its first packet to its end.
+struct Place {
+    node: Arc<Node>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.node.metrics().connection_closed();
+    }
+}
+
+impl DeviceListener {
+    /// Serves until `stop` turns true.
+    #[must_use]
+    pub fn new(
+        acceptor: Acceptor,
+        node: Arc<Node>,
+        bounds: Bounds,
+        stop: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        // Handshakes are computed by half of the workers at most, so that a reconnecting fleet
+        // does not starve requests.
+        let workers = Handle::current().metrics().num_workers();
+        Arc::new(Self {
+            acceptor: Arc::new(acceptor),
+            node,
+            bounds,
+            places: Arc::new(Semaphore::new(bounds.max_connections)),
+            full: Occasional::default(),
+            census: Census::default(),
+            turns: Semaphore::new((workers / 2).max(1)),
+            stop,
+        })
+    }
+
+    /// Serves those who connect to `listener`.
+    pub async fn listen(self: Arc<Self>, listener: TcpListener) {
+        let mut stop = self.stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped(&mut stop) => return,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.spawn(stream, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "no connection accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
+        }
+    }
+
+    /// Serves one whose bytes come some other way, from `peer`.
+    pub async fn serve<S>(&self, stream: S, peer: impl Display)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Some(place) = self.place(&peer) {
+            self.connection(stream, &peer, place).await;
+        }
+    }
+
+    /// Reads certificates, trust and revocations again when their files change.
+    pub async fn refresh(self: Arc<Self>) {
+        self.acceptor.refreshed(self.stop.clone()).await;
+    }
+
+    fn place(&self, peer: &impl Display) -> Option<Place> {
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.node.metrics().connection_refused();
+            if let Some(count) = self.full.occurred(clock::monotonic()) {
+                tracing::warn!(%peer, reason = "full", count, "connections refused");
+            }
+            return None;
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            node.metrics().connection_refused();
-            drop(stream);
-            continue;
-        };
-        let (acceptor, turns) = (Arc::clone(&acceptor), Arc::clone(&turns));
-        let (node, stop) = (Arc::clone(&node), stop.clone());
-        tokio::spawn(async move {
-            node.metrics().connection_opened();
-            connection((stream, peer), &acceptor, &turns, (&node, stop)).await;
-            node.metrics().connection_closed();
-            drop(place);
+        self.node.metrics().connection_opened();
+        Some(Place {
+            node: Arc::clone(&self.node),
+            _permit: permit,
+        })
+    }
+
+    fn spawn(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        if let Some(place) = self.place(&peer) {
+            let listener = Arc::clone(self);
+            tokio::spawn(async move { listener.connected(stream, peer, place).await });
+        }
+    }
+
+    /// Nothing is allocated for a client that has not sent anything.
+    async fn connected(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "TCP_NODELAY not set");
+        }
+        let mut first = [0];
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await {
+            Ok(Ok(1)) => self.connection(stream, &peer, place).await,
+            Ok(_) => self.refused(&peer, &Refusal::HungUp.into()),
+            Err(_) => self.refused(&peer, &Refusal::TooSlow.into()),
+        }
+    }
+
+    async fn connection<S>(&self, stream: S, peer: &impl Display, place: Place)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let metrics = self.node.metrics();
+        match self.handshake(stream).await {
+            Ok((stream, device)) => {
+                metrics.handshake("ok");
+                // What serving needs is allocated for those who come this far.
+                Box::pin(self.requests(stream, device)).await;
+            }
+            Err(error) => self.refused(peer, &error),
+        }
+        drop(place);
+    }
+
+    fn refused(&self, peer: &impl Display, error: &TlsError) {
+        let reason = error.reason();
+        self.node.metrics().handshake(reason.code());
+        let error: &dyn std::error::Error = error;
+        // A port scan or a health check is no event.
+        if reason == Refusal::HungUp {
+            tracing::debug!(%peer, reason = reason.code(), error, "handshake refused");
+        } else {
+            tracing::info!(%peer, reason = reason.code(), error, "handshake refused");
+        }
+    }
+
+    /// A turn is held while a step is computed, never while the client is waited for: clients that
+    /// stay silent hold up nobody.
+    async fn handshake<S>(&self, stream: S) -> Result<(TlsStream<S>, Peer), TlsError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut patience = HANDSHAKE_TIMEOUT;
+        let mut steps = Box::pin(self.acceptor.accept(stream));
+        loop {
+            let turn = self.turns.acquire().await;
+            let step = poll_fn(|cx| Poll::Ready(steps.as_mut().poll(cx))).await;
+            drop(turn);
+            if let Poll::Ready(shaken) = step {
+                return shaken;
+            }
+            let asked = clock::monotonic();
+            // The end of the sleep is a wake too, so it has to be looked at first.
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(patience) => return Err(Refusal::TooSlow.into()),
+                () = woken() => {}
+            }
+            patience = patience.saturating_sub(asked.elapsed());
+        }
+    }
+
+    async fn requests<S>(&self, stream: TlsStream<S>, device: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let lfdi = device.lfdi;
+        let guest = self.node.read(|published| Guest::of(lfdi, published.fleet));
+        let mut seat = self.census.admit(lfdi, guest);
+        let phase = pace::Phase::default();
+        let phase = &phase;
+        let answered = service_fn(move |request| async move {
+            phase.answering();
+            let response = answer::answer(&self.node, lfdi, request).await;
+            phase.waiting();
+            response
         });
+        let stream = pace::Paced::new(stream, phase.clone(), self.idle_timeout(guest));
+        let serving = http1::Builder::new()
+            .max_buf_size(MAX_HEAD_BYTES)
+            .pipeline_flush(true)
+            .serve_connection(TokioIo::new(stream), answered);
+        let mut serving = pin!(serving);
+        let ending = pin!(self.ending(&device, &mut seat));
+        let served = tokio::select! {
+            served = serving.as_mut() => served,
+            ending = Seldom::new(ending) => match ending {
+                Ending::Fallen(refusal) => return self.ended(lfdi, refusal.code()),
+                Ending::GivenUp => {
+                    self.ended(lfdi, "too_many_connections");
+                    serving.as_mut().graceful_shutdown();
+                    let last = tokio::time::timeout(LAST_ANSWER_TIMEOUT, serving).await;
+                    last.unwrap_or(Ok(()))
+                }
+                Ending::Stopped => {
+                    serving.as_mut().graceful_shutdown();
+                    serving.await
+                }
+            },
+        };
+        if let Err(error) = served {
+            refused_request(self.node.metrics(), lfdi, &error);
+        }
+    }
+
+    /// Until something but the client ends the connection.
+    async fn ending(&self, device: &Peer, seat: &mut Seat) -> Ending {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            refusal = self.acceptor.fallen(device) => Ending::Fallen(refusal),
+            Ok(()) = &mut seat.given_up => Ending::GivenUp,
+            () = stopped(&mut stop) => Ending::Stopped,
+        }
+    }
+
+    fn idle_timeout(&self, guest: Guest) -> Duration {
+        match guest {
+            Guest::Stranger => self.bounds.idle_timeout.min(STRANGER_IDLE_TIMEOUT),
+            Guest::Der | Guest::Aggregator => self.bounds.idle_timeout,
+        }
+    }
+
+    fn ended(&self, lfdi: Lfdi, reason: &'static str) {
+        self.node.metrics().session_ended(reason);
+        tracing::info!(%lfdi, reason, "session ended");
     }
 }
 
@@ -90,94 +310,6 @@ pub async fn serve(
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         tracing::debug!("nobody is left who could stop this");
-    }
-}
-
-async fn connection(
-    (stream, peer): (TcpStream, SocketAddr),
-    acceptor: &Acceptor,
-    turns: &Semaphore,
-    (node, stop): (&Arc<Node>, watch::Receiver<bool>),
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "TCP_NODELAY not set");
-    }
-    let (stream, lfdi) = match handshake(stream, acceptor, turns).await {
-        Ok(Some(shaken)) => shaken,
-        Ok(None) => {
-            node.metrics().handshake(false);
-            return tracing::debug!(%peer, "no TLS handshake in time");
-        }
-        Err(error) => {
-            node.metrics().handshake(false);
-            let error: &dyn std::error::Error = &error;
-            return tracing::info!(%peer, error, "TLS handshake failed");
-        }
-    };
-    node.metrics().handshake(true);
-    // What serving needs is allocated for those who come this far.
-    let served = Box::pin(requests(stream, lfdi, node, stop)).await;
-    if let Err(error) = served {
-        tracing::debug!(%peer, %lfdi, %error, "connection ended");
-    }
-}
-
-async fn requests(
-    stream: TlsStream<TcpStream>,
-    lfdi: Lfdi,
-    node: &Arc<Node>,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), hyper::Error> {
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .pipeline_flush(true)
-        .serve_connection(
-            TokioIo::new(stream),
-            service_fn(|request| answer(node, lfdi, request)),
-        );
-    tokio::pin!(serving);
-    tokio::select! {
-        served = serving.as_mut() => served,
-        () = stopped(&mut stop) => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    }
-}
-
-/// The handshake, `None` if the client takes too long or hangs up without a word.
-///
-/// A turn is held while a step is computed, never while the client is waited for: clients that
-/// stay silent hold up nobody. Nothing is allocated for one that has not sent anything.
-async fn handshake(
-    stream: TcpStream,
-    acceptor: &Acceptor,
-    turns: &Semaphore,
-) -> Result<Option<(TlsStream<TcpStream>, Lfdi)>, TlsError> {
-    let mut first = [0];
-    match tokio::time::timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await {
-        Ok(Ok(1)) => {}
-        Ok(_) | Err(_) => return Ok(None),
-    }
-    let mut patience = HANDSHAKE_TIMEOUT;
-    let mut steps = Box::pin(acceptor.accept(stream));
-    loop {
-        let turn = turns.acquire().await;
-        let step = poll_fn(|cx| Poll::Ready(steps.as_mut().poll(cx))).await;
-        drop(turn);
-        if let Poll::Ready(shaken) = step {
-            return shaken.map(Some);
-        }
-        let asked = clock::now();
-        // The end of the sleep is a wake too, so it has to be looked at first.
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(patience) => return Ok(None),
-            () = woken() => {}
-        }
-        patience = patience.saturating_sub(clock::now().since(asked));
     }
 }
 
@@ -189,133 +321,4 @@ async fn woken() {
         false => Poll::Pending,
     })
     .await;
-}
-
-async fn answer(
-    node: &Arc<Node>,
-    lfdi: Lfdi,
-    request: http::Request<Incoming>,
-) -> Result<http::Response<Full<Bytes>>, Infallible> {
-    let request = match owned(lfdi, request).await {
-        Ok(request) => request,
-        Err(error) => return Ok(untaken(node, error)),
-    };
-    let now = clock::now();
-    let response = match node.device_at_once(&request, now) {
-        Some(response) => Ok(response),
-        None => node.device(request.clone()).await,
-    };
-    if let Some(der) = node.der_of(lfdi) {
-        node.heard(der, now);
-    }
-    Ok(match response {
-        Ok(mut response) => {
-            if !response.served.is_empty() {
-                node.served(std::mem::take(&mut response.served), now);
-            }
-            note(node, &request, &response);
-            outgoing(response)
-        }
-        Err(unavailable) => {
-            tracing::warn!(%lfdi, %unavailable, "device request refused");
-            node.metrics()
-                .device_response(StatusCode::SERVICE_UNAVAILABLE.as_u16());
-            let mut response = bare(StatusCode::SERVICE_UNAVAILABLE);
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
-            response
-        }
-    })
-}
-
-fn note(node: &Node, request: &DeviceRequest, response: &Response) {
-    node.metrics().device_response(response.status);
-    if let Some(reason) = &response.reason {
-        let DeviceRequest {
-            method, path, lfdi, ..
-        } = request;
-        tracing::info!(%lfdi, method, path, status = response.status, reason, "request refused");
-    }
-}
-
-/// The request with its body.
-async fn owned(lfdi: Lfdi, request: http::Request<Incoming>) -> Result<DeviceRequest, BodyError> {
-    let (head, body) = request.into_parts();
-    let text = |name: HeaderName| header(&head.headers, name);
-    let body = if matches!(head.method, Method::GET | Method::HEAD) {
-        Bytes::new()
-    } else {
-        request_body::take(&head.headers, body, MAX_REQUEST_BYTES, BODY_TIMEOUT).await?
-    };
-    Ok(DeviceRequest {
-        method: head.method.as_str().to_owned(),
-        path: head.uri.path().to_owned(),
-        query: head.uri.query().map(str::to_owned),
-        accept: text(ACCEPT),
-        content_type: text(CONTENT_TYPE),
-        body,
-        lfdi,
-    })
-}
-
-fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned)
-}
-
-/// The refusal of a body that could not be taken in.
-fn untaken(node: &Node, error: BodyError) -> http::Response<Full<Bytes>> {
-    let (status, reason_code) = match error {
-        BodyError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, ReasonCode::RESOURCE_LIMIT),
-        BodyError::CutOff => (StatusCode::BAD_REQUEST, ReasonCode::INVALID_FORMAT),
-        BodyError::TooSlow => (StatusCode::REQUEST_TIMEOUT, ReasonCode::INVALID_FORMAT),
-    };
-    node.metrics().device_response(status.as_u16());
-    let error = Error {
-        max_retry_duration: None,
-        reason_code,
-    };
-    let mut response = bare(status);
-    *response.body_mut() = Full::new(Bytes::from(write(&error, node.devices().edition)));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-    response
-}
-
-fn bare(status: StatusCode) -> http::Response<Full<Bytes>> {
-    let mut response = http::Response::new(Full::default());
-    *response.status_mut() = status;
-    response
-}
-
-fn outgoing(response: Response) -> http::Response<Full<Bytes>> {
-    let length = response.body.len();
-    let body = if response.head_only {
-        Bytes::new()
-    } else {
-        Bytes::from(response.body)
-    };
-    let mut outgoing = bare(StatusCode::from_u16(response.status).unwrap_or_default());
-    *outgoing.body_mut() = Full::new(body);
-    let headers = outgoing.headers_mut();
-    if let Some(kind) = response.content_type {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    }
-    if response.head_only {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    if let Some(Ok(location)) = response.location.map(HeaderValue::try_from) {
-        headers.insert(LOCATION, location);
-    }
-    if let Some(Ok(allow)) = response
-        .allow
-        .map(|methods| HeaderValue::try_from(methods.join(", ")))
-    {
-        headers.insert(ALLOW, allow);
-    }
-    outgoing
 }

@@ -8,7 +8,8 @@ use clap::{Parser, Subcommand};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 use wattfold::config::Config;
-use wattfold::{api, cim, clock, pki, serve};
+use wattfold::relay::{self, RelayConfig};
+use wattfold::{api, cim, clock, der2030, pki, serve};
 
 /// Open-source DERMS: folds distributed energy resources into groups that can be dispatched and
 /// trusted.
@@ -20,10 +21,6 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "made once, when the arguments are read"
-)]
 enum Task {
     /// Run the server.
     Serve {
@@ -34,8 +31,16 @@ enum Task {
         #[arg(long)]
         data: PathBuf,
     },
-    /// Make a development PKI.
+    /// Carry devices' connections from a demilitarised zone to servers that dial out.
+    Relay {
+        /// Configuration file of the relay (TOML).
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Make, list, renew and revoke certificates.
     Pki(pki::PkiArgs),
+    /// Be a device or an aggregator towards an IEEE 2030.5 server.
+    Der2030(der2030::Der2030Args),
     /// Talk IEC 61968-5 to a server.
     Cim(cim::CimArgs),
     /// Check the audit trail.
@@ -66,10 +71,12 @@ fn main() -> Result<()> {
         .init();
     match Cli::parse().command {
         Task::Serve { config, data } => run(&config, &data),
+        Task::Relay { config } => relay(&config),
         Task::Pki(args) => {
             let made = pki::run(&args, clock::now()).context("pki")?;
-            Ok(writeln!(std::io::stdout(), "{made}")?)
+            Ok(write!(std::io::stdout(), "{made}")?)
         }
+        Task::Der2030(args) => run_client(&args),
         Task::Cim(args) => cim::run(&args, &mut std::io::stdout().lock()).context("cim"),
         Task::Audit {
             task: Audit::Verify { data },
@@ -80,6 +87,19 @@ fn main() -> Result<()> {
 
 fn run(config: &std::path::Path, data: &std::path::Path) -> Result<()> {
     let config = Config::read(config)?;
+    until_interrupted(|stopped| async {
+        serve::serve(config, data, stopped).await.context("serve")
+    })
+}
+
+fn relay(config: &std::path::Path) -> Result<()> {
+    let config = RelayConfig::read(config).context("relay")?;
+    until_interrupted(|stopped| async { relay::run(&config, stopped).await.context("relay") })
+}
+
+fn until_interrupted<W: Future<Output = Result<()>>>(
+    work: impl FnOnce(watch::Receiver<bool>) -> W,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -89,7 +109,15 @@ fn run(config: &std::path::Path, data: &std::path::Path) -> Result<()> {
             interrupted().await;
             stop.send_replace(true);
         });
-        serve::serve(config, data, stopped).await.context("serve")
+        work(stopped).await
+    })
+}
+
+fn run_client(args: &der2030::Der2030Args) -> Result<()> {
+    let mut out = std::io::stdout();
+    until_interrupted(|stopped| async {
+        let run = der2030::run(args, &mut out, stopped);
+        run.await.context("der2030")
     })
 }
 

@@ -27,12 +27,29 @@ struct Listener {
     status: u32,
 }
 
+/// What is known only at the time of asking.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Levels {
+    /// DER heard lately.
+    pub reachable: usize,
+    /// DER heard once and silent now.
+    pub silent: usize,
+    /// Members of dispatches that are not over whose notice is shorter than they may take to know.
+    pub late_members: usize,
+    /// Time since start.
+    pub uptime: Duration,
+}
+
 /// Every counter of the process.
 pub struct Metrics {
     registry: Registry,
     responses: Family<Listener, Counter>,
     commands: Family<Outcome, Counter>,
     handshakes: Family<Outcome, Counter>,
+    sessions_ended: Family<Outcome, Counter>,
+    notifications: Family<Outcome, Counter>,
+    notifications_waiting: Gauge,
+    subscriptions: Gauge,
     connections: Gauge,
     connections_refused: Counter,
     inputs_dropped: Counter,
@@ -44,6 +61,7 @@ pub struct Metrics {
     samples_shed: Counter,
     reachable: Gauge,
     silent: Gauge,
+    late: Gauge,
     uptime: Gauge<f64, AtomicU64>,
 }
 
@@ -54,6 +72,10 @@ impl Default for Metrics {
             responses: Family::default(),
             commands: Family::default(),
             handshakes: Family::default(),
+            sessions_ended: Family::default(),
+            notifications: Family::default(),
+            notifications_waiting: Gauge::default(),
+            subscriptions: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             inputs_dropped: Counter::default(),
@@ -65,6 +87,7 @@ impl Default for Metrics {
             samples_shed: Counter::default(),
             reachable: Gauge::default(),
             silent: Gauge::default(),
+            late: Gauge::default(),
             uptime: Gauge::default(),
             registry: Registry::default(),
         };
@@ -89,6 +112,9 @@ impl Metrics {
             "Device TLS handshakes by outcome",
             self.handshakes.clone(),
         );
+        let ended = "Device connections closed because of what became of their certificates";
+        to.register("sessions_ended", ended, self.sessions_ended.clone());
+        self.register_notifications(to);
         to.register(
             "connections",
             "Device connections open",
@@ -123,7 +149,7 @@ impl Metrics {
         );
         to.register(
             "samples_shed",
-            "Telemetry samples shed",
+            "Telemetry samples lost after they were taken in",
             self.samples_shed.clone(),
         );
         to.register("ders_reachable", "DER heard lately", self.reachable.clone());
@@ -132,7 +158,46 @@ impl Metrics {
             "DER heard once and silent now",
             self.silent.clone(),
         );
+        let late =
+            "Members of dispatches not over whose notice is shorter than they may take to know";
+        to.register("late_members", late, self.late.clone());
         to.register("uptime_seconds", "Time since start", self.uptime.clone());
+    }
+
+    fn register_notifications(&self, to: &mut Registry) {
+        to.register(
+            "notifications",
+            "Notifications posted to subscribers, by outcome",
+            self.notifications.clone(),
+        );
+        to.register(
+            "notifications_waiting",
+            "Notifications that are due and not taken yet",
+            self.notifications_waiting.clone(),
+        );
+        to.register(
+            "subscriptions",
+            "Subscriptions in force",
+            self.subscriptions.clone(),
+        );
+    }
+
+    /// A notification was posted, or given up.
+    pub fn notification(&self, outcome: &'static str) {
+        let posted = self.notifications.get_or_create(&Outcome { outcome });
+        posted.inc();
+    }
+
+    /// So many notifications are due and not taken yet.
+    pub fn notifications_waiting(&self, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.notifications_waiting.set(count);
+    }
+
+    /// So many subscriptions are in force.
+    pub fn subscriptions(&self, count: usize) {
+        self.subscriptions
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// A response went out on the device listener.
@@ -159,14 +224,15 @@ impl Metrics {
         self.commands.get_or_create(&Outcome { outcome }).inc();
     }
 
-    /// A TLS handshake ended.
-    #[expect(
-        clippy::fn_params_excessive_bools,
-        reason = "an outcome as `Result::is_ok` has it"
-    )]
-    pub fn handshake(&self, succeeded: bool) {
-        let outcome = if succeeded { "ok" } else { "failed" };
+    /// A TLS handshake ended: `ok`, or the code of a [`crate::tls::Refusal`].
+    pub fn handshake(&self, outcome: &'static str) {
         self.handshakes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A device's connection was closed for the reason with this code.
+    pub fn session_ended(&self, outcome: &'static str) {
+        let ended = self.sessions_ended.get_or_create(&Outcome { outcome });
+        ended.inc();
     }
 
     /// A device connected.
@@ -211,10 +277,12 @@ impl Metrics {
 
     /// The exposition text, with what is known only at the time of asking.
     #[must_use]
-    pub fn text(&self, reachable: u32, silent: u32, uptime: Duration) -> String {
-        self.reachable.set(i64::from(reachable));
-        self.silent.set(i64::from(silent));
-        self.uptime.set(uptime.as_secs_f64());
+    pub fn text(&self, levels: Levels) -> String {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.reachable.set(count(levels.reachable));
+        self.silent.set(count(levels.silent));
+        self.late.set(count(levels.late_members));
+        self.uptime.set(levels.uptime.as_secs_f64());
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
             Ok(()) => text,

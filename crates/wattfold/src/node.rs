@@ -4,19 +4,23 @@
 //! (group commit), then published, and only then answered. A reader therefore never sees, and a
 //! device is never served, anything that a crash could take back.
 
+mod bodies;
 mod observe;
 mod owner;
+mod settle;
 
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fleet::dispatch::assess::{Policy, World};
 use fleet::{
-    Command, ControlId, Delivery, DeliveryState, DerId, Event, Fleet, Observation, Rejection,
+    Command, ControlId, Delivery, DeliveryState, DerId, Event, Fleet, Ledger, Observation,
+    Rejection,
 };
-use ieee2030_5::server::{Resources, Response, ServerConfig};
+use ieee2030_5::server::freshness::Revisions;
+use ieee2030_5::server::{DocumentWrite, Resources, Response, ServerConfig};
 use store::{Account, Actor, ReadError, StorageError, Store};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -26,9 +30,13 @@ use crate::clock;
 use crate::config::{Control, Limit};
 use crate::control_loop::State;
 use crate::metrics::Metrics;
-use crate::telemetry::Telemetry;
+use crate::notifier::Feed;
+use crate::telemetry::{Allowances, MAX_WAITING_SAMPLES, Telemetry};
 
+use bodies::Bodies;
+pub use bodies::MAX_KEPT_BYTES;
 pub use owner::{DOCUMENT_LISTENER, DeviceRequest};
+pub use settle::Settlement;
 
 pub(crate) use observe::restore;
 
@@ -49,6 +57,15 @@ pub enum Unavailable {
     /// The node is shutting down, or its owner has ended.
     #[error("the node is stopping")]
     Stopping,
+    /// More readings have come than could be written.
+    #[error("{MAX_WAITING_SAMPLES} readings are waiting to be written already")]
+    Telemetry,
+    /// The client posts more than it may.
+    #[error("the client posts more than it may; there is room in {} s", wait.as_secs())]
+    TooOften {
+        /// Until there is room, whole seconds.
+        wait: Duration,
+    },
 }
 
 /// What a node is made of.
@@ -78,6 +95,8 @@ pub struct Parts {
 struct Durable {
     state: State,
     resources: Resources,
+    /// What changed last, for bodies that are kept.
+    revisions: Revisions,
     at: Timestamp,
 }
 
@@ -86,8 +105,8 @@ struct Durable {
 pub struct Published<'a> {
     /// Decisions.
     pub fleet: &'a Fleet,
-    /// Delivery rows, by control.
-    pub deliveries: &'a [Delivery],
+    /// What became of each control.
+    pub deliveries: &'a Ledger,
     /// Latest readings, by DER.
     pub observations: &'a [Observation],
     /// Protocol documents of devices.
@@ -124,7 +143,7 @@ enum Input {
         reply: oneshot::Sender<Result<Response, Unavailable>>,
     },
     Served {
-        controls: Vec<ControlId>,
+        controls: Vec<(ControlId, DerId)>,
         at: Timestamp,
     },
     Account {
@@ -134,7 +153,32 @@ enum Input {
     Accounts {
         reply: oneshot::Sender<Result<Vec<Account>, Unavailable>>,
     },
+    Documents {
+        actor: Actor,
+        writes: Vec<DocumentWrite>,
+        reply: oneshot::Sender<Result<(), Unavailable>>,
+    },
+    Revise {
+        actor: Actor,
+        revise: Box<Revise>,
+        reply: oneshot::Sender<Result<Option<Outcomes>, Unavailable>>,
+    },
+    Settle {
+        settlements: Vec<Settlement>,
+    },
     Stop,
+}
+
+/// What becomes of the state as the owner has it; nothing when that is refused.
+type Revise = dyn FnOnce(&Published<'_>) -> Option<Revision> + Send;
+
+/// What a change comes to that rests on what there is.
+#[derive(Debug, Clone)]
+pub enum Revision {
+    /// To be decided in order, each on its own.
+    Commands(Vec<Command>),
+    /// Documents to keep or remove.
+    Documents(Vec<DocumentWrite>),
 }
 
 /// One outcome for each command of a submission.
@@ -193,9 +237,13 @@ pub struct Node {
     /// Nothing is ever sent; the owner drops the other end when it ends.
     ended: watch::Receiver<()>,
     telemetry: Telemetry,
+    allowances: Allowances,
+    /// As configured.
     policy: Policy,
     devices: ServerConfig,
     metrics: Arc<Metrics>,
+    feed: OnceLock<Feed>,
+    bodies: Bodies,
 }
 
 impl Node {
@@ -210,6 +258,7 @@ impl Node {
         let durable = Durable {
             state: parts.state,
             resources: parts.resources,
+            revisions: Revisions::default(),
             at,
         };
         let mut observations = parts.observations;
@@ -221,9 +270,12 @@ impl Node {
             published: watch::Sender::new(0),
             ended,
             telemetry: parts.telemetry,
-            policy: parts.control.policy(),
+            allowances: Allowances::default(),
+            policy: parts.control.policy(parts.devices.poll_rates.der_program_s),
             devices: parts.devices,
             metrics: parts.metrics,
+            feed: OnceLock::new(),
+            bodies: Bodies::default(),
         });
         let owner = owner::Owner::new(
             Arc::clone(&node),
@@ -267,9 +319,18 @@ impl Node {
             deliveries: &durable.state.deliveries,
             observations: &observations,
             resources: &durable.resources,
-            policy: self.policy,
+            policy: self.policy(&durable.resources),
             at: durable.at,
         })
+    }
+
+    /// The thresholds, with the rate at which devices are asked to look at this time.
+    fn policy(&self, resources: &Resources) -> Policy {
+        let rates = resources.rates().over(&self.devices.poll_rates);
+        Policy {
+            latency: Duration::from_secs(rates.der_program_s.into()),
+            ..self.policy
+        }
     }
 
     fn durable(&self) -> RwLockReadGuard<'_, Durable> {
@@ -293,6 +354,37 @@ impl Node {
         .await?
     }
 
+    /// Has `revise` make a change of what there is when the owner gets to it, so that of two
+    /// changes of one thing neither is lost; returns when the change is durable.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when nothing was decided; within, why `revise` refused.
+    pub async fn revise<E: Send + 'static>(
+        &self,
+        actor: Actor,
+        revise: impl FnOnce(&Published<'_>) -> Result<Revision, E> + Send + 'static,
+    ) -> Result<Result<Outcomes, E>, Unavailable> {
+        let (refuse, refused) = oneshot::channel();
+        let revise = move |published: &Published<'_>| match revise(published) {
+            Ok(revision) => Some(revision),
+            Err(error) => {
+                if refuse.send(error).is_err() {
+                    tracing::debug!("nobody waits for this refusal any more");
+                }
+                None
+            }
+        };
+        let outcomes = self.ask(|reply| Input::Revise {
+            actor,
+            revise: Box::new(revise),
+            reply,
+        });
+        match outcomes.await?? {
+            Some(outcomes) => Ok(Ok(outcomes)),
+            None => refused.await.map(Err).map_err(|_| Unavailable::Stopping),
+        }
+    }
+
     /// Answers a device's request that changes something; returns when the change is durable.
     ///
     /// # Errors
@@ -301,16 +393,30 @@ impl Node {
         self.ask(|reply| Input::Device { request, reply }).await?
     }
 
+    /// Notes that these controls have been asked for, and so that the DER to which alone one of
+    /// them is addressed are looked after, by themselves or by their aggregator.
+    pub fn fetched(&self, controls: Vec<(ControlId, DerId)>, at: Timestamp) {
+        let mut ders: Vec<DerId> = self.read(|published| {
+            let own = |id| published.fleet.control(id).is_some_and(|c| c.der.is_some());
+            let own = controls.iter().filter(|(control, _)| own(*control));
+            own.map(|(_, der)| *der).collect()
+        });
+        ders.dedup();
+        self.heard(&ders, at);
+        self.served(controls, at);
+    }
+
     /// Notes that a device has been sent these controls, those of which that is news. Dropped when
     /// the owner is busy: the device fetches them again at its next poll.
-    pub fn served(&self, mut controls: Vec<ControlId>, at: Timestamp) {
+    pub fn served(&self, mut controls: Vec<(ControlId, DerId)>, at: Timestamp) {
         self.read(|published| {
-            let state = |id: &ControlId| published.deliveries.get(id.index()).map(Delivery::state);
-            controls.retain(|id| {
-                matches!(
-                    state(id),
-                    Some(DeliveryState::Planned | DeliveryState::Silent)
-                )
+            controls.retain(|(control, der)| {
+                if published.fleet.control(*control).is_none() {
+                    return false;
+                }
+                let row = published.deliveries.get(*control, *der);
+                let state = row.map_or(DeliveryState::Planned, Delivery::state);
+                matches!(state, DeliveryState::Planned | DeliveryState::Silent)
             });
         });
         if controls.is_empty() {
@@ -319,6 +425,24 @@ impl Node {
         if self.inbox.try_send(Input::Served { controls, at }).is_err() {
             self.metrics.input_dropped();
         }
+    }
+
+    /// Keeps or removes documents of function sets that no dispatch reads; returns when that is
+    /// durable.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when nothing was changed.
+    pub async fn write_documents(
+        &self,
+        actor: Actor,
+        writes: Vec<DocumentWrite>,
+    ) -> Result<(), Unavailable> {
+        self.ask(|reply| Input::Documents {
+            actor,
+            writes,
+            reply,
+        })
+        .await?
     }
 
     /// Changes the local accounts.
@@ -375,16 +499,6 @@ impl Node {
         &self.metrics
     }
 
-    /// The DER with this certificate, if any.
-    #[must_use]
-    pub fn der_of(&self, lfdi: fleet::Lfdi) -> Option<DerId> {
-        self.durable()
-            .state
-            .fleet
-            .der_by_lfdi(lfdi)
-            .map(|der| der.id)
-    }
-
     fn bump(&self) {
         self.published
             .send_modify(|count| *count = count.wrapping_add(1));
@@ -396,7 +510,7 @@ impl Node {
 fn no_earlier(now: Timestamp, store: &dyn Store, state: &State) -> Result<Timestamp, ReadError> {
     let decided = store.read(store.head().version.max(1), 1)?;
     let decided = decided.iter().map(|stored| stored.entry.at);
-    let witnessed = state.deliveries.iter().filter_map(|row| row.entries.last());
+    let witnessed = state.deliveries.rows().filter_map(|row| row.entries.last());
     let newest = decided.chain(witnessed.map(|entry| entry.at)).max();
     let at = newest.map_or(now, |newest| newest.max(now));
     if now < at {

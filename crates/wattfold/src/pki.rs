@@ -1,45 +1,40 @@
-//! `wattfold pki`: a development public key infrastructure.
+//! `wattfold pki`: a public key infrastructure for development, tests and small sites.
 //!
 //! It makes two trees that have nothing to do with each other. The IEEE 2030.5 tree (SERCA, MCA,
-//! MICA, then devices and our server) follows the certificate rules of that standard. The
-//! enterprise tree is what an ordinary HTTPS stack expects, for SOAP and console mutual TLS.
-//! Private keys are written for the owner only, and nothing is ever overwritten.
+//! MICA, then devices, aggregators and servers) follows the certificate rules of that standard.
+//! The enterprise tree is what an ordinary HTTPS stack expects, for SOAP and console mutual TLS.
+//! Private keys are written for the owner only, and no key or certificate is ever overwritten.
 
 mod certificate;
 mod directory;
+mod extension;
+mod index;
+mod issue;
+mod label;
+mod standing;
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use fleet::Lfdi;
+use fleet::{IdError, Lfdi};
 use openssl::error::ErrorStack;
 use units::Timestamp;
 
-use crate::tls::lfdi;
-use certificate::{Authority, EnterpriseUse, Issued, Names};
-use directory::{Directory, Secrecy};
+pub use extension::DeviceType;
+pub use index::MAX_ISSUED;
+pub use issue::{add_device, init};
+pub use label::Label;
 
 /// Devices made by one command.
 pub const MAX_DEVICES: usize = 10_000;
 /// Characters in a device's name, which is also its hardware serial number.
 pub const MAX_DEVICE_NAME_LEN: usize = 64;
 
+/// The file of revoked certificates, in the form that a server reads.
+pub const REVOKED: &str = "revoked.pem";
+/// The file of certificates that sign themselves, in the form that a server reads.
+pub const PINNED: &str = "pinned.pem";
 const ROSTER: &str = "devices.csv";
-const ROSTER_HEADER: &str = "name,lfdi,sfdi\n";
-
-/// File stems that belong to the authorities and servers.
-const RESERVED_NAMES: [&str; 9] = [
-    "ca-chain",
-    "devices",
-    "enterprise-ca",
-    "enterprise-client",
-    "enterprise-server",
-    "mca",
-    "mica",
-    "serca",
-    "server",
-];
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct PkiArgs {
@@ -51,8 +46,22 @@ pub struct PkiArgs {
 pub enum PkiCommand {
     /// Make root, intermediates, server, enterprise and device certificates in an empty directory
     Init(InitArgs),
-    /// Make one more device certificate in a directory that `init` filled
+    /// Make another intermediate authority: an MCA under the root, or a MICA under an MCA
+    Authority(AuthorityArgs),
+    /// Make one more IEEE 2030.5 server certificate
+    Server(ServerArgs),
+    /// Make one more device certificate
     Device(DeviceArgs),
+    /// Make the certificate of an aggregator
+    Aggregator(AggregatorArgs),
+    /// Make another certificate, with another LFDI, for a device or aggregator that has one
+    Renew(NameArgs),
+    /// Write the certificate on the list of the revoked that the server reads
+    Revoke(NameArgs),
+    /// List what has been issued
+    List(DirArgs),
+    /// Print LFDI, SFDI and PIN as text and as a QR code
+    Show(NameArgs),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -74,11 +83,96 @@ pub struct InitArgs {
 }
 
 #[derive(Clone, Debug, clap::Args)]
+pub struct AuthorityArgs {
+    /// A directory that `init` filled
+    pub dir: PathBuf,
+    /// What to call it
+    pub name: String,
+    /// The authority above it: `serca`, or an MCA
+    #[arg(long, default_value = "mca")]
+    pub under: String,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServerArgs {
+    /// A directory that `init` filled
+    pub dir: PathBuf,
+    /// Its name, used for its files
+    pub name: String,
+    /// A host name that the certificate carries; may be repeated
+    #[arg(long = "server-name", value_name = "HOST")]
+    pub server_names: Vec<String>,
+    /// An address that the certificate carries; may be repeated
+    #[arg(long = "server-ip", value_name = "ADDRESS")]
+    pub server_ips: Vec<IpAddr>,
+    #[command(flatten)]
+    pub issuing: IssuingArgs,
+}
+
+#[derive(Clone, Debug, clap::Args)]
 pub struct DeviceArgs {
     /// A directory that `init` filled
     pub dir: PathBuf,
     /// The device's name, used for its files and as its hardware serial number
     pub name: String,
+    /// What kind of device it is
+    #[arg(long = "type", value_enum, default_value_t)]
+    pub kind: DeviceType,
+    /// Its PIN with check digit; a random one when absent
+    #[arg(long)]
+    pub pin: Option<u32>,
+    #[command(flatten)]
+    pub issuing: IssuingArgs,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct AggregatorArgs {
+    /// A directory that `init` filled
+    pub dir: PathBuf,
+    /// The aggregator's name, used for its files and as its hardware serial number
+    pub name: String,
+    /// Have it sign itself; the server honours it because it is pinned
+    #[arg(long)]
+    pub self_signed: bool,
+    /// Its PIN with check digit; a random one when absent
+    #[arg(long)]
+    pub pin: Option<u32>,
+    #[command(flatten)]
+    pub issuing: IssuingArgs,
+}
+
+/// Who issues, and for what.
+#[derive(Clone, Debug, clap::Args)]
+pub struct IssuingArgs {
+    /// The authority that issues it
+    #[arg(long, default_value = "mica")]
+    pub issuer: String,
+    /// Leave out the policy that marks certificates for tests
+    #[arg(long)]
+    pub production: bool,
+}
+
+impl Default for IssuingArgs {
+    fn default() -> Self {
+        Self {
+            issuer: "mica".to_owned(),
+            production: false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct NameArgs {
+    /// A directory that `init` filled
+    pub dir: PathBuf,
+    /// The name of the certificate
+    pub name: String,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct DirArgs {
+    /// A directory that `init` filled
+    pub dir: PathBuf,
 }
 
 /// What a command made.
@@ -131,8 +225,24 @@ pub enum PkiError {
     DuplicateName { name: String },
     #[error("{asked} devices asked for; at most {MAX_DEVICES} are made at once")]
     TooManyDevices { asked: usize },
+    #[error("a directory keeps account of at most {MAX_ISSUED} certificates")]
+    TooManyIssued,
     #[error("`{name}` is not a host name")]
     ServerName { name: String },
+    #[error("a server certificate needs a name or an address")]
+    NoServerName,
+    #[error("no certificate is called `{name}`")]
+    UnknownName { name: String },
+    #[error("`{name}` is no authority that could issue this")]
+    NotAnIssuer { name: String },
+    #[error("`{name}` is neither a device nor an aggregator")]
+    NotRenewable { name: String },
+    #[error("`{name}` is revoked")]
+    Revoked { name: String },
+    #[error("`issued.csv`, line {line}, is not as it was written")]
+    Index { line: usize },
+    #[error("the PIN")]
+    Pin(#[from] IdError),
     #[error("cannot read {}", path.display())]
     Read {
         path: PathBuf,
@@ -147,171 +257,25 @@ pub enum PkiError {
     Certificate(#[from] ErrorStack),
 }
 
-/// Carries the command out; every certificate is valid from `now`.
-pub fn run(args: &PkiArgs, now: Timestamp) -> Result<PkiSummary, PkiError> {
+/// Carries the command out and says what came of it; every certificate is valid from `now`.
+pub fn run(args: &PkiArgs, now: Timestamp) -> Result<String, PkiError> {
     match &args.command {
-        PkiCommand::Init(args) => init(args, now),
-        PkiCommand::Device(args) => add_device(args, now),
-    }
-}
-
-pub fn init(args: &InitArgs, now: Timestamp) -> Result<PkiSummary, PkiError> {
-    let names = device_names(args)?;
-    for name in &args.server_names {
-        if !is_host_name(name) {
-            return Err(PkiError::ServerName { name: name.clone() });
+        PkiCommand::Init(args) => Ok(init(args, now)?.to_string()),
+        PkiCommand::Authority(args) => issue::add_authority(args, now),
+        PkiCommand::Server(args) => issue::add_server(args, now),
+        PkiCommand::Device(args) => {
+            add_device(args, now)?;
+            standing::show(&args.dir, &args.name)
         }
-    }
-    let server = Names {
-        dns: &args.server_names,
-        ips: &args.server_ips,
-    };
-    let dir = Directory::create(&args.dir)?;
-    let mica = write_2030_5_authorities(&dir, now)?;
-    write_leaf(&dir, "server", &mica.issue_server(&server, now)?)?;
-    write_enterprise(&dir, &server, now)?;
-
-    let mut roster = String::from(ROSTER_HEADER);
-    let mut devices = Vec::with_capacity(names.len());
-    for name in names {
-        let device = issue_device(&dir, &mica, name, now)?;
-        roster += &device.roster_row();
-        roster.push('\n');
-        devices.push(device);
-    }
-    dir.write(ROSTER, roster.as_bytes(), Secrecy::Public)?;
-    Ok(PkiSummary {
-        dir: args.dir.clone(),
-        devices,
-    })
-}
-
-pub fn add_device(args: &DeviceArgs, now: Timestamp) -> Result<PkiSummary, PkiError> {
-    check_device_name(&args.name)?;
-    let dir = Directory::open(&args.dir)?;
-    let mica = Authority::from_pem(
-        &dir.read("mica.pem")?,
-        &dir.read("mica.key.pem")?,
-        &dir.read("mca.pem")?,
-    )?;
-    let device = issue_device(&dir, &mica, args.name.clone(), now)?;
-    dir.append(ROSTER, &format!("{}\n", device.roster_row()))?;
-    Ok(PkiSummary {
-        dir: args.dir.clone(),
-        devices: vec![device],
-    })
-}
-
-fn device_names(args: &InitArgs) -> Result<Vec<String>, PkiError> {
-    let asked = args.devices.saturating_add(args.device_names.len());
-    if MAX_DEVICES < asked {
-        return Err(PkiError::TooManyDevices { asked });
-    }
-    let numbered = (1..=args.devices).map(|number| format!("der-{number:03}"));
-    let names: Vec<String> = numbered.chain(args.device_names.iter().cloned()).collect();
-    let mut seen = BTreeSet::new();
-    for name in &names {
-        check_device_name(name)?;
-        if !seen.insert(name.as_str()) {
-            return Err(PkiError::DuplicateName { name: name.clone() });
+        PkiCommand::Aggregator(args) => {
+            issue::add_aggregator(args, now)?;
+            standing::show(&args.dir, &args.name)
         }
+        PkiCommand::Renew(args) => issue::renew(args, now),
+        PkiCommand::Revoke(args) => standing::revoke(args, now),
+        PkiCommand::List(args) => standing::list(&args.dir),
+        PkiCommand::Show(args) => standing::show(&args.dir, &args.name),
     }
-    Ok(names)
-}
-
-fn check_device_name(name: &str) -> Result<(), PkiError> {
-    let fits = (1..=MAX_DEVICE_NAME_LEN).contains(&name.len())
-        && !name.starts_with('-')
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        && !RESERVED_NAMES.contains(&name);
-    if fits {
-        Ok(())
-    } else {
-        Err(PkiError::DeviceName {
-            name: name.to_owned(),
-        })
-    }
-}
-
-fn is_host_name(name: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
-}
-
-/// Writes SERCA, MCA and MICA and answers the one that issues devices.
-fn write_2030_5_authorities(dir: &Directory, now: Timestamp) -> Result<Authority, PkiError> {
-    let serca = Authority::serca(now)?;
-    let mca = serca.subordinate("wattfold development MCA", 1, now)?;
-    let mica = mca.subordinate("wattfold development MICA", 0, now)?;
-    let mut bundle = Vec::new();
-    for (stem, authority) in [("serca", &serca), ("mca", &mca), ("mica", &mica)] {
-        let pem = authority.certificate_pem()?;
-        dir.write(&format!("{stem}.pem"), &pem, Secrecy::Public)?;
-        dir.write(
-            &format!("{stem}.key.pem"),
-            &authority.key_pem()?,
-            Secrecy::Private,
-        )?;
-        bundle.extend(pem);
-    }
-    dir.write("ca-chain.pem", &bundle, Secrecy::Public)?;
-    Ok(mica)
-}
-
-fn write_enterprise(dir: &Directory, server: &Names<'_>, now: Timestamp) -> Result<(), PkiError> {
-    let authority = Authority::enterprise(now)?;
-    dir.write(
-        "enterprise-ca.pem",
-        &authority.certificate_pem()?,
-        Secrecy::Public,
-    )?;
-    dir.write(
-        "enterprise-ca.key.pem",
-        &authority.key_pem()?,
-        Secrecy::Private,
-    )?;
-    let server = authority.issue_enterprise(
-        "wattfold development server",
-        EnterpriseUse::Server(server),
-        now,
-    )?;
-    write_leaf(dir, "enterprise-server", &server)?;
-    let client = authority.issue_enterprise("enterprise-client", EnterpriseUse::Client, now)?;
-    write_leaf(dir, "enterprise-client", &client)
-}
-
-fn issue_device(
-    dir: &Directory,
-    mica: &Authority,
-    name: String,
-    now: Timestamp,
-) -> Result<DeviceIdentity, PkiError> {
-    let issued = mica.issue_device(&name, now)?;
-    write_leaf(dir, &name, &issued)?;
-    let lfdi = lfdi(&issued.certificate)?;
-    Ok(DeviceIdentity { name, lfdi })
-}
-
-fn write_leaf(dir: &Directory, stem: &str, issued: &Issued) -> Result<(), PkiError> {
-    dir.write(
-        &format!("{stem}.key.pem"),
-        &issued.key.private_key_to_pem_pkcs8()?,
-        Secrecy::Private,
-    )?;
-    dir.write(
-        &format!("{stem}.chain.pem"),
-        &issued.chain_pem()?,
-        Secrecy::Public,
-    )
 }
 
 /// The paths of one device's files, for those who start devices from a PKI directory.

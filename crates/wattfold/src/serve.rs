@@ -1,5 +1,7 @@
 //! Putting a server together from a configuration and a data directory, and taking it down.
 
+mod devices;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,15 +17,13 @@ use tokio::sync::watch;
 use units::Timestamp;
 
 use crate::auth::{self, Auth};
-use crate::config::{Config, Devices, Forward};
+use crate::config::{self, Config, Devices, Forward};
 use crate::control_loop::State;
 use crate::metrics::Metrics;
 use crate::node::{self, Node, Parts};
 use crate::telemetry::Telemetry;
-use crate::tls::{Acceptor, TlsFiles};
-use crate::{
-    api, clock, console, device_listener, enterprise_listener, soap_route, telemetry, tls,
-};
+use crate::{api, clock, console, enterprise_listener, soap_route, telemetry, tls};
+use devices::DeviceSockets;
 
 /// File in the data directory that holds the first password until its owner removes it.
 pub const FIRST_PASSWORD_FILE: &str = "initial_admin_password";
@@ -111,16 +111,7 @@ pub async fn serve(
     let enterprise_tls = enterprise_listener::tls(&config.enterprise)?;
     let devices = match &config.ieee2030_5 {
         None => None,
-        Some(devices) => {
-            let files = TlsFiles {
-                cert_chain: devices.cert_chain.clone(),
-                key: devices.key.clone(),
-                trust: devices.trust.clone(),
-            };
-            let listener = listen(devices.listen)?;
-            tracing::info!(address = %devices.listen, "IEEE 2030.5 listener");
-            Some((listener, Acceptor::new(&files)?, devices.max_connections))
-        }
+        Some(devices) => Some(DeviceSockets::open(devices, config.discovery.as_ref())?),
     };
     let opened = open(&config, data)?;
     let scheme = if enterprise_tls.is_some() {
@@ -138,10 +129,8 @@ pub async fn serve(
         router,
         halted.clone(),
     ));
-    if let Some((listener, acceptor, max_connections)) = devices {
-        let node = Arc::clone(&opened.node);
-        let serving = device_listener::serve(listener, acceptor, node, max_connections, halted);
-        tasks.spawn(serving);
+    if let Some(devices) = devices {
+        devices.serve(&opened.node, &halted, &mut tasks);
     }
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => tracing::info!("stopping"),
@@ -204,7 +193,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         "journal folded"
     );
     let deliveries = store::ledger(&store, &fleet)?;
-    let mut state = State { fleet, deliveries };
+    let mut state = State::new(fleet, deliveries);
     if head.version == 0 {
         found(&mut store, &mut state, config.ieee2030_5.as_ref())?;
     }
@@ -244,7 +233,9 @@ fn found(
     let seed = u64::from_be_bytes(auth::random());
     let identity = Identity {
         seed,
-        pen: devices.map_or(0, |devices| devices.pen),
+        pen: devices
+            .and_then(|devices| devices.pen_form.bits(devices.pen))
+            .unwrap_or(0),
     };
     let events = state.fleet.decide(&Command::FoundFleet(identity), now)?;
     let entry = |event: &fleet::Event| Entry {
@@ -319,7 +310,7 @@ fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
             return Err(ServeError::Owner(document.key.owner));
         };
         let write = DocumentWrite {
-            der: fleet::DerId(owner),
+            owner,
             path: document.key.path,
             bytes: Some(document.body),
         };
@@ -377,7 +368,7 @@ fn recall(
 /// The newest step of the ledger about each DER.
 fn newest_steps(state: &State) -> Vec<Option<DeliveryEntry>> {
     let mut newest: Vec<Option<DeliveryEntry>> = vec![None; state.fleet.ders().len()];
-    let rows = state.deliveries.iter();
+    let rows = state.deliveries.rows();
     for step in rows.filter_map(|row| row.entries.last()) {
         if let Some(slot) = newest.get_mut(step.der.index())
             && slot.is_none_or(|known| known.at <= step.at)
@@ -394,19 +385,25 @@ fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> 
     };
     let rate = devices.poll_rate_s;
     Ok(ServerConfig {
+        profile: config::profile(devices.edition, devices.extension),
+        time_zone: devices.time_zone.from_now(clock::now()),
+        connection_points: devices.connection_point_id.into(),
         poll_rates: PollRates {
             device_capability_s: rate,
             time_s: rate,
             end_device_s: rate,
             der_s: rate,
-            program_s: rate,
+            function_set_assignments_s: rate,
+            der_program_s: rate,
             usage_point_s: rate,
+            urgent_s: devices.urgent_poll_rate_s,
         },
         post_rate_s: devices.post_rate_s,
         forward: match devices.forward {
             Forward::Absorbed => metering::Forward::Absorbed,
             Forward::Injected => metering::Forward::Injected,
         },
+        subscriptions: devices.notifications.rules(&devices.listen),
         ..ServerConfig::new(tls::lfdi_of_pem(&devices.cert_chain)?)
     })
 }

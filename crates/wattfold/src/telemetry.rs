@@ -1,8 +1,10 @@
 //! Telemetry: a bounded queue, one thread that writes in batches, and readers of their own.
 
+mod allowance;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,14 +17,22 @@ use units::{Interval, Timestamp};
 use crate::clock;
 use crate::metrics::Metrics;
 
-/// Samples that may wait to be written; what comes beyond is shed, and counted.
+pub use allowance::{MAX_BURST, MAX_CLIENT_BURST, MAX_CLIENT_POSTS_PER_S, POSTS_PER_S};
+
+pub(crate) use allowance::Allowances;
+
+/// Samples that may wait to be written; what comes beyond is not taken in.
 pub const MAX_WAITING_SAMPLES: usize = 200_000;
-/// Reports that may wait; a report is a handful of samples, seldom hundreds.
-const MAX_WAITING_REPORTS: usize = MAX_WAITING_SAMPLES / 4;
+/// Places that a report takes at least, however few its samples.
+const MIN_PLACES: usize = 4;
+/// Reports that may wait.
+const MAX_WAITING_REPORTS: usize = MAX_WAITING_SAMPLES / MIN_PLACES;
 /// Samples written in one transaction at most.
 const MAX_BATCH: usize = 20_000;
 /// How long a sample waits for others to share a transaction with.
 const GATHER: Duration = Duration::from_millis(200);
+/// Pause before what could not be written is written again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often old samples are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Old samples deleted at one time, so that writing need not wait.
@@ -31,8 +41,8 @@ const SWEEP_CHUNK: usize = 20_000;
 /// The handle: record and query.
 #[derive(Clone)]
 pub struct Telemetry {
-    queue: SyncSender<Vec<Sample>>,
-    /// Samples in the queue.
+    queue: SyncSender<Report>,
+    /// Places that are taken.
     waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     readers: Readers,
@@ -45,6 +55,20 @@ enum Readers {
     Directory(PathBuf),
     /// The one that writes; for a node without files.
     Shared(Arc<Mutex<File>>),
+}
+
+/// Samples of one DER with their places in the queue, which are free again when it is dropped.
+#[derive(Debug, Default)]
+pub struct Report {
+    samples: Vec<Sample>,
+    places: usize,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.places, Ordering::Relaxed);
+    }
 }
 
 impl Telemetry {
@@ -89,11 +113,7 @@ impl Telemetry {
         let (queue, reports) = sync_channel(MAX_WAITING_REPORTS);
         let waiting = Arc::new(AtomicUsize::new(0));
         let (file, counters) = (Arc::clone(file), Arc::clone(&metrics));
-        let queued = Queued {
-            reports,
-            waiting: Arc::clone(&waiting),
-        };
-        std::thread::spawn(move || write(&file, &queued, retention, &counters));
+        std::thread::spawn(move || write(&file, &reports, retention, &counters));
         Self {
             queue,
             waiting,
@@ -102,19 +122,35 @@ impl Telemetry {
         }
     }
 
-    /// Queues what `der` measured at its terminals. A full queue sheds the report: telemetry
-    /// never holds up a control.
-    pub fn record(&self, der: DerId, measurements: &[Measurement]) {
+    /// Takes places for what `der` measured at its terminals; `None` when there are too few. What
+    /// has no place must not be acknowledged.
+    #[must_use]
+    pub fn reserve(&self, der: DerId, measurements: &[Measurement]) -> Option<Report> {
         let own = measurements.iter().filter(|m| m.point == Point::Der);
         let samples: Vec<Sample> = own.filter_map(|m| sample(der, m)).collect();
-        let count = samples.len();
-        if count == 0 {
+        if samples.is_empty() {
+            return Some(Report::default());
+        }
+        let places = samples.len().max(MIN_PLACES);
+        let taken = places + self.waiting.fetch_add(places, Ordering::Relaxed);
+        let report = Report {
+            samples,
+            places,
+            waiting: Arc::clone(&self.waiting),
+        };
+        (taken <= MAX_WAITING_SAMPLES).then_some(report)
+    }
+
+    /// Queues a report to be written; this never waits, so that telemetry holds up no control.
+    pub fn record(&self, report: Report) {
+        if report.samples.is_empty() {
             return;
         }
-        let waiting = count + self.waiting.fetch_add(count, Ordering::Relaxed);
-        if MAX_WAITING_SAMPLES < waiting || self.queue.try_send(samples).is_err() {
-            self.waiting.fetch_sub(count, Ordering::Relaxed);
-            self.metrics.samples_shed(count);
+        if let Err(TrySendError::Full(lost) | TrySendError::Disconnected(lost)) =
+            self.queue.try_send(report)
+        {
+            self.metrics.samples_shed(lost.samples.len());
+            tracing::error!(lost = lost.samples.len(), "nobody writes telemetry");
         }
     }
 
@@ -166,7 +202,10 @@ fn sample(der: DerId, measurement: &Measurement) -> Option<Sample> {
         Measured::Voltage => Quantity::Voltage,
         Measured::StateOfCharge => Quantity::Soc,
         Measured::AvailablePower => Quantity::PAvailable,
-        Measured::Frequency | Measured::Connected => return None,
+        Measured::EnergyInjected => Quantity::EnergyInjected,
+        Measured::EnergyAbsorbed => Quantity::EnergyAbsorbed,
+        Measured::Frequency => Quantity::Frequency,
+        Measured::Connected => return None,
     };
     let Measurement {
         value, at, quality, ..
@@ -188,6 +227,9 @@ pub(crate) fn measurement(sample: &Sample) -> Measurement {
         Quantity::Voltage => Measured::Voltage,
         Quantity::Soc => Measured::StateOfCharge,
         Quantity::PAvailable => Measured::AvailablePower,
+        Quantity::EnergyInjected => Measured::EnergyInjected,
+        Quantity::EnergyAbsorbed => Measured::EnergyAbsorbed,
+        Quantity::Frequency => Measured::Frequency,
     };
     Measurement {
         point: Point::Der,
@@ -199,50 +241,59 @@ pub(crate) fn measurement(sample: &Sample) -> Measurement {
     }
 }
 
-/// The receiving end of the queue.
-struct Queued {
-    reports: Receiver<Vec<Sample>>,
-    waiting: Arc<AtomicUsize>,
-}
-
-impl Queued {
-    fn take(&self, within: Duration) -> Result<Vec<Sample>, RecvTimeoutError> {
-        let samples = self.reports.recv_timeout(within)?;
-        self.waiting.fetch_sub(samples.len(), Ordering::Relaxed);
-        Ok(samples)
-    }
-}
-
-fn write(file: &Mutex<File>, queued: &Queued, retention: Duration, metrics: &Metrics) {
+fn write(file: &Mutex<File>, reports: &Receiver<Report>, retention: Duration, metrics: &Metrics) {
     let mut next_sweep = clock::monotonic() + SWEEP;
     loop {
         let idle = next_sweep.saturating_duration_since(clock::monotonic());
-        let mut samples = match queued.take(idle) {
-            Ok(samples) => samples,
+        let mut taken = match reports.recv_timeout(idle) {
+            Ok(report) => vec![report],
             Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let deadline = clock::monotonic() + GATHER;
-        while samples.len() < MAX_BATCH {
-            match queued.take(deadline.saturating_duration_since(clock::monotonic())) {
-                Ok(more) => samples.extend(more),
-                Err(_) => break,
-            }
+        let mut count: usize = taken.iter().map(|report| report.samples.len()).sum();
+        while count < MAX_BATCH {
+            let left = deadline.saturating_duration_since(clock::monotonic());
+            let Ok(more) = reports.recv_timeout(left) else {
+                break;
+            };
+            count += more.samples.len();
+            taken.push(more);
         }
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        if !samples.is_empty() {
-            match file.insert(&samples) {
-                Ok(new) => metrics.samples_stored(new),
-                Err(error) => {
-                    metrics.samples_shed(samples.len());
-                    tracing::error!(error = &error as &dyn std::error::Error, "telemetry lost");
-                }
-            }
-        }
+        insert(file, &taken, metrics);
         if next_sweep <= clock::monotonic() {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             let pause = sweep(&mut file, clock::now().before(retention));
             next_sweep = clock::monotonic() + pause;
         }
+    }
+}
+
+/// Writes what was acknowledged, however long the file refuses. Meanwhile its places stay taken,
+/// so that no more is taken in than there is memory for.
+fn insert(file: &Mutex<File>, reports: &[Report], metrics: &Metrics) {
+    let samples = reports.iter().flat_map(|report| &report.samples).copied();
+    let samples: Vec<Sample> = samples.collect();
+    if samples.is_empty() {
+        return;
+    }
+    loop {
+        let inserted = {
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.insert(&samples)
+        };
+        let error = match inserted {
+            Ok(new) => return metrics.samples_stored(new),
+            Err(error) => error,
+        };
+        let cause: &dyn std::error::Error = &error;
+        if !matches!(error, TelemetryError::Storage(_)) {
+            metrics.samples_shed(samples.len());
+            return tracing::error!(error = cause, "telemetry lost");
+        }
+        let waiting = samples.len();
+        tracing::error!(error = cause, waiting, "telemetry waits to be written");
+        std::thread::park_timeout(RETRY_PAUSE);
     }
 }
 

@@ -6,10 +6,13 @@ use crate::process::{command, output_of, run};
 
 /// A package and a program that shows it is installed, where it has one; on a system without
 /// dpkg only the programs can be looked for.
-const PACKAGES: [(&str, Option<&str>); 11] = [
+const PACKAGES: [(&str, Option<&str>); 14] = [
+    ("avahi-daemon", Some("avahi-daemon")),
+    ("avahi-utils", Some("avahi-browse")),
     ("ca-certificates", None),
     ("chromium", Some("chromium")),
     ("curl", Some("curl")),
+    ("dbus", Some("dbus-daemon")),
     ("g++", Some("g++")),
     ("gcc", Some("cc")),
     ("jq", Some("jq")),

@@ -8,12 +8,14 @@ use super::debian::install_missing;
 use super::{is_stamped, write_stamp};
 use crate::process::{command, output_of, root, run};
 
-/// The oldest minor version of Python 3 that the peers run on, and the one they are pinned with.
-const OLDEST_MINOR: u32 = 11;
+/// The oldest minor version of Python 3 that every peer runs on, and the one they are pinned with.
+const OLDEST_MINOR: u32 = 12;
 const PREFERRED_MINOR: u32 = 12;
 
 /// Every package with its version, the dependencies of the peers included.
 const REQUIREMENTS: &str = "xtask/peers/requirements.txt";
+/// What we give to the peers ourselves: the plug-in by which the conformance client drives our API.
+const PLUGIN: &str = "crates/wattfold/tests/peers/cactus_admin";
 
 /// Where tests find the peers: exported to them as `WATTFOLD_PEERS`.
 pub(crate) fn venv() -> PathBuf {
@@ -22,36 +24,51 @@ pub(crate) fn venv() -> PathBuf {
 
 /// Installs the pinned packages unless they are there already.
 pub(crate) fn peers() -> Result<()> {
-    let requirements = std::fs::read_to_string(root().join(REQUIREMENTS))
-        .with_context(|| format!("cannot read {REQUIREMENTS}"))?;
+    let text = |path: &str| {
+        std::fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"))
+    };
+    let wanted = text(REQUIREMENTS)? + &text(&format!("{PLUGIN}/pyproject.toml"))?;
     let venv = venv();
     let stamp = venv.join("requirements.stamp");
-    if is_stamped(&stamp, &requirements) {
+    if is_stamped(&stamp, &wanted) {
         return Ok(());
     }
-    let python = if let Some(python) = find_python() {
-        python
-    } else {
-        install_missing(&["python3", "python3-venv"])?;
-        find_python().with_context(|| format!("no Python 3.{OLDEST_MINOR} or later found"))?
-    };
+    let python = python()?;
     if venv.exists() {
         std::fs::remove_dir_all(&venv)?;
     }
     println!("making {} with {python}", venv.display());
     run(command(&python, &["-m", "venv"]).arg(&venv))?;
-    let venv_python = venv.join("bin/python");
-    let pip = [
+    pip(&["--requirement", REQUIREMENTS])?;
+    pip(&["--no-deps", "--no-build-isolation", "--editable", PLUGIN])?;
+    write_stamp(&stamp, &wanted)
+}
+
+fn pip(what: &[&str]) -> Result<()> {
+    let python = venv().join("bin/python");
+    let install = [
         "-m",
         "pip",
         "install",
         "--quiet",
         "--disable-pip-version-check",
-        "--requirement",
-        REQUIREMENTS,
     ];
-    run(&mut command(&venv_python.to_string_lossy(), &pip))?;
-    write_stamp(&stamp, &requirements)
+    run(command(&python.to_string_lossy(), &install).args(what))
+}
+
+/// A Python that is new enough. Debian has one since release 13; before that it must have been put
+/// there by other means.
+fn python() -> Result<String> {
+    if let Some(python) = find_python() {
+        return Ok(python);
+    }
+    install_missing(&["python3", "python3-venv"])?;
+    find_python().with_context(|| {
+        format!(
+            "no Python 3.{OLDEST_MINOR} or later with its venv module found on PATH or under \
+             ~/.pyenv/versions; install one, for example with `pyenv install 3.{PREFERRED_MINOR}`"
+        )
+    })
 }
 
 /// The licence checker, whose `PyPI` package carries the program itself.
@@ -71,7 +88,7 @@ fn find_python() -> Option<String> {
 }
 
 fn candidates() -> Vec<String> {
-    let mut programs: Vec<String> = ["python3.12", "python3.13", "python3.11", "python3"]
+    let mut programs: Vec<String> = ["python3.12", "python3.13", "python3.14", "python3"]
         .map(str::to_owned)
         .into();
     let pyenv = std::env::home_dir()

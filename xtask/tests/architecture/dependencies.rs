@@ -11,7 +11,7 @@ struct Allowed {
     dev: &'static [&'static str],
 }
 
-const ALLOWED: [Allowed; 8] = [
+const ALLOWED: [Allowed; 9] = [
     Allowed {
         name: "units",
         normal: &[],
@@ -21,6 +21,11 @@ const ALLOWED: [Allowed; 8] = [
         name: "fleet",
         normal: &["thiserror", "units"],
         dev: &["expect-test", "proptest"],
+    },
+    Allowed {
+        name: "settings_file",
+        normal: &["csv", "fleet", "thiserror"],
+        dev: &["proptest"],
     },
     Allowed {
         name: "store",
@@ -67,6 +72,7 @@ const ALLOWED: [Allowed; 8] = [
             "clap",
             "fleet",
             "getrandom",
+            "h2",
             "http",
             "http-body-util",
             "hyper",
@@ -74,13 +80,17 @@ const ALLOWED: [Allowed; 8] = [
             "iec61968_5",
             "ieee2030_5",
             "jiff",
+            "mdns-sd",
             "openssl",
             "prometheus-client",
+            "qrcode",
+            "quick_cache",
             "rustls",
             "serde",
             "serde_json",
             "serde_path_to_error",
             "sha2",
+            "settings_file",
             "store",
             "subtle",
             "thiserror",
@@ -96,6 +106,7 @@ const ALLOWED: [Allowed; 8] = [
             "ureq",
             "utoipa",
             "uuid",
+            "x509-cert",
         ],
         dev: &["expect-test", "proptest", "tempfile"],
     },

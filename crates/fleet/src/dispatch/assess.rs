@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use units::{Percent, Timestamp, WattHours, Watts};
+use units::{Interval, Percent, Timestamp, WattHours, Watts};
 
 use super::plan::{Member, Role};
 use super::share::Grid;
 use super::{Dispatch, Target};
 use crate::delivery::is_opt_out;
 use crate::{
-    Control, Delivery, DeliveryState, Der, DerId, DerKind, DispatchId, Evidence, Fleet,
-    Observation, Origin,
+    Control, Delivery, DeliveryState, Der, DerId, DerKind, DispatchId, Evidence, Fleet, Ledger,
+    Observation, Origin, Setting, Settings,
 };
 
 /// How a member stands with respect to a dispatch.
@@ -18,7 +18,7 @@ use crate::{
 pub enum Standing {
     /// Reachable, willing and able.
     Controllable,
-    /// Not heard for too long, or never.
+    /// Not heard for too long, or never, or shut out.
     Silent,
     /// Its owner opted out of this dispatch.
     OptedOut,
@@ -28,6 +28,8 @@ pub enum Standing {
     NotFollowing,
     /// It reports no mode by which active power could be asked for, or is disconnected.
     Unable,
+    /// A control of higher rank sets its active power.
+    Commanded,
 }
 
 /// The thresholds by which members are judged.
@@ -41,6 +43,10 @@ pub struct Policy {
     pub lead: Duration,
     /// Deviation that still counts as following, of the member's larger maximum.
     pub tolerance: Percent,
+    /// Longest time until a device that polls for itself knows of a new control.
+    pub latency: Duration,
+    /// Longest time until a DER behind an aggregator does.
+    pub latency_aggregated: Duration,
 }
 
 impl Default for Policy {
@@ -50,6 +56,8 @@ impl Default for Policy {
             settle: Duration::from_secs(60),
             lead: Duration::from_secs(900),
             tolerance: Percent::from_hundredths(500),
+            latency: Duration::from_secs(600),
+            latency_aggregated: Duration::from_secs(900),
         }
     }
 }
@@ -61,8 +69,8 @@ pub struct World<'a> {
     pub fleet: &'a Fleet,
     /// Latest readings, by DER.
     pub observations: &'a [Observation],
-    /// Delivery rows, by control.
-    pub deliveries: &'a [Delivery],
+    /// What became of each control.
+    pub deliveries: &'a Ledger,
     /// Thresholds.
     pub policy: Policy,
     /// The instant of judgement.
@@ -88,11 +96,26 @@ impl<'a> World<'a> {
             .unwrap_or_default()
     }
 
-    /// Whether `der` has been heard lately.
+    /// Whether `der` has been heard lately and is answered. One whose access is revoked, or that
+    /// of its aggregator, can neither fetch a control nor hear of a withdrawal.
     #[must_use]
     pub fn is_reachable(&self, der: DerId) -> bool {
+        let shut_out = |der: &Der| !self.fleet.is_let_in(der);
+        if self.fleet.der(der).is_some_and(shut_out) {
+            return false;
+        }
         let last = self.observation(der).last_contact;
         last.is_some_and(|at| self.now.since(at) <= self.policy.silent_after)
+    }
+
+    /// The longest time until `der` knows of a control that is issued now (CSIP 2.1, 5.2: a direct
+    /// client looks every ten minutes, an aggregator passes on within fifteen).
+    #[must_use]
+    pub fn latency(&self, der: &Der) -> Duration {
+        match der.manager {
+            Some(_) => self.policy.latency_aggregated,
+            None => self.policy.latency,
+        }
     }
 
     /// How `der` stands with respect to `dispatch`, or in general.
@@ -119,6 +142,9 @@ impl<'a> World<'a> {
         if !self.is_reachable(der.id) {
             return Standing::Silent;
         }
+        if self.commanded(der).is_some() {
+            return Standing::Commanded;
+        }
         match dispatch {
             Some(dispatch) if self.is_astray(der, dispatch) => Standing::NotFollowing,
             _ => Standing::Controllable,
@@ -128,7 +154,7 @@ impl<'a> World<'a> {
     /// An opt-out or refusal that the device has stated for any control of the dispatch.
     fn refusal(&self, der: DerId, dispatch: DispatchId) -> Option<Standing> {
         self.controls(der, dispatch).find_map(|control| {
-            let delivery = self.deliveries.get(control.id.index())?;
+            let delivery = self.deliveries.own(control.id)?;
             match (delivery.state(), delivery.entries.last()?.evidence) {
                 (DeliveryState::Overridden, Evidence::Response(code)) if is_opt_out(code) => {
                     Some(Standing::OptedOut)
@@ -151,7 +177,7 @@ impl<'a> World<'a> {
         };
         let own =
             matches!(control.origin, Origin::Dispatch { dispatch: id, .. } if id == dispatch.id);
-        let Some(asked) = control.base.active.map(crate::ActivePower::p) else {
+        let Some(asked) = control.base.p(der.settings.as_ref()) else {
             return false;
         };
         let begun = control.interval.start.max(control.created);
@@ -174,21 +200,64 @@ impl<'a> World<'a> {
     /// What `der` could do now; `None` before it has reported settings.
     #[must_use]
     pub fn range(&self, der: &Der) -> Option<Range> {
+        let now = Interval::between(self.now, self.now);
+        self.range_during(der, now)
+    }
+
+    /// What `der` could do all through `span`, with the sun of now; `None` before it has reported
+    /// settings. Limits set for it by others hold.
+    #[must_use]
+    pub fn range_during(&self, der: &Der, span: Interval) -> Option<Range> {
         let settings = der.settings.as_ref()?;
+        let Range { lo, hi } = self.unruled_range(der, settings);
+        let (inject, absorb) = self.fleet.limits_during(der, settings, span);
+        let lo = absorb.map_or(lo, |absorb| lo.max(-absorb));
+        Some(Range {
+            lo,
+            hi: inject.map_or(hi, |inject| hi.min(inject)).max(lo),
+        })
+    }
+
+    /// What `der`, with these settings, could do if nobody limited it, with the sun of now.
+    fn unruled_range(&self, der: &Der, settings: &Settings) -> Range {
         let observation = self.observation(der.id);
-        let (lo, hi) = match der.kind {
+        match der.kind {
             DerKind::Pv => {
-                let sun = observation
-                    .p_available
-                    .or(observation.p)
-                    .map_or(Watts::ZERO, |r| r.value);
-                (Watts::ZERO, sun.clamp(Watts::ZERO, settings.p_inject_max))
+                let sun = observation.p_available.or(observation.p);
+                let sun = sun.map_or(Watts::ZERO, |reading| reading.value);
+                Range {
+                    lo: Watts::ZERO,
+                    hi: sun.clamp(Watts::ZERO, settings.p_inject_max),
+                }
             }
-            DerKind::Storage | DerKind::EvCharger | DerKind::Load | DerKind::Generator => {
-                (-settings.p_absorb_max, settings.p_inject_max)
+            DerKind::Storage | DerKind::EvCharger | DerKind::Load | DerKind::Generator => Range {
+                lo: -settings.p_absorb_max,
+                hi: settings.p_inject_max,
+            },
+        }
+    }
+
+    /// The active power that a control of higher rank than any dispatch sets at `der`, now or
+    /// before a control of ours could act.
+    #[must_use]
+    pub fn commanded(&self, der: &Der) -> Option<Watts> {
+        let settings = der.settings.as_ref()?;
+        let soon = self.now.after(self.policy.lead);
+        [self.now, soon].into_iter().find_map(|at| {
+            let control = self.fleet.commands_of(der, at)?;
+            let off = |setting: &Setting| {
+                matches!(setting, Setting::Connect(false) | Setting::Energize(false))
+            };
+            if control.base.settings().iter().any(off) {
+                return Some(Watts::ZERO);
             }
-        };
-        Some(Range { lo, hi })
+            let p = control.base.p(Some(settings))?;
+            let is_limit = |setting: &Setting| matches!(setting, Setting::MaxLimW(_));
+            Some(match control.base.settings().iter().all(is_limit) {
+                true => p.min(self.unruled_range(der, settings).hi),
+                false => p,
+            })
+        })
     }
 
     /// Energy `der` can inject before its reserve and absorb before it is full; `None` for a DER
@@ -229,7 +298,7 @@ impl<'a> World<'a> {
         der: DerId,
         dispatch: DispatchId,
     ) -> impl Iterator<Item = &'a Control> + use<'a> {
-        self.fleet.controls_of(der).filter(move |control| {
+        self.fleet.own_controls_of(der).filter(move |control| {
             matches!(control.origin, Origin::Dispatch { dispatch: id, .. } if id == dispatch)
         })
     }
@@ -257,28 +326,28 @@ impl<'a> World<'a> {
                 stands && self.now < control.interval.end()
             })
             .max_by_key(|control| (control.created, control.mrid))
-            .and_then(|control| control.base.active);
-        held.map(crate::ActivePower::p)
-            .or_else(|| self.default_p(der))
+            .and_then(|control| control.base.p(der.settings.as_ref()));
+        held.or_else(|| self.default_p(der))
     }
 
     /// Whether the device holds `control`: it fetched it, did not refuse it, and has not been heard
     /// since it was withdrawn.
     pub(super) fn is_held(&self, control: &Control) -> bool {
-        let known = self
-            .deliveries
-            .get(control.id.index())
-            .is_some_and(Delivery::is_known_to_device);
-        let last = self.observation(control.der).last_contact;
+        let row = self.deliveries.own(control.id);
+        let known = row.is_some_and(Delivery::is_known_to_device);
+        let last = control
+            .der
+            .and_then(|der| self.observation(der).last_contact);
         let unheard = |at: Timestamp| last.is_none_or(|last| last < at);
         known && control.cancelled.is_none_or(unheard)
     }
 
-    /// The active power of the default control of `der`, `None` when it sets none and the device
+    /// The active power of the default control of `der`, `None` when none sets it and the device
     /// is then on its own.
     fn default_p(&self, der: &Der) -> Option<Watts> {
-        let program = self.fleet.program(der.program)?;
-        program.default.active.map(crate::ActivePower::p)
+        let programs = self.fleet.programs_of(der.id);
+        let asked = |program: &&crate::Program| program.default.base.p(der.settings.as_ref());
+        programs.iter().find_map(asked)
     }
 
     /// When a silent `der` is at its default control for sure: when the last control that it
@@ -288,7 +357,7 @@ impl<'a> World<'a> {
         self.default_p(der)?;
         let held = self
             .fleet
-            .controls_of(der.id)
+            .own_controls_of(der.id)
             .filter(|control| self.is_held(control));
         Some(
             held.map(|control| control.interval.end())
@@ -346,9 +415,13 @@ pub fn members(
     targets: &[(u32, Target)],
 ) -> Members {
     let mut result = Members::default();
+    let starts = targets.iter().map(|(_, target)| target.interval.start);
+    let ends = targets.iter().map(|(_, target)| target.interval.end());
+    let from = starts.min().unwrap_or(world.now).max(world.now);
+    let span = Interval::between(from, ends.max().unwrap_or(from).max(from));
     for der in ders.iter().filter_map(|id| world.fleet.der(*id)) {
         let standing = world.standing(der, dispatch);
-        let mut member = member(world, der, standing);
+        let mut member = member(world, der, standing, span);
         if standing == Standing::Silent
             && let Some(at) = world.settled_at(der)
         {
@@ -379,19 +452,24 @@ pub fn members(
     result
 }
 
-fn member(world: &World<'_>, der: &Der, standing: Standing) -> Member {
-    let base = world
-        .observation(der.id)
-        .p
-        .map_or(Watts::ZERO, |reading| reading.value);
-    let range = world.range(der).unwrap_or(Range { lo: base, hi: base });
+fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> Member {
+    let metered = world.observation(der.id).p.map(|reading| reading.value);
+    let commanded = match standing {
+        Standing::Commanded => world.commanded(der),
+        _ => None,
+    };
+    let base = commanded.or(metered).unwrap_or_default();
+    let range = world.range_during(der, span);
+    let range = range.unwrap_or(Range { lo: base, hi: base });
     let energy = world.energy(der);
     let role = match standing {
         Standing::Controllable => Role::Controllable,
         Standing::Silent => Role::Held,
-        Standing::OptedOut | Standing::Rejected | Standing::NotFollowing | Standing::Unable => {
-            Role::Fixed
-        }
+        Standing::OptedOut
+        | Standing::Rejected
+        | Standing::NotFollowing
+        | Standing::Unable
+        | Standing::Commanded => Role::Fixed,
     };
     // What a silent PV plant could do does not depend on the sun it last reported.
     let widest = der.settings.as_ref().map_or(range, |s| Range {
@@ -406,10 +484,7 @@ fn member(world: &World<'_>, der: &Der, standing: Standing) -> Member {
         base,
         lo: range.lo,
         hi: range.hi,
-        ramp_w_per_s: der
-            .settings
-            .as_ref()
-            .and_then(crate::Settings::ramp_w_per_s),
+        ramp_w_per_s: der.settings.as_ref().and_then(Settings::ramp_w_per_s),
         energy_up: energy.map(|(up, _)| up),
         energy_down: energy.map(|(_, down)| down),
         grid: Grid::of(der).unwrap_or(Grid::TargetW { multiplier: 0 }),

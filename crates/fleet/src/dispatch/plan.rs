@@ -129,6 +129,8 @@ pub struct Plan {
     /// left of the target once both are taken off. The residue is smaller than the finest step
     /// of a member with room, unless the plan could only approach the target.
     pub balances: Vec<Balance>,
+    /// Members that may know of their first new share only so long after it is due, ascending.
+    pub late: Vec<(DerId, Duration)>,
     /// Digest of the observation it rests on.
     pub observed: u64,
 }
@@ -188,6 +190,7 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, Rejection> {
             .map(|member| (member.der, member.standing))
             .collect(),
         balances: Vec::with_capacity(request.targets.len()),
+        late: Vec::new(),
         observed: digest(request.members),
     };
     for position in 0..request.targets.len() {

@@ -3,10 +3,14 @@
 //! Nothing here remembers anything: what is to be done follows from the plan in force, the
 //! controls that exist and the clock, so a restart and a normal run are one path.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use units::{Interval, Timestamp, Watts};
 
 use super::assess::{Known, World, members};
-use super::plan::{OnShort, Plan, Request, plan};
+use super::plan::{Allocation, OnShort, Plan, Request, plan};
+use super::share::Grid;
 use super::{Dispatch, LinearLimit, Standing, Target};
 use crate::control::ControlStatus;
 use crate::{Command, Control, ControlBase, DerId, NewControl, Origin, Rejection};
@@ -22,6 +26,11 @@ pub enum Cause {
         from: Standing,
         /// As it is.
         to: Standing,
+    },
+    /// What a member's share is a percentage of has changed.
+    Rated {
+        /// Who.
+        der: DerId,
     },
     /// A member's share is beyond what it can do now.
     OutOfReach {
@@ -67,12 +76,11 @@ pub fn reconcile(world: &World<'_>, dispatch: &Dispatch) -> Vec<Command> {
         if start >= target.interval.end() {
             continue;
         }
-        let base = ControlBase {
-            active: Some(allocation.share),
-            ..ControlBase::default()
-        };
+        let base = ControlBase::asking(allocation.share);
         let current = latest(world, allocation.der, dispatch, allocation.interval);
-        if current.is_some_and(|control| control.base == base) {
+        let current = current.filter(|control| control.base == base);
+        let is_asked_from = |at| current.is_some_and(|c| c.interval.start <= at);
+        if is_asked_from(start) {
             continue;
         }
         let origin = Origin::Dispatch {
@@ -80,15 +88,20 @@ pub fn reconcile(world: &World<'_>, dispatch: &Dispatch) -> Vec<Command> {
             generation: plan.generation,
             interval: allocation.interval,
         };
-        let interval = Interval::between(start, target.interval.end());
-        let program = der.program;
-        let new = NewControl {
-            der: allocation.der,
-            program,
+        let mut new = NewControl {
+            der: Some(allocation.der),
+            program: der.program,
             origin,
-            interval,
+            interval: Interval::between(start, target.interval.end()),
             base,
+            terms: None,
         };
+        // Beneath a control that ranks higher it would be displaced as soon as it began.
+        let free = world.fleet.free_from(&new);
+        if target.interval.end() <= free || is_asked_from(free) {
+            continue;
+        }
+        new.interval = Interval::between(free, target.interval.end());
         commands.push(Command::IssueControl(new));
     }
     commands
@@ -124,6 +137,7 @@ fn latest<'a>(
             let stands = || {
                 let status = world.fleet.status(control, world.now);
                 matches!(status, ControlStatus::Scheduled | ControlStatus::Active(_))
+                    && !world.fleet.is_displaced(control, world.now)
             };
             own && stands()
         })
@@ -134,7 +148,7 @@ fn latest<'a>(
 #[must_use]
 pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> Option<Cause> {
     let plan = dispatch.plan.as_ref()?;
-    let pause = world.policy.lead.max(std::time::Duration::from_secs(2));
+    let pause = world.policy.lead.max(Duration::from_secs(2));
     if world.now < plan.made.after(pause) {
         return None;
     }
@@ -148,7 +162,8 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
         let planned = planned_standing(plan, der.id);
         let standing = world.standing(der, Some(dispatch));
         if planned == standing {
-            return out_of_reach(world, dispatch, plan, der);
+            return rated_anew(plan, der, &ahead)
+                .or_else(|| out_of_reach(world, dispatch, plan, der));
         }
         // Silence alone frees nothing while the device holds the very shares of this plan.
         let holds = || {
@@ -169,6 +184,20 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
     .next()
     .or_else(|| unasked_moved(world, dispatch, plan))
     .or_else(|| limit_exceeded(world, dispatch, plan, limits))
+}
+
+/// Whether a share ahead of `der` is of a maximum that the device is no longer set to.
+fn rated_anew(plan: &Plan, der: &crate::Der, ahead: &[(u32, Target)]) -> Option<Cause> {
+    let grid = Grid::of(der)?;
+    let stale = |index: u32| {
+        let share = plan.share(der.id, index)?;
+        let p = share.p();
+        Some(grid.encode(grid.floor(p)) != share)
+    };
+    let mut shares = ahead.iter().filter_map(|(index, _)| stale(*index));
+    shares
+        .any(|stale| stale)
+        .then_some(Cause::Rated { der: der.id })
 }
 
 fn planned_standing(plan: &Plan, der: DerId) -> Standing {
@@ -279,7 +308,7 @@ pub fn replan(
     let current = dispatch.plan.as_ref();
     let known = members(world, ders, current.map(|_| dispatch), &targets);
     let limits = net_of_outsiders(world, limits, ders, &targets);
-    plan(&Request {
+    let mut plan = plan(&Request {
         dispatch: dispatch.id,
         generation: current.map_or(1, |plan| plan.generation + 1),
         now: world.now,
@@ -294,6 +323,38 @@ pub fn replan(
         } else {
             OnShort::Reject
         },
+    })?;
+    plan.late = late(world, dispatch, &plan);
+    Ok(plan)
+}
+
+/// The members whose notice is shorter than the time they may take to know, by how much.
+fn late(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<(DerId, Duration)> {
+    let earliest = plan.effective.max(world.now);
+    let mut late: BTreeMap<DerId, Duration> = BTreeMap::new();
+    for allocation in &plan.allocations {
+        let (Some(target), Some(der)) = (
+            dispatch.schedule.get(allocation.interval as usize),
+            world.fleet.der(allocation.der),
+        ) else {
+            continue;
+        };
+        if plan_share_is_held(dispatch, allocation) {
+            continue;
+        }
+        let notice = target.interval.start.max(earliest).since(world.now);
+        let by = world.latency(der).saturating_sub(notice);
+        if !by.is_zero() {
+            late.entry(der.id).or_insert(by);
+        }
+    }
+    late.into_iter().collect()
+}
+
+/// Whether the plan in force asks the same already.
+fn plan_share_is_held(dispatch: &Dispatch, allocation: &Allocation) -> bool {
+    dispatch.plan.as_ref().is_some_and(|current| {
+        current.share(allocation.der, allocation.interval) == Some(allocation.share)
     })
 }
 
@@ -308,10 +369,10 @@ fn net_of_outsiders(
     let load = |der: &crate::Der, coefficient: f64| {
         let committed = world
             .fleet
-            .controls_of(der.id)
+            .own_controls_of(der.id)
             .filter(|c| c.cancelled.is_none())
             .filter(|c| targets.iter().any(|(_, t)| t.interval.overlaps(c.interval)))
-            .filter_map(|c| c.base.active.map(crate::ActivePower::p));
+            .filter_map(|c| c.base.p(der.settings.as_ref()));
         committed
             .chain([world.adverse(der, coefficient)])
             .map(|p| coefficient * p.as_f64())

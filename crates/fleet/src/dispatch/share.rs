@@ -19,9 +19,9 @@ pub enum Grid {
         /// Maximum absorption, as a magnitude.
         absorb: Watts,
     },
-    /// `opModMaxLimW`: hundredths of a percent of the maximum injection, never negative.
+    /// `opModMaxLimW`: hundredths of a percent of the maximum active power, never negative.
     MaxLimW {
-        /// Maximum injection.
+        /// Maximum active power.
         of: Watts,
     },
 }
@@ -43,7 +43,8 @@ impl Grid {
         if der.can(Mode::FixedW) {
             return Some(Self::FixedW { inject, absorb });
         }
-        (der.can(Mode::MaxLimW) && absorb == Watts::ZERO).then_some(Self::MaxLimW { of: inject })
+        let of = whole_cents(settings.max_w());
+        (der.can(Mode::MaxLimW) && absorb == Watts::ZERO).then_some(Self::MaxLimW { of })
     }
 
     /// The distance between neighbouring values on the side of `p`, in micro-watts; at least 1.
@@ -108,7 +109,7 @@ impl Grid {
 }
 
 /// Rounded down to 0.01 W, of which every hundredth of a percent is exact.
-fn whole_cents(p: Watts) -> Watts {
+pub(crate) fn whole_cents(p: Watts) -> Watts {
     const CENT_MICRO: i64 = units::MICRO / 100;
     Watts::from_micro(p.micro() / CENT_MICRO * CENT_MICRO)
 }

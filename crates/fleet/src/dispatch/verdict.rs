@@ -93,7 +93,7 @@ pub fn verdict(case: &Case<'_>) -> Verdict {
         Standing::Rejected => return Verdict::Rejected,
         Standing::Silent => return Verdict::Silent,
         Standing::NotFollowing => return Verdict::NotDelivered,
-        Standing::Controllable | Standing::Unable => {}
+        Standing::Controllable | Standing::Unable | Standing::Commanded => {}
     }
     let mut metered = case
         .stretches

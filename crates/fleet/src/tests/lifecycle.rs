@@ -164,17 +164,15 @@ fn controls_that_are_over_make_room_for_others() {
     let der = rig.storage(5_000, 10_000);
     let control = |start: i64| {
         Command::IssueControl(NewControl {
-            der,
+            der: Some(der),
             program: ProgramId(0),
             origin: Origin::Operator,
             interval: target(start, 1, 0).interval,
-            base: ControlBase {
-                active: Some(ActivePower::TargetW {
-                    value: 1,
-                    multiplier: 0,
-                }),
-                ..ControlBase::default()
-            },
+            base: ControlBase::asking(ActivePower::TargetW {
+                value: 1,
+                multiplier: 0,
+            }),
+            terms: None,
         })
     };
     let limit = i64::try_from(Fleet::MAX_LIVE_CONTROLS).unwrap();

@@ -312,11 +312,34 @@ fn checks(case: &Case, plan: &Plan) -> Result<(), TestCaseError> {
             }
         }
         prop_assert_eq!(sum + balance.unasked + balance.residue, balance.target);
-        let coarsest = case
+        // Every member may lose less than one of its steps; one that has room for a whole step
+        // towards the residue, and nothing else to bound it, would have taken it.
+        let steps = case
             .members
             .iter()
             .map(|m| m.grid.step(watts(1)).max(m.grid.step(watts(-1))));
-        prop_assert!(balance.residue.abs() <= coarsest.max().unwrap() + Watts::from_micro(10_000));
+        let most = steps.sum::<Watts>() + Watts::from_micro(10_000);
+        prop_assert!(balance.residue.abs() <= most, "{:?}", balance);
+        for member in case.members.iter().filter(|m| m.role == Role::Controllable) {
+            let bounded = member.ramp_w_per_s.is_some() || member.energy_up.is_some();
+            if bounded || !case.limits.is_empty() {
+                continue;
+            }
+            let p = plan.share(member.der, balance.interval).unwrap().p();
+            let next = if balance.residue > Watts::ZERO {
+                member.grid.ceil(p + Watts::from_micro(1))
+            } else {
+                member.grid.floor(p - Watts::from_micro(1))
+            };
+            let room = member.lo <= next && next <= member.hi;
+            let fits = (next - p).abs() <= balance.residue.abs();
+            prop_assert!(
+                !(room && fits),
+                "{:?} could take some of {:?}",
+                member,
+                balance
+            );
+        }
     }
     Ok(())
 }

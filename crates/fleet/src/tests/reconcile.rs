@@ -9,14 +9,16 @@ use crate::dispatch::assess::{Policy, World};
 use crate::dispatch::reconcile::{Cause, cause, reconcile, replan};
 use crate::dispatch::{LinearLimit, Plan, Standing};
 use crate::{
-    ActivePower, Command, ControlBase, Delivery, DerId, Dispatch, DispatchId, Event, Evidence,
-    Name, NewDispatch, Observation, Quality, Reading, Rejection,
+    ActivePower, AggregatorId, Client, Command, ControlBase, DefaultControl, DerId, Dispatch,
+    DispatchId, Envelope, EnvelopePoint, Event, Evidence, Fallback, Ledger, Lfdi, Name,
+    NewAggregator, NewControl, NewDispatch, NewProgram, Observation, Origin, Pin, Quality, Reading,
+    Rejection, Scaled, Scope, Setting, Share,
 };
 
 struct Scene {
     rig: Rig,
     observations: Vec<Observation>,
-    deliveries: Vec<Delivery>,
+    deliveries: Ledger,
     limits: Vec<LinearLimit>,
 }
 
@@ -29,7 +31,7 @@ impl Scene {
         let mut scene = Self {
             rig,
             observations: Vec::new(),
-            deliveries: Vec::new(),
+            deliveries: Ledger::default(),
             limits: Vec::new(),
         };
         scene.observations = vec![Observation::default(); 3];
@@ -60,16 +62,27 @@ impl Scene {
                 settle: Duration::from_secs(10),
                 lead: Duration::from_secs(3),
                 tolerance: Percent::from_hundredths(500),
+                latency: Duration::from_secs(60),
+                latency_aggregated: Duration::from_secs(120),
             },
             now: t(now),
         }
     }
 
     fn must(&mut self, command: &Command, now: i64) {
-        for event in self.rig.must(command, now) {
+        let events = self.rig.must(command, now);
+        self.begin(events);
+    }
+
+    fn follow(&mut self, command: &Command, now: i64) {
+        let events = self.rig.follow(command, now);
+        self.begin(events);
+    }
+
+    fn begin(&mut self, events: Vec<Event>) {
+        for event in events {
             if let Event::ControlIssued(control) = event {
-                self.deliveries
-                    .push(Delivery::planned(control.id, control.der, control.created));
+                self.deliveries.begin(&control);
             }
         }
     }
@@ -115,8 +128,12 @@ impl Scene {
     }
 
     fn respond(&mut self, control: usize, code: u8, now: i64) {
-        let next = self.deliveries[control].next(Evidence::Response(code), t(now));
-        self.deliveries[control].entries.extend(next);
+        let control = &self.rig.fleet.controls()[control];
+        let der = control.der.unwrap();
+        let evidence = Evidence::Response(code);
+        if let Some(entry) = self.deliveries.next(control, der, evidence, t(now)) {
+            assert!(self.deliveries.push(entry, control.created));
+        }
     }
 
     fn asked(&self, der: u32, now: i64) -> Option<Watts> {
@@ -124,7 +141,7 @@ impl Scene {
             .rig
             .fleet
             .in_force(DerId(der), Timestamp::from_secs(now))?;
-        control.base.active.map(ActivePower::p)
+        control.base.active().map(ActivePower::p)
     }
 }
 
@@ -174,6 +191,57 @@ fn the_share_of_a_silent_member_that_holds_its_controls_is_not_given_away() {
         Standing::Silent
     );
     assert_eq!(scene.cause(130), None);
+}
+
+#[test]
+fn whoever_is_shut_out_is_not_counted_on_though_it_was_just_heard() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..3).for_each(|der| scene.hear(der, 1_000, 119));
+    scene.must(&Command::SetAccess(Client::Der(DerId(0)), false), 120);
+    let cut_off = Cause::Standing {
+        der: DerId(0),
+        from: Standing::Controllable,
+        to: Standing::Silent,
+    };
+    assert_eq!(scene.cause(120), Some(cut_off));
+    let plan = scene.replan(120);
+    assert_eq!(plan.unasked, [(DerId(0), Standing::Silent)]);
+    scene.must(&Command::SetAccess(Client::Der(DerId(0)), true), 121);
+    assert_eq!(scene.cause(121), None);
+}
+
+#[test]
+fn the_der_of_a_revoked_aggregator_are_shut_out_with_it() {
+    let mut rig = Rig::new();
+    let new = NewAggregator {
+        name: Name::new("a").unwrap(),
+        lfdi: Lfdi([101; 20]),
+        pin: Pin::with_check_digit(11_111),
+        registered: true,
+        may_enrol: false,
+    };
+    rig.must(&Command::EnrolAggregator(new), 0);
+    let der = rig.managed(AggregatorId(0));
+    let heard = Observation {
+        last_contact: Some(t(10)),
+        ..Observation::default()
+    };
+    let deliveries = Ledger::default();
+    let reachable = |rig: &Rig| {
+        let world = World {
+            fleet: &rig.fleet,
+            observations: &[heard],
+            deliveries: &deliveries,
+            policy: Policy::default(),
+            now: t(11),
+        };
+        world.is_reachable(der)
+    };
+    assert!(reachable(&rig));
+    let revoke = Command::SetAccess(Client::Aggregator(AggregatorId(0)), false);
+    rig.must(&revoke, 11);
+    assert!(!reachable(&rig));
 }
 
 #[test]
@@ -284,16 +352,12 @@ fn a_silent_member_counts_with_the_control_that_it_has_heard_of() {
 #[test]
 fn a_silent_member_counts_at_its_default_control_once_what_it_holds_is_over() {
     let mut scene = Scene::new(3_000);
-    let active = Some(ActivePower::TargetW {
+    let base = ControlBase::asking(ActivePower::TargetW {
         value: 200,
         multiplier: 0,
     });
-    let base = ControlBase {
-        active,
-        ..ControlBase::default()
-    };
     let der = scene.rig.fleet.ders()[0].clone();
-    let set = Command::SetDefaultControl(der.program, base);
+    let set = Command::SetDefaultControl(der.program, DefaultControl::asking(base));
     scene.must(&set, 11);
     assert!(
         scene.rig.must(&set, 11).is_empty(),
@@ -422,4 +486,218 @@ fn only_the_next_generation_is_adopted() {
     }
     let next = Command::AdoptPlan(plan(2));
     scene.must(&next, 20);
+}
+
+/// An operator takes one of the members for itself in mid-dispatch, for everyone's programme.
+fn emergency(scene: &mut Scene, p: i16, start: i64, secs: u64, now: i64) {
+    let base = ControlBase::asking(ActivePower::TargetW {
+        value: p,
+        multiplier: 0,
+    });
+    emergency_of(scene, base, (start, secs), now);
+}
+
+fn emergency_of(scene: &mut Scene, base: ControlBase, (start, secs): (i64, u64), now: i64) {
+    let new = NewProgram {
+        name: Name::new("emergency").unwrap(),
+        primacy: 1,
+        scope: Scope::Device(DerId(0)),
+    };
+    scene.must(&Command::CreateProgram(new), now);
+    let program = scene.rig.fleet.programs().last().unwrap().id;
+    let control = NewControl {
+        der: Some(DerId(0)),
+        program,
+        origin: Origin::Operator,
+        interval: target(start, secs, 0).interval,
+        base,
+        terms: None,
+    };
+    scene.must(&Command::IssueControl(control), now);
+}
+
+#[test]
+fn a_member_commanded_by_others_is_planned_around_and_asked_afresh_afterwards() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..3).for_each(|der| scene.hear(der, 1_000, 110));
+    emergency(&mut scene, -600, 118, 20, 110);
+    // It lies further ahead than a correction takes.
+    assert_eq!(scene.cause(110), None);
+    (0..3).for_each(|der| scene.hear(der, 1_000, 115));
+    assert!(matches!(
+        scene.cause(115),
+        Some(Cause::Standing {
+            der: DerId(0),
+            to: Standing::Commanded,
+            ..
+        })
+    ));
+    let plan = scene.replan(115);
+    assert_eq!(plan.standing_of(DerId(0)), Some(Standing::Commanded));
+    assert_eq!(plan.balances[0].unasked, watts(-600));
+    let shares: Watts = [1, 2]
+        .map(|der| plan.share(DerId(der), 0).unwrap().p())
+        .into_iter()
+        .sum();
+    assert_eq!(shares, watts(3_600), "the others make up for it");
+    scene.must(&Command::AdoptPlan(plan), 115);
+    scene.reconcile(115);
+    assert_eq!(scene.asked(0, 120), Some(watts(-600)));
+    assert_eq!(
+        scene.asked(0, 140),
+        None,
+        "its displaced control never resumes"
+    );
+    (1..3).for_each(|der| scene.hear(der, 1_800, 138));
+    scene.hear(0, -600, 138);
+    assert!(matches!(
+        scene.cause(138),
+        Some(Cause::Standing {
+            der: DerId(0),
+            from: Standing::Commanded,
+            to: Standing::Controllable
+        })
+    ));
+    let plan = scene.replan(138);
+    scene.must(&Command::AdoptPlan(plan), 138);
+    scene.reconcile(138);
+    let fresh = scene.rig.fleet.in_force(DerId(0), t(142)).unwrap();
+    assert!(matches!(
+        fresh.origin,
+        Origin::Dispatch {
+            generation: 3,
+            interval: 0,
+            ..
+        }
+    ));
+    assert_eq!((fresh.created, fresh.interval.start), (t(138), t(141)));
+    let total: Watts = (0..3).filter_map(|der| scene.asked(der, 142)).sum();
+    assert_eq!(total, watts(3_000));
+    assert_eq!(scene.reconcile(139), 0);
+}
+
+#[test]
+fn a_share_beneath_a_control_of_higher_rank_waits_for_its_end() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..3).for_each(|der| scene.hear(der, 1_000, 105));
+    emergency(&mut scene, -600, 110, 20, 105);
+    let issued: Vec<usize> = (106..135).map(|now| scene.reconcile(now)).collect();
+    assert_eq!(issued.iter().sum::<usize>(), 1, "{issued:?}");
+    let fresh = scene.rig.fleet.controls().last().unwrap();
+    assert_eq!(
+        (fresh.der, fresh.interval),
+        (Some(DerId(0)), target(130, 30, 0).interval)
+    );
+    assert_eq!(scene.asked(0, 120), Some(watts(-600)));
+    assert_eq!(scene.asked(0, 135), Some(watts(1_000)));
+}
+
+#[test]
+fn a_share_goes_on_at_once_when_what_was_above_it_is_withdrawn() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    emergency(&mut scene, -600, 110, 20, 105);
+    let above = scene.rig.fleet.controls().last().unwrap().id;
+    assert_eq!(scene.reconcile(112), 1);
+    scene.must(&Command::CancelControl(above), 115);
+    assert_eq!((scene.reconcile(116), scene.reconcile(117)), (1, 0));
+    assert_eq!(scene.asked(0, 116), Some(watts(1_000)));
+}
+
+#[test]
+fn a_plant_that_can_only_be_limited_is_commanded_by_whoever_limits_it_above() {
+    let mut rig = Rig::new();
+    let members = [rig.pv(5_000), rig.storage(5_000, 10_000)];
+    rig.group("g", &members);
+    let mut scene = Scene {
+        rig,
+        observations: vec![Observation::default(); 2],
+        deliveries: Ledger::default(),
+        limits: Vec::new(),
+    };
+    (0..2).for_each(|der| scene.hear(der, 3_000, 80));
+    let half = Setting::MaxLimW(Share {
+        percent: Percent::from_hundredths(5_000),
+        of: None,
+    });
+    emergency_of(&mut scene, ControlBase::of([half]), (100, 180), 10);
+    let der = scene.rig.fleet.ders()[0].clone();
+    let standing = |now| scene.world(now).standing(&der, None);
+    assert_eq!(
+        (standing(90), standing(97)),
+        (Standing::Controllable, Standing::Commanded)
+    );
+    assert_eq!(scene.world(97).commanded(&der), Some(watts(2_500)));
+    scene.hear(0, 1_200, 150);
+    assert_eq!(
+        scene.world(150).commanded(&der),
+        Some(watts(1_200)),
+        "the sun is less"
+    );
+}
+
+#[test]
+fn what_others_command_is_counted_in_whatever_unit_it_is_asked() {
+    let tenths = |value| Scaled {
+        value,
+        multiplier: -1,
+    };
+    for setting in [
+        Setting::TargetW(tenths(1_005)),
+        Setting::StorageTargetW(tenths(1_005)),
+    ] {
+        let mut scene = Scene::new(3_000);
+        emergency_of(&mut scene, ControlBase::of([setting]), (20, 100), 12);
+        let der = &scene.rig.fleet.ders()[0];
+        let world = scene.world(25);
+        assert_eq!(world.standing(der, None), Standing::Commanded);
+        assert_eq!(world.commanded(der), Some(Watts::from_f64(100.5)));
+    }
+}
+
+#[test]
+fn a_plan_keeps_within_the_envelope_of_a_member() {
+    let mut scene = Scene::new(9_000);
+    let envelope = Envelope {
+        der: DerId(0),
+        source: Name::new("grid").unwrap(),
+        set: t(0),
+        points: vec![EnvelopePoint {
+            interval: target(150, 100, 0).interval,
+            import_max: None,
+            export_max: Some(watts(500)),
+        }],
+        fallback: Fallback::default(),
+    };
+    scene.rig.knows_envelopes(DerId(0));
+    scene.follow(&Command::SetEnvelope(envelope), 12);
+    let plan = scene.replan(12);
+    for interval in 0..3 {
+        let share = plan.share(DerId(0), interval).unwrap().p();
+        assert!(share <= watts(500), "{share} in {interval}");
+        assert_eq!(plan.balances[interval as usize].residue, watts(0));
+    }
+}
+
+#[test]
+fn short_notice_is_said() {
+    let mut scene = Scene::new(3_000);
+    (0..3).for_each(|der| scene.hear(der, 0, 65));
+    let dispatch = &scene.rig.fleet.dispatches()[0];
+    // Made at 10 for 100: 90 s of notice, and devices look every 60 s.
+    assert!(dispatch.plan.as_ref().unwrap().late.is_empty());
+    let mut hurried = dispatch.clone();
+    hurried.plan = None;
+    let world = World {
+        now: t(70),
+        ..scene.world(70)
+    };
+    let plan = replan(&world, &hurried, &[]).unwrap();
+    let late = Duration::from_secs(30);
+    assert_eq!(
+        plan.late,
+        [(DerId(0), late), (DerId(1), late), (DerId(2), late)]
+    );
 }

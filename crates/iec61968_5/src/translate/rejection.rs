@@ -26,6 +26,7 @@ pub fn rejected(rejection: &Rejection) -> ErrorItem {
         Rejection::ShortOfEnergy { .. } => (ReplyCode::Short, "the group is short of energy"),
         Rejection::LimitExceeded { .. } => (ReplyCode::Short, "a limit leaves no room"),
         Rejection::LfdiTaken(_)
+        | Rejection::LfdiRevoked(_)
         | Rejection::AlreadyRegistered(_)
         | Rejection::DispatchOver(_)
         | Rejection::StalePlan { .. } => (ReplyCode::Failed, "the fleet has moved on; try again"),

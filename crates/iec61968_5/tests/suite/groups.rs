@@ -317,6 +317,8 @@ fn an_answer_has_so_many_members() {
             pin: fleet::Pin::with_check_digit(0),
             registered: true,
             reserve: units::Percent::default(),
+            manager: None,
+            assignments: Vec::new(),
         };
         scene.decide(&Command::EnrolDer(new)).unwrap();
     }

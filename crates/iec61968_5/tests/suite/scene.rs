@@ -49,6 +49,8 @@ impl Scene {
                 pin: Pin::with_check_digit(u32::from(index)),
                 registered: true,
                 reserve: units::Percent::default(),
+                manager: None,
+                assignments: Vec::new(),
             };
             scene.decide(&Command::EnrolDer(new)).unwrap();
             let capability = Capability {
@@ -59,6 +61,7 @@ impl Scene {
                 q_absorb_max: Some(Vars::whole(2_000)),
                 energy_max: None,
                 modes: Modes::default(),
+                doe_modes: 0,
             };
             let id = fleet::DerId(u32::from(index) - 1);
             scene

@@ -1,5 +1,7 @@
 //! The server's clock as seen from a device.
 
+use std::time::Duration;
+
 use units::Timestamp;
 
 /// How far the server's clock is ahead of the local one, as narrow as the answers allow.
@@ -21,18 +23,39 @@ impl ServerClock {
         }
     }
 
-    /// Narrows with a later answer. When the two cannot both hold a clock was set, and the later
-    /// one counts.
-    pub(super) fn narrowed(self, later: Self) -> Self {
+    /// Narrows with a later answer. When the two cannot both hold, a clock has drifted or was set:
+    /// up to `tolerance` apart, the estimate moves by no more than it must; beyond, the later
+    /// answer counts alone.
+    pub(super) fn narrowed(self, later: Self, tolerance: Duration) -> Self {
         let both = Self {
             low_ms: self.low_ms.max(later.low_ms),
             high_ms: self.high_ms.min(later.high_ms),
         };
         if both.low_ms <= both.high_ms {
-            both
-        } else {
-            later
+            return both;
         }
+        let apart_ms = (both.low_ms - both.high_ms).unsigned_abs();
+        if tolerance.as_millis() < u128::from(apart_ms) {
+            return later;
+        }
+        let edge_ms = if self.high_ms < later.low_ms {
+            later.low_ms
+        } else {
+            later.high_ms
+        };
+        Self {
+            low_ms: edge_ms,
+            high_ms: edge_ms,
+        }
+    }
+
+    /// In milliseconds, for [`Self::from_bounds`].
+    pub(super) fn bounds(self) -> (i64, i64) {
+        (self.low_ms, self.high_ms)
+    }
+
+    pub(super) fn from_bounds((low_ms, high_ms): (i64, i64)) -> Self {
+        Self { low_ms, high_ms }
     }
 
     pub(super) fn server_time(self, local: Timestamp) -> Timestamp {
@@ -43,6 +66,8 @@ impl ServerClock {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::ServerClock;
     use units::Timestamp;
 
@@ -66,7 +91,7 @@ mod tests {
         assert!(error_ms(first).abs() <= 520);
         let mut clock = first;
         for local_ms in [2_400, 3_950, 5_010, 7_333, 8_999, 9_985] {
-            clock = clock.narrowed(answer(local_ms));
+            clock = clock.narrowed(answer(local_ms), Duration::ZERO);
         }
         assert!(error_ms(clock).abs() <= 40, "{}", error_ms(clock));
     }
@@ -79,6 +104,26 @@ mod tests {
             Timestamp::from_millis(10_000),
             3_600,
         );
-        assert_eq!(before.narrowed(after), after);
+        assert_eq!(before.narrowed(after, Duration::from_secs(1)), after);
+    }
+
+    #[test]
+    fn a_small_drift_moves_the_estimate_as_little_as_it_must() {
+        let exact = ServerClock {
+            low_ms: 5_000,
+            high_ms: 5_040,
+        };
+        let drifted = ServerClock {
+            low_ms: 5_100,
+            high_ms: 6_000,
+        };
+        let followed = exact.narrowed(drifted, Duration::from_millis(100));
+        assert_eq!(error_ms(followed), 100);
+        let back = ServerClock {
+            low_ms: 4_000,
+            high_ms: 4_950,
+        };
+        let followed = exact.narrowed(back, Duration::from_millis(100));
+        assert_eq!(error_ms(followed), -50);
     }
 }

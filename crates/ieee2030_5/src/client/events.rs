@@ -3,23 +3,29 @@
 //! The rules work on what is known alone, so a device that has lost its server finishes the events
 //! that it holds and then falls back to the default control.
 
-use std::cmp::Ordering;
+mod held;
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use units::Timestamp;
 
-use super::random;
-use super::setpoint::{Modes, Setpoint, Source};
-use crate::wire::der_control::{DefaultDerControl, DerControl, DerControlBase, EventState};
-use crate::wire::response::{ResponseStatus, response_required};
+use super::event::{Announced, Extent, Listed, Referred};
+use super::setpoint::Modes;
+use crate::codec::simple::HexBinary128;
+use crate::codec::table::Edition;
+use crate::wire::der_control::EventState;
+use crate::wire::response::ResponseStatus;
 
-/// Events held, over ones included; further ones wait on the server until some are forgotten.
+pub(super) use held::Remembered;
+use held::{Held, Part};
+use rules::{Cut, Winner};
+
+/// Events held by one device, over ones included; further ones wait on the server until some are
+/// forgotten.
 pub const MAX_EVENTS: usize = 512;
-/// Programmes whose controls are followed.
-pub const MAX_PROGRAMS: usize = 32;
-/// Largest `randomizeStart` and `randomizeDuration` (`OneHourRangeType`), in seconds.
-const RANDOMIZE_MAX_S: i16 = 3600;
 
 /// How an event ended for this device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +37,10 @@ pub enum Outcome {
     /// Over before it could begin here.
     Missed,
     Expired,
-    /// It asks for nothing that this device can do.
+    /// It asks for nothing that this device can do, or is for devices of another category.
     NotApplicable,
+    /// What it refers to is not there or not what it should be.
+    Invalid,
     /// Its programme is no longer assigned to this device.
     Abandoned,
 }
@@ -45,81 +53,83 @@ pub enum Phase {
     Over(Outcome),
 }
 
+/// What kind of events they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum FunctionSet {
+    Der,
+    DemandResponse,
+    Pricing,
+}
+
+impl FunctionSet {
+    pub(super) const ALL: [(Self, &'static str); 3] = [
+        (Self::Der, "der"),
+        (Self::DemandResponse, "dr"),
+        (Self::Pricing, "pricing"),
+    ];
+
+    pub(super) fn as_str(self) -> &'static str {
+        let row = Self::ALL.iter().find(|(set, _)| *set == self);
+        row.map_or("", |(_, name)| *name)
+    }
+
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let row = Self::ALL.iter().find(|(_, of)| *of == name);
+        row.map(|(set, _)| *set)
+    }
+}
+
 /// A response that is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) reply_to: String,
-    pub(super) subject: u128,
+    pub(super) function_set: FunctionSet,
+    pub(super) reply_to: Arc<str>,
+    pub(super) subject: HexBinary128,
     pub(super) status: ResponseStatus,
     /// Server time.
     pub(super) at: Timestamp,
+    /// The modes that it is about.
+    pub(super) modes: Modes,
 }
 
-/// A programme as assigned to this device.
+/// What distinguishes one device's handling of events from another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Program {
-    pub(super) mrid: u128,
-    pub(super) primacy: u8,
+pub(super) struct Traits {
+    pub(super) function_set: FunctionSet,
+    pub(super) seed: u64,
+    /// The modes that it can follow.
+    pub(super) supported: Modes,
+    /// What kinds of device it is; any when absent.
+    pub(super) category: Option<u32>,
+    /// In that of 2023 the loss of some of an event's modes is answered, and an event that is
+    /// removed is cancelled.
+    pub(super) edition: Edition,
 }
 
+/// The events that a device holds.
 #[derive(Clone, Debug)]
-struct Event {
-    mrid: u128,
-    program: Program,
-    created_s: i64,
-    /// With randomisation applied.
-    start: Timestamp,
-    end: Timestamp,
-    randomize_duration_s: i16,
-    base: DerControlBase,
-    modes: Modes,
-    superseded: Modes,
-    phase: Phase,
-    has_started: bool,
-    reply_to: Option<String>,
-    response_required: u8,
-}
-
-impl Event {
-    /// Best first: lower primacy value, then later creation, then higher mRID.
-    fn rank(&self, other: &Self) -> Ordering {
-        let (own, others) = (self.program.primacy, other.program.primacy);
-        own.cmp(&others)
-            .then(other.created_s.cmp(&self.created_s))
-            .then(other.mrid.cmp(&self.mrid))
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over(_))
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        self.start < other.end && other.start < self.end
-    }
-
-    fn modes_left(&self) -> Modes {
-        self.modes.without(self.superseded)
-    }
-}
-
-/// The events and default controls that a device holds.
-#[derive(Clone, Debug)]
-pub(super) struct Events {
-    seed: u64,
-    events: BTreeMap<u128, Event>,
-    defaults: BTreeMap<u128, (u8, DefaultDerControl)>,
+pub(super) struct Events<P> {
+    traits: Traits,
+    /// The primacy of each programme that is assigned.
+    programs: BTreeMap<u128, u8>,
+    held: BTreeMap<u128, Held<P>>,
     due: Vec<Due>,
     is_opted_out: bool,
+    is_settled: bool,
+    /// What became before a restart of events that are yet to be met.
+    recalled: BTreeMap<u128, Remembered>,
 }
 
-impl Events {
-    pub(super) fn new(seed: u64) -> Self {
+impl<P> Events<P> {
+    pub(super) fn new(traits: Traits) -> Self {
         Self {
-            seed,
-            events: BTreeMap::new(),
-            defaults: BTreeMap::new(),
+            traits,
+            programs: BTreeMap::new(),
+            held: BTreeMap::new(),
             due: Vec::new(),
             is_opted_out: false,
+            is_settled: true,
+            recalled: BTreeMap::new(),
         }
     }
 
@@ -130,74 +140,101 @@ impl Events {
 
     /// Every event this device has met and not forgotten, with its phase.
     pub(super) fn phases(&self) -> impl Iterator<Item = (u128, Phase)> {
-        self.events.iter().map(|(mrid, event)| (*mrid, event.phase))
+        self.held.iter().map(|(mrid, held)| (*mrid, held.shown()))
     }
 
-    /// The next instant at which something starts or ends of itself, in server time.
+    /// The events in force, best first, and the modes that each holds.
+    pub(super) fn in_force(&self) -> Vec<(&Announced<P>, Modes)> {
+        let active = self.held.values();
+        let active = active.filter(|held| held.phase == Phase::Active && held.part == Part::In);
+        let mut active: Vec<&Held<P>> = active.collect();
+        active.sort_by(|a, b| rules::rank(a, b, &self.programs));
+        active
+            .iter()
+            .map(|held| (&*held.event, held.left))
+            .collect()
+    }
+
+    /// The next instant at which something starts, ends or gives way of itself, in server time.
     pub(super) fn next_change(&self) -> Option<Timestamp> {
-        let change = |event: &Event| match event.phase {
-            Phase::Scheduled => Some(event.start),
-            Phase::Active => Some(event.end),
-            Phase::Over(_) => None,
-        };
-        self.events.values().filter_map(change).min()
+        self.held.values().filter_map(Held::next_change).min()
     }
 
-    /// Takes in a complete control list of `program` as it is on the server.
-    pub(super) fn learn(&mut self, program: Program, controls: &[DerControl], now: Timestamp) {
-        let mut listed = BTreeSet::new();
-        for control in controls {
-            let mrid = control.mrid.value();
-            listed.insert(mrid);
-            if let Some(event) = self.events.get_mut(&mrid) {
-                event.program = program;
-            } else if self.events.len() < MAX_EVENTS {
-                self.meet(program, control, now);
-            }
-            self.heed_status(mrid, control, now);
-        }
+    pub(super) fn is_opted_out(&self) -> bool {
+        self.is_opted_out
+    }
+
+    /// What has to outlive a restart.
+    pub(super) fn remembered(&self) -> impl Iterator<Item = (FunctionSet, u128, Remembered)> {
+        let set = self.traits.function_set;
+        let held = self.held.iter();
+        held.map(move |(mrid, held)| (set, *mrid, held.remembered()))
+    }
+
+    /// Goes on where it was before a restart with each event once that is met again.
+    pub(super) fn recall(&mut self, events: BTreeMap<u128, Remembered>) {
+        self.recalled = events;
+    }
+
+    /// Takes in the list of `program` as it is on the server.
+    pub(super) fn learn(
+        &mut self,
+        program: u128,
+        (listed, extent): (&[Listed<P>], Extent),
+        now: Timestamp,
+    ) {
+        let shown = listed.iter().map(|it| it.event.mrid.value());
+        let shown: BTreeSet<u128> = shown.collect();
         // An event that is over is remembered for as long as the server shows it, so that it is
-        // not met a second time. One that is not over is kept although the server no longer shows
-        // it: only a cancellation ends an event early.
-        self.events.retain(|mrid, event| {
-            event.program.mrid != program.mrid || !event.is_over() || listed.contains(mrid)
+        // not met a second time.
+        self.held.retain(|mrid, held| {
+            held.event.program != program || !held.is_over() || shown.contains(mrid)
         });
+        for it in listed {
+            let is_new = !self.held.contains_key(&it.event.mrid.value());
+            let is_ready = it.referred != Referred::Awaited;
+            if is_new && is_ready && self.held.len() < MAX_EVENTS {
+                self.meet(it, now);
+            }
+            self.heed_status(it, now);
+        }
+        if extent == Extent::Whole && self.traits.edition == Edition::Y2023 {
+            self.cancel_removed(program, &shown, now);
+        }
+        self.is_settled = false;
         self.step(now);
     }
 
-    /// Replaces the default control of `program`; it takes effect at once.
-    pub(super) fn learn_default(&mut self, program: Program, default: DefaultDerControl) {
-        self.defaults
-            .insert(program.mrid, (program.primacy, default));
+    /// An event that the server removes before its end is cancelled (IEEE 2030.5-2023, 10.2.2.3,
+    /// rule p). In the edition of 2018 nothing but its status ends an event early.
+    fn cancel_removed(&mut self, program: u128, shown: &BTreeSet<u128>, now: Timestamp) {
+        let is_removed = |held: &&Held<P>| {
+            let goes_on = !held.is_over() && held.cancel_at.is_none() && now < held.end;
+            goes_on && held.event.program == program && !shown.contains(&held.mrid())
+        };
+        let removed = self.held.values().filter(is_removed);
+        let removed: Vec<u128> = removed.map(Held::mrid).collect();
+        for mrid in removed {
+            self.end(mrid, Outcome::Cancelled, ResponseStatus::CANCELLED, now);
+        }
     }
 
-    /// The programmes that are assigned now; controls of others are abandoned.
-    pub(super) fn assign(&mut self, programs: &BTreeMap<u128, Program>, now: Timestamp) {
-        self.defaults.retain(|mrid, (primacy, _)| {
-            let program = programs.get(mrid);
-            if let Some(program) = program {
-                *primacy = program.primacy;
-            }
-            program.is_some()
-        });
-        let mut gone = Vec::new();
-        for event in self.events.values_mut() {
-            match programs.get(&event.program.mrid) {
-                Some(program) => event.program = *program,
-                None if !event.is_over() => gone.push(event.mrid),
-                None => {}
-            }
+    /// The programmes that are assigned now, with their primacy; events of others are abandoned.
+    pub(super) fn assign(&mut self, programs: &BTreeMap<u128, u8>, now: Timestamp) {
+        if self.programs == *programs {
+            return;
         }
+        self.programs.clone_from(programs);
+        let live = self.held.values().filter(|held| !held.is_over());
+        let gone = live.filter(|held| !programs.contains_key(&held.event.program));
+        let gone: Vec<u128> = gone.map(Held::mrid).collect();
         for mrid in gone {
-            self.end(
-                mrid,
-                Outcome::Abandoned,
-                ResponseStatus::ABORTED_BY_SERVER,
-                now,
-            );
+            let status = ResponseStatus::ABORTED_BY_SERVER;
+            self.end(mrid, Outcome::Abandoned, status, now);
         }
-        self.events
-            .retain(|_, event| programs.contains_key(&event.program.mrid));
+        self.held
+            .retain(|_, held| programs.contains_key(&held.event.program));
+        self.is_settled = false;
         self.step(now);
     }
 
@@ -205,128 +242,110 @@ impl Events {
     pub(super) fn opt_out(&mut self, now: Timestamp) {
         self.is_opted_out = true;
         for mrid in self.live() {
-            self.end(mrid, Outcome::OptedOut, ResponseStatus::OPT_OUT, now);
+            self.withdraw(mrid, now);
         }
     }
 
-    /// The device takes part again in events that it has yet to meet.
-    pub(super) fn opt_in(&mut self) {
+    /// The device takes part again in what is left of the events and in those to come.
+    pub(super) fn opt_in(&mut self, now: Timestamp) {
         self.is_opted_out = false;
-    }
-
-    /// Lets time pass: starts, supersedes and completes.
-    pub(super) fn step(&mut self, now: Timestamp) {
-        if self.next_change().is_none_or(|at| now < at) {
-            return;
-        }
-        for mrid in self.by_rank() {
-            self.start_if_due(mrid, now);
-        }
-        for mrid in self.by_rank() {
-            let event = &self.events[&mrid];
-            if event.phase == Phase::Active && event.end <= now {
-                let at = event.end;
-                self.end(mrid, Outcome::Completed, ResponseStatus::COMPLETED, at);
+        for mrid in self.live() {
+            let held = self.held.get_mut(&mrid);
+            if let Some(held) = held.filter(|held| held.part == Part::Out) {
+                held.part = Part::In;
+                held.has_taken_part |= held.phase == Phase::Active;
+                let modes = held.left;
+                self.respond(mrid, ResponseStatus::OPT_IN, modes, now);
             }
         }
     }
 
-    /// What is asked at `now`; `step` has been called for that instant.
-    pub(super) fn setpoint(&self) -> Setpoint {
-        let mut setpoint = Setpoint::default();
-        let ranked = self.by_rank();
-        let active = ranked.iter().map(|mrid| &self.events[mrid]);
-        for event in active.filter(|event| event.phase == Phase::Active) {
-            setpoint.fill(&event.base, event.modes_left(), Source::Event(event.mrid));
+    /// Lets time pass: starts, supersedes and completes, in the order of the instants at which it
+    /// happens.
+    pub(super) fn step(&mut self, now: Timestamp) {
+        if !self.is_settled {
+            self.settle(now);
         }
-        if self.is_opted_out {
-            return setpoint;
-        }
-        let mut defaults: Vec<_> = self.defaults.iter().collect();
-        defaults.sort_by_key(|(mrid, (primacy, _))| (*primacy, **mrid));
-        for (_, (_, default)) in defaults {
-            let source = Source::Default(default.mrid.value());
-            setpoint.fill(&default.base, Modes::of(&default.base), source);
-        }
-        setpoint
-    }
-
-    fn meet(&mut self, program: Program, control: &DerControl, now: Timestamp) {
-        let event = self.event(program, control);
-        let (mrid, end, modes) = (event.mrid, event.end, event.modes);
-        self.events.insert(mrid, event);
-        if control.event_status.current_status != EventState::SCHEDULED
-            && control.event_status.current_status != EventState::ACTIVE
-        {
-            return;
-        }
-        if end <= now {
-            self.end(mrid, Outcome::Expired, ResponseStatus::EXPIRED, now);
-            return;
-        }
-        if modes.is_empty() {
-            self.end(
-                mrid,
-                Outcome::NotApplicable,
-                ResponseStatus::NOT_APPLICABLE,
-                now,
-            );
-            return;
-        }
-        self.respond(mrid, ResponseStatus::RECEIVED, now);
-        if self.is_opted_out {
-            self.end(mrid, Outcome::OptedOut, ResponseStatus::OPT_OUT, now);
+        while let Some(at) = self.next_change().filter(|at| *at <= now) {
+            for mrid in self.by_rank() {
+                self.give_way(mrid, at);
+                self.start(mrid, at, now);
+                self.finish(mrid, at);
+            }
+            if !self.is_settled {
+                self.settle(at);
+            }
         }
     }
 
-    fn event(&self, program: Program, control: &DerControl) -> Event {
-        let mrid = control.mrid.value();
-        let shift_s = random::within(self.seed, mrid, control.randomize_start.map(clamped));
-        let stretch_s =
-            random::within(self.seed ^ 1, mrid, control.randomize_duration.map(clamped));
-        let start_s = control.interval.start.0.saturating_add(shift_s);
-        let duration_s = i64::from(control.interval.duration)
-            .saturating_add(stretch_s)
-            .max(0);
-        Event {
-            mrid,
-            program,
-            created_s: control.creation_time.0,
-            start: Timestamp::from_secs(start_s),
-            end: Timestamp::from_secs(start_s.saturating_add(duration_s)),
-            randomize_duration_s: clamped(control.randomize_duration.unwrap_or(0)),
-            modes: Modes::of(&control.base),
-            base: control.base.clone(),
-            superseded: Modes::default(),
-            phase: Phase::Scheduled,
-            has_started: false,
-            reply_to: control.reply_to.as_ref().map(|uri| uri.as_str().to_owned()),
-            response_required: control.response_required.map_or(0, |bits| bits.0),
+    fn settle(&mut self, now: Timestamp) {
+        rules::settle(&mut self.held, &self.programs, now);
+        self.is_settled = true;
+    }
+
+    fn meet(&mut self, listed: &Listed<P>, now: Timestamp) {
+        let event = &listed.event;
+        if let Some(it) = self.recalled.remove(&event.mrid.value()) {
+            let held = Held::recalled(Arc::clone(event), &self.traits, it);
+            self.held.insert(held.mrid(), held);
+            return;
+        }
+        let mut held = Held::new(Arc::clone(event), &self.traits);
+        let is_for_us = |bits: u32| self.traits.category.is_none_or(|own| own & bits != 0);
+        if !event.device_category.is_none_or(is_for_us) {
+            held.dismiss(Outcome::NotApplicable);
+            self.held.insert(held.mrid(), held);
+            return;
+        }
+        let (mrid, end, modes) = (held.mrid(), held.end, held.left);
+        self.held.insert(mrid, held);
+        if !matches!(listed.state, EventState::SCHEDULED | EventState::ACTIVE) {
+            let is_completed = listed.state == EventState::COMPLETED;
+            if let Some(held) = self.held.get_mut(&mrid).filter(|_| is_completed) {
+                held.dismiss(Outcome::Expired);
+            }
+            return;
+        }
+        let refused = if end <= now {
+            Some((Outcome::Expired, ResponseStatus::EXPIRED))
+        } else if listed.referred == Referred::Wrong {
+            Some((Outcome::Invalid, ResponseStatus::INVALID))
+        } else if modes.is_empty() {
+            Some((Outcome::NotApplicable, ResponseStatus::NOT_APPLICABLE))
+        } else {
+            None
+        };
+        if let Some((outcome, status)) = refused {
+            self.respond(mrid, status, event.modes, now);
+            if let Some(held) = self.held.get_mut(&mrid) {
+                held.dismiss(outcome);
+            }
+            return;
+        }
+        self.respond(mrid, ResponseStatus::RECEIVED, modes, now);
+        if self.is_opted_out {
+            self.withdraw(mrid, now);
         }
     }
 
     /// Follows a cancellation or supersession that the server has decided.
-    fn heed_status(&mut self, mrid: u128, control: &DerControl, now: Timestamp) {
-        let Some(event) = self.events.get_mut(&mrid) else {
+    fn heed_status(&mut self, listed: &Listed<P>, now: Timestamp) {
+        let mrid = listed.event.mrid.value();
+        let Some(held) = self.held.get_mut(&mrid).filter(|held| !held.is_over()) else {
             return;
         };
-        if event.is_over() {
-            return;
-        }
-        match control.event_status.current_status {
+        match listed.state {
             EventState::CANCELLED => {
                 self.end(mrid, Outcome::Cancelled, ResponseStatus::CANCELLED, now);
             }
             EventState::CANCELLED_WITH_RANDOMIZATION => {
-                let range_s = event.randomize_duration_s.saturating_abs();
-                let delay_s = random::within(self.seed, mrid, Some(range_s));
-                let delay = Duration::from_secs(delay_s.unsigned_abs());
-                if event.phase == Phase::Active && !delay.is_zero() {
-                    let at = control.event_status.date_time.timestamp().after(delay);
-                    event.end = event.end.min(at);
-                    return;
+                let delay_s = held.event.cancellation_delay_s(self.traits.seed);
+                let at = listed.state_since.after(Duration::from_secs(delay_s));
+                if held.phase == Phase::Active && now < at {
+                    held.cancel_at = Some(held.cancel_at.map_or(at, |before| before.min(at)));
+                } else {
+                    self.end(mrid, Outcome::Cancelled, ResponseStatus::CANCELLED, now);
                 }
-                self.end(mrid, Outcome::Cancelled, ResponseStatus::CANCELLED, now);
             }
             EventState::SUPERSEDED => {
                 self.end(mrid, Outcome::Superseded, ResponseStatus::SUPERSEDED, now);
@@ -335,97 +354,172 @@ impl Events {
         }
     }
 
-    fn start_if_due(&mut self, mrid: u128, now: Timestamp) {
-        let event = &self.events[&mrid];
-        if event.is_over() || now < event.start {
+    /// Gives up the modes that something better has by `at`.
+    fn give_way(&mut self, mrid: u128, at: Timestamp) {
+        let Some(held) = self.held.get_mut(&mrid) else {
+            return;
+        };
+        if held.is_over() || at < held.start {
             return;
         }
-        let (taken, by_other_program) = self.taken_by_better(event, now);
-        let event = self.events.get_mut(&mrid).expect("looked up above");
-        let was_active = event.phase == Phase::Active;
-        event.superseded = event.superseded.with(taken);
-        if event.modes_left().is_empty() {
-            let status = if by_other_program && !was_active {
-                ResponseStatus::ABORTED_BY_PROGRAM
-            } else {
-                ResponseStatus::SUPERSEDED
-            };
-            self.end(mrid, Outcome::Superseded, status, now);
-        } else if !was_active && event.end <= now {
-            let status = ResponseStatus::COMPLETED_NO_PARTICIPATION;
-            self.end(mrid, Outcome::Missed, status, now);
-        } else if !was_active {
-            event.phase = Phase::Active;
-            event.has_started = true;
-            self.respond(mrid, ResponseStatus::STARTED, now);
+        let came = |cut: &&Cut| cut.at <= at && !cut.modes.common(held.left).is_empty();
+        let came: Vec<Cut> = held.cuts.iter().filter(came).copied().collect();
+        for cut in came {
+            self.lose(mrid, cut);
         }
     }
 
-    /// The modes of `event` that a better event has taken by `now`, and whether one of another
-    /// programme did. What was taken is never given back, even when the better event ends first.
-    fn taken_by_better(&self, event: &Event, now: Timestamp) -> (Modes, bool) {
-        let mut taken = Modes::default();
-        let mut by_other_program = false;
-        for better in self.events.values() {
-            let has_begun =
-                better.has_started || (better.phase == Phase::Scheduled && better.start <= now);
-            let modes = event.modes.common(better.modes);
-            let wins = better.rank(event) == Ordering::Less;
-            if wins && has_begun && better.overlaps(event) && !modes.is_empty() {
-                taken = taken.with(modes);
-                by_other_program |= better.program.mrid != event.program.mrid;
+    fn lose(&mut self, mrid: u128, cut: Cut) {
+        let Some(held) = self.held.get_mut(&mrid) else {
+            return;
+        };
+        let lost = held.left.common(cut.modes);
+        held.left = held.left.without(lost);
+        let was_active = held.phase == Phase::Active && held.part != Part::Missed;
+        let is_done = held.left.is_empty();
+        match (cut.winner, was_active) {
+            (Winner::Successor, true) if is_done => self.complete(mrid, cut.at),
+            (Winner::OtherProgram, false) if is_done => {
+                let status = ResponseStatus::ABORTED_BY_PROGRAM;
+                self.end_with(mrid, Outcome::Superseded, status, lost, cut.at);
             }
+            _ if is_done => {
+                let status = ResponseStatus::SUPERSEDED;
+                self.end_with(mrid, Outcome::Superseded, status, lost, cut.at);
+            }
+            (Winner::Successor, _) => {}
+            _ if self.traits.edition == Edition::Y2023 => {
+                self.respond(mrid, ResponseStatus::SUPERSEDED, lost, cut.at);
+            }
+            _ => {}
         }
-        (taken, by_other_program)
+    }
+
+    fn start(&mut self, mrid: u128, at: Timestamp, now: Timestamp) {
+        let Some(held) = self.held.get_mut(&mrid) else {
+            return;
+        };
+        if held.phase != Phase::Scheduled || at < held.start {
+            return;
+        }
+        // All of it is past: it goes through the motions for what it takes from others.
+        if held.end <= now && held.part == Part::In {
+            held.part = Part::Missed;
+        }
+        held.phase = Phase::Active;
+        if held.part == Part::In {
+            held.has_taken_part = true;
+            let (modes, start) = (held.left, held.start);
+            self.respond(mrid, ResponseStatus::STARTED, modes, start.max(at));
+        }
+    }
+
+    fn finish(&mut self, mrid: u128, at: Timestamp) {
+        let Some(held) = self.held.get(&mrid).filter(|it| it.phase == Phase::Active) else {
+            return;
+        };
+        match held.cancel_at {
+            Some(cancel_at) if cancel_at <= at => {
+                self.end(
+                    mrid,
+                    Outcome::Cancelled,
+                    ResponseStatus::CANCELLED,
+                    cancel_at,
+                );
+            }
+            _ if held.end <= at => {
+                let end = held.end;
+                self.complete(mrid, end);
+            }
+            _ => {}
+        }
+    }
+
+    fn complete(&mut self, mrid: u128, at: Timestamp) {
+        let Some(held) = self.held.get(&mrid) else {
+            return;
+        };
+        let (outcome, status) = match (held.part, held.has_taken_part, held.was_out) {
+            (Part::Missed, ..) => (Outcome::Missed, ResponseStatus::COMPLETED_NO_PARTICIPATION),
+            (Part::Out, true, _) => (Outcome::OptedOut, ResponseStatus::PARTIAL_OPT_OUT),
+            (Part::Out, false, _) => (
+                Outcome::OptedOut,
+                ResponseStatus::COMPLETED_NO_PARTICIPATION,
+            ),
+            (Part::In, _, true) => (Outcome::Completed, ResponseStatus::PARTIAL_OPT_IN),
+            (Part::In, _, false) => (Outcome::Completed, ResponseStatus::COMPLETED),
+        };
+        self.end(mrid, outcome, status, at);
+    }
+
+    fn withdraw(&mut self, mrid: u128, now: Timestamp) {
+        let Some(held) = self
+            .held
+            .get_mut(&mrid)
+            .filter(|held| held.part == Part::In)
+        else {
+            return;
+        };
+        held.part = Part::Out;
+        held.was_out = true;
+        let modes = held.left;
+        self.respond(mrid, ResponseStatus::OPT_OUT, modes, now);
     }
 
     fn end(&mut self, mrid: u128, outcome: Outcome, status: ResponseStatus, at: Timestamp) {
-        if let Some(event) = self.events.get_mut(&mrid) {
-            event.phase = Phase::Over(outcome);
-            // What a cancelled event would still have displaced is free again.
-            event.end = event.end.min(at.max(event.start));
-        }
-        self.respond(mrid, status, at);
+        let modes = self
+            .held
+            .get(&mrid)
+            .map_or(Modes::default(), |held| held.left);
+        self.end_with(mrid, outcome, status, modes, at);
     }
 
-    fn respond(&mut self, mrid: u128, status: ResponseStatus, at: Timestamp) {
-        let Some(event) = self.events.get(&mrid) else {
-            return;
-        };
-        let bits = match status {
-            ResponseStatus::RECEIVED => response_required::RECEIVED,
-            ResponseStatus::OPT_OUT => response_required::SPECIFIC | response_required::USER,
-            _ => response_required::SPECIFIC,
-        };
-        if event.response_required & bits == 0 {
-            return;
+    fn end_with(
+        &mut self,
+        mrid: u128,
+        outcome: Outcome,
+        status: ResponseStatus,
+        modes: Modes,
+        at: Timestamp,
+    ) {
+        if let Some(held) = self.held.get_mut(&mrid) {
+            held.phase = Phase::Over(outcome);
+            // What an event that ended early would still have displaced is free again.
+            held.end = held.end.min(at.max(held.start));
+            self.is_settled = false;
         }
-        if let Some(reply_to) = event.reply_to.clone() {
+        self.respond(mrid, status, modes, at);
+    }
+
+    fn respond(&mut self, mrid: u128, status: ResponseStatus, modes: Modes, at: Timestamp) {
+        let Some(event) = self.held.get(&mrid).map(|held| &held.event) else {
+            return;
+        };
+        let wanted = event.reply_to.as_ref().filter(|_| event.wants(status));
+        if let Some(reply_to) = wanted {
             self.due.push(Due {
-                reply_to,
-                subject: mrid,
+                function_set: self.traits.function_set,
+                reply_to: Arc::clone(reply_to),
+                subject: event.mrid,
                 status,
                 at,
+                modes,
             });
         }
     }
 
     fn live(&self) -> Vec<u128> {
-        let live = self.events.values().filter(|event| !event.is_over());
-        live.map(|event| event.mrid).collect()
+        let live = self.held.values().filter(|held| !held.is_over());
+        live.map(Held::mrid).collect()
     }
 
     /// The events that are not over, best first.
     fn by_rank(&self) -> Vec<u128> {
-        let live = self.events.values().filter(|event| !event.is_over());
-        let mut ranked: Vec<&Event> = live.collect();
-        ranked.sort_by(|a, b| a.rank(b));
-        ranked.iter().map(|event| event.mrid).collect()
+        let live = self.held.values().filter(|held| !held.is_over());
+        let mut ranked: Vec<&Held<P>> = live.collect();
+        ranked.sort_by(|a, b| rules::rank(a, b, &self.programs));
+        ranked.iter().map(|held| held.mrid()).collect()
     }
-}
-
-fn clamped(seconds: i16) -> i16 {
-    seconds.clamp(-RANDOMIZE_MAX_S, RANDOMIZE_MAX_S)
 }
 
 #[cfg(test)]

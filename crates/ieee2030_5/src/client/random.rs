@@ -1,8 +1,8 @@
 //! Random choices as a function of a device's seed, so that a device chooses the same each time.
 
 /// A whole number from zero to `range`, both included; `range` may be negative.
-pub(super) fn within(seed: u64, mrid: u128, range: Option<i16>) -> i64 {
-    let range = i64::from(range.unwrap_or(0));
+pub(super) fn within(seed: u64, mrid: u128, range: i16) -> i64 {
+    let range = i64::from(range);
     let [high, low] = [mrid >> 64, mrid & u128::from(u64::MAX)];
     let high = u64::try_from(high).expect("the upper half of 128 bits");
     let low = u64::try_from(low).expect("the lower half of 128 bits");
@@ -28,13 +28,13 @@ mod tests {
     fn draws_stay_in_range_and_reach_both_ends() {
         for range in [0_i16, 1, 5, -5] {
             let draws: Vec<i64> = (0..500_u128)
-                .map(|mrid| within(7, mrid << 64, Some(range)))
+                .map(|mrid| within(7, mrid << 64, range))
                 .collect();
             let (low, high) = (range.min(0), range.max(0));
             assert_eq!(draws.iter().min(), Some(&i64::from(low)));
             assert_eq!(draws.iter().max(), Some(&i64::from(high)));
         }
-        assert_eq!(within(1, 9, None), 0);
-        assert_eq!(within(1, 9, Some(3600)), within(1, 9, Some(3600)));
+        assert_eq!(within(1, 9, 0), 0);
+        assert_eq!(within(1, 9, 3600), within(1, 9, 3600));
     }
 }

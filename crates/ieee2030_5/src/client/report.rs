@@ -1,15 +1,16 @@
 //! What a device says of itself: nameplate, settings, status, availability and meter readings.
 
+use super::config::DeviceConfig;
 use units::{Timestamp, Vars, VoltAmperes, WattHours, Watts};
 
 use crate::codec::simple::{
     AnyUri, HexBinary8, HexBinary16, HexBinary128, HexBinary160, Int48, PerCent, Text, TimeType,
 };
+use crate::wire::control_mode::DerControlType;
 use crate::wire::der::{
     ConnectStatusType, DerAvailability, DerCapability, DerSettings, DerStatus, DerType,
     OperationalModeStatusType, StateOfChargeStatusType, connect_status,
 };
-use crate::wire::der_control::DerControlType;
 use crate::wire::metering::{
     AccumulationBehaviourType, CommodityType, DataQualifierType, FlowDirectionType, KindType,
     Reading, ReadingType, ServiceKind, UomType, role_flags,
@@ -57,7 +58,8 @@ fn is_storage(nameplate: &Nameplate) -> bool {
     nameplate.energy_max.is_some()
 }
 
-pub(super) fn capability(nameplate: &Nameplate) -> DerCapability {
+pub(super) fn capability(device: &DeviceConfig) -> DerCapability {
+    let nameplate = &device.nameplate;
     let storage = is_storage(nameplate);
     DerCapability {
         modes_supported: nameplate.modes,
@@ -69,11 +71,14 @@ pub(super) fn capability(nameplate: &Nameplate) -> DerCapability {
         rtg_max_w: ActivePower::nearest(nameplate.p_inject_max.max(nameplate.p_absorb_max)),
         rtg_max_wh: nameplate.energy_max.map(WattHour::nearest),
         der_type: nameplate.der_type,
+        doe_modes_supported: Some(device.doe_modes),
+        vpp_modes_supported: Some(device.vpp_modes),
         ..DerCapability::default()
     }
 }
 
-pub(super) fn settings(nameplate: &Nameplate, updated: Timestamp) -> DerSettings {
+pub(super) fn settings(device: &DeviceConfig, updated: Timestamp) -> DerSettings {
+    let nameplate = &device.nameplate;
     let storage = is_storage(nameplate);
     DerSettings {
         modes_enabled: Some(nameplate.modes),
@@ -86,6 +91,8 @@ pub(super) fn settings(nameplate: &Nameplate, updated: Timestamp) -> DerSettings
         set_max_w: ActivePower::nearest(nameplate.p_inject_max.max(nameplate.p_absorb_max)),
         set_max_wh: nameplate.energy_max.map(WattHour::nearest),
         updated_time: TimeType::from(updated),
+        doe_modes_enabled: Some(device.doe_modes),
+        vpp_modes_enabled: Some(device.vpp_modes),
         ..DerSettings::default()
     }
 }
@@ -104,7 +111,7 @@ pub(super) fn status(
     };
     let connect = ConnectStatusType {
         date_time: at,
-        value: HexBinary8(bits),
+        value: HexBinary8::new(bits),
     };
     let operational = match measured.is_connected {
         true => OPERATIONAL_MODE_OPERATIONAL,
@@ -228,7 +235,7 @@ pub(super) fn usage_point(mrids: Mrids) -> MirrorUsagePoint {
     MirrorUsagePoint {
         mrid: mrids.mrid(0),
         description: Some(Text::clipped("DER terminals")),
-        role_flags: HexBinary16(
+        role_flags: HexBinary16::new(
             role_flags::IS_MIRROR | role_flags::IS_DER | role_flags::IS_SUBMETER,
         ),
         service_category_kind: ServiceKind::ELECTRICITY,

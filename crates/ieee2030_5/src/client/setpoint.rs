@@ -1,51 +1,17 @@
 //! What a device is asked to do right now.
 
-use units::Watts;
+mod mode;
+mod request;
 
-use crate::client::report::Nameplate;
-use crate::wire::der_control::DerControlBase;
+use std::sync::Arc;
 
-/// Control modes that conflict only with their own kind.
-///
-/// Interpretation: a request for a value of active power excludes another one whichever of
-/// `opModFixedW` and `opModTargetW` carries it; a limit stands beside both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Modes(u8);
+pub use mode::Modes;
+pub use request::{Part, Request, Requests, hundredths_of};
 
-impl Modes {
-    pub(super) const ACTIVE_POWER: Self = Self(1 << 0);
-    pub(super) const LIMIT: Self = Self(1 << 1);
-    pub(super) const CONNECT: Self = Self(1 << 2);
-    pub(super) const ENERGIZE: Self = Self(1 << 3);
-
-    pub(super) fn of(base: &DerControlBase) -> Self {
-        let active = base.op_mod_fixed_w.is_some() || base.op_mod_target_w.is_some();
-        let rows = [
-            (active, Self::ACTIVE_POWER),
-            (base.op_mod_max_lim_w.is_some(), Self::LIMIT),
-            (base.op_mod_connect.is_some(), Self::CONNECT),
-            (base.op_mod_energize.is_some(), Self::ENERGIZE),
-        ];
-        let asked = rows.iter().filter(|(is_asked, _)| *is_asked);
-        Self(asked.fold(0, |bits, (_, mode)| bits | mode.0))
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    pub(super) fn common(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    pub(super) fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(super) fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-}
+use crate::codec::simple::PerCent;
+use crate::wire::control_mode::DerControlType;
+use crate::wire::der_control::DefaultDerControl;
+use crate::wire::der_curve::{DerCurve, DerCurveType};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,75 +22,122 @@ pub enum Source {
     Default(u128),
 }
 
-/// A request for active power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActivePowerRequest {
-    /// Hundredths of a percent of the largest injection, or of the largest absorption if negative.
-    FixedW(i16),
-    TargetW(Watts),
+/// One request in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    pub request: Request,
+    /// The mode is to be turned off.
+    pub is_disabled: bool,
+    pub source: Source,
+    /// Hundredths of a second for the transition.
+    pub ramp_tms: Option<u16>,
+    /// The curve that the request refers to.
+    pub curve: Option<Arc<DerCurve>>,
 }
 
-impl ActivePowerRequest {
-    /// In watts, injection positive.
-    #[must_use]
-    pub fn p(self, nameplate: &Nameplate) -> Watts {
-        match self {
-            Self::TargetW(p) => p,
-            Self::FixedW(hundredths) if hundredths < 0 => {
-                hundredths_of(hundredths.into(), nameplate.p_absorb_max)
-            }
-            Self::FixedW(hundredths) => hundredths_of(hundredths.into(), nameplate.p_inject_max),
-        }
+/// What holds whether or not an event does: ramp rates and when to enter service, from the default
+/// controls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Hundredths of a percent of the maximum per second.
+    pub grad_w: Option<u16>,
+    pub soft_grad_w: Option<u16>,
+    /// Hundredths of a second.
+    pub es_delay: Option<u32>,
+    /// Hundredths of a hertz.
+    pub es_high_freq: Option<u16>,
+    /// Hundredths of a percent.
+    pub es_high_volt: Option<i16>,
+    pub es_low_freq: Option<u16>,
+    pub es_low_volt: Option<i16>,
+    pub es_ramp_tms: Option<u32>,
+    pub es_random_delay: Option<u32>,
+}
+
+impl Standing {
+    /// Takes from `default` what nothing better has set.
+    pub(super) fn fill(&mut self, default: &DefaultDerControl) {
+        self.grad_w = self.grad_w.or(default.set_grad_w);
+        self.soft_grad_w = self.soft_grad_w.or(default.set_soft_grad_w);
+        self.es_delay = self.es_delay.or(default.set_es_delay);
+        self.es_high_freq = self.es_high_freq.or(default.set_es_high_freq);
+        self.es_high_volt = self.es_high_volt.or(default.set_es_high_volt);
+        self.es_low_freq = self.es_low_freq.or(default.set_es_low_freq);
+        self.es_low_volt = self.es_low_volt.or(default.set_es_low_volt);
+        self.es_ramp_tms = self.es_ramp_tms.or(default.set_es_ramp_tms);
+        self.es_random_delay = self.es_random_delay.or(default.set_es_random_delay);
     }
 }
 
-/// `hundredths` of a percent of `whole`.
-#[must_use]
-pub fn hundredths_of(hundredths: i32, whole: Watts) -> Watts {
-    units::Percent::from_hundredths(hundredths).of(whole)
-}
-
-/// All that is asked of a device at one instant, and by what. An absent field leaves the device to
-/// its owner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// All that is asked of a device at one instant, and by what, in order of mode. What is absent
+/// leaves the device to its owner.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Setpoint {
-    pub active_power: Option<(ActivePowerRequest, Source)>,
-    /// Inject no more than this many hundredths of a percent of the maximum.
-    pub limit_hundredths: Option<(u16, Source)>,
-    pub connect: Option<(bool, Source)>,
-    pub energize: Option<(bool, Source)>,
+    pub asked: Vec<Asked>,
+    pub standing: Standing,
 }
 
 impl Setpoint {
+    /// The request in force in one of `modes`, unless it turns its mode off.
+    #[must_use]
+    pub fn get(&self, modes: Modes) -> Option<&Asked> {
+        let in_modes = |asked: &&Asked| modes.has(asked.request.mode()) && !asked.is_disabled;
+        self.asked.iter().find(in_modes)
+    }
+
+    /// The request for a value of active power.
+    #[must_use]
+    pub fn active_power(&self) -> Option<&Asked> {
+        let bits = DerControlType::FIXED_W | DerControlType::TARGET_W;
+        self.get(Modes::of_type(DerControlType::new(bits)))
+    }
+
+    /// Inject no more than this many hundredths of a percent of the maximum.
+    #[must_use]
+    pub fn max_lim_w(&self) -> Option<u16> {
+        self.asked.iter().find_map(|asked| match asked.request {
+            Request::MaxLimW(PerCent(hundredths)) if !asked.is_disabled => Some(hundredths),
+            _ => None,
+        })
+    }
+
     /// Whether the device may exchange power with the grid at all.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        let allowed = |request: Option<(bool, Source)>| request.is_none_or(|(on, _)| on);
-        allowed(self.connect) && allowed(self.energize)
+        let forbids = |asked: &Asked| {
+            matches!(
+                asked.request,
+                Request::Connect(false) | Request::Energize(false)
+            )
+        };
+        !self.asked.iter().any(forbids)
     }
 
-    /// Takes from `base` the modes in `modes` that nothing better has asked for yet.
-    pub(super) fn fill(&mut self, base: &DerControlBase, modes: Modes, source: Source) {
-        let has = |mode| !modes.common(mode).is_empty();
-        if has(Modes::ACTIVE_POWER) && self.active_power.is_none() {
-            self.active_power = active_power(base).map(|request| (request, source));
-        }
-        if has(Modes::LIMIT) && self.limit_hundredths.is_none() {
-            self.limit_hundredths = base.op_mod_max_lim_w.map(|limit| (limit.0, source));
-        }
-        if has(Modes::CONNECT) && self.connect.is_none() {
-            self.connect = base.op_mod_connect.map(|on| (on, source));
-        }
-        if has(Modes::ENERGIZE) && self.energize.is_none() {
-            self.energize = base.op_mod_energize.map(|on| (on, source));
-        }
+    /// Takes the requests in `modes` that exclude nothing better.
+    pub(super) fn fill(&mut self, requests: &Requests, modes: Modes, source: Source) {
+        let taken = self.asked.iter().map(|asked| asked.request.mode());
+        let taken = taken.fold(Modes::default(), Modes::with).exclusive();
+        let free = modes.without(taken);
+        let wanted = requests.parts.iter();
+        let wanted = wanted.filter(|part| free.has(part.request.mode()));
+        self.asked.extend(wanted.map(|part| Asked {
+            request: part.request.clone(),
+            is_disabled: part.is_disabled,
+            source,
+            ramp_tms: requests.ramp_tms,
+            curve: None,
+        }));
+        self.asked.sort_by_key(|asked| asked.request.mode());
     }
-}
 
-fn active_power(base: &DerControlBase) -> Option<ActivePowerRequest> {
-    let target = base.op_mod_target_w.as_ref().and_then(|p| p.quantity());
-    let fixed = base.op_mod_fixed_w;
-    target
-        .map(ActivePowerRequest::TargetW)
-        .or(fixed.map(|percent| ActivePowerRequest::FixedW(percent.0)))
+    /// Puts the curves in; a request whose curve cannot be found is not made.
+    pub(super) fn resolve(&mut self, find: impl Fn(DerCurveType, &str) -> Option<Arc<DerCurve>>) {
+        for asked in &mut self.asked {
+            if let Request::Curve(kind, href) = &asked.request {
+                asked.curve = find(*kind, href);
+            }
+        }
+        self.asked
+            .retain(|asked| asked.curve.is_some() || !matches!(asked.request, Request::Curve(..)));
+    }
 }

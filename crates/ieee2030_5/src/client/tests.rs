@@ -1,5 +1,9 @@
 //! The client against answers that are made up, and its limits.
 
+mod limits;
+mod prices;
+mod refusals;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -7,17 +11,18 @@ use units::{Timestamp, Vars, VoltAmperes, WattHours, Watts};
 
 use super::report::Nameplate;
 use super::{
-    Answer, Client, Config, MAX_EVENTS, MAX_PAGES, MAX_PROGRAMS, MAX_WAITING_RESPONSES, Method,
-    Request, Sample, Stage,
+    Answer, Client, Config, DeviceConfig, DeviceIndex, MAX_END_DEVICE_PAGES, MAX_EVENTS,
+    MAX_PROGRAMS, MAX_WAITING_OF_DEVICE, Method, Request, Sample, Stage,
 };
 use crate::codec::read::{Complex, Document};
 use crate::codec::simple::{HexBinary8, HexBinary128, HexBinary160, TimeType};
-use crate::codec::table::Edition;
+use crate::codec::table::Profile;
 use crate::codec::write::write;
 use crate::schema::{fresh_directory, schema};
+use crate::wire::control_mode::{DerControlType, Mode};
 use crate::wire::der::{Der, DerList, DerType};
 use crate::wire::der_control::{
-    DerControl, DerControlBase, DerControlList, DerControlType, DerProgram, DerProgramList,
+    DerControl, DerControlBase, DerControlList, DerProgram, DerProgramList,
 };
 use crate::wire::device_capability::DeviceCapability;
 use crate::wire::end_device::{EndDevice, EndDeviceList, Registration};
@@ -35,7 +40,21 @@ const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 struct Made {
     status: u16,
     location: Option<&'static str>,
+    retry_after_s: Option<u64>,
     body: Vec<u8>,
+}
+
+fn nameplate() -> Nameplate {
+    Nameplate {
+        der_type: DerType::OTHER_STORAGE,
+        modes: DerControlType::new(DerControlType::TARGET_W | DerControlType::CONNECT),
+        p_inject_max: Watts::whole(50_000),
+        p_absorb_max: Watts::whole(40_000),
+        s_max: VoltAmperes::whole(50_000),
+        q_max: Vars::whole(22_000),
+        energy_max: Some(WattHours::whole(100_000)),
+        gradient_hundredths_per_s: 1_000,
+    }
 }
 
 /// A device, and a server that answers by rote.
@@ -48,25 +67,21 @@ struct Rote {
 
 impl Rote {
     fn new() -> Self {
-        let config = Config {
-            device_capability_href: "https://server.example:443/dcap".to_owned(),
-            lfdi: LFDI,
-            sfdi: 167_261_211_391,
+        Self::with(|_| ())
+    }
+
+    fn with(configure: impl FnOnce(&mut Config)) -> Self {
+        let device = DeviceConfig {
             pin: Some(PIN),
-            pen: 40_732,
-            poll_floor: Duration::from_secs(1),
-            seed: 3,
-            nameplate: Nameplate {
-                der_type: DerType::OTHER_STORAGE,
-                modes: DerControlType(DerControlType::TARGET_W | DerControlType::CONNECT),
-                p_inject_max: Watts::whole(50_000),
-                p_absorb_max: Watts::whole(40_000),
-                s_max: VoltAmperes::whole(50_000),
-                q_max: Vars::whole(22_000),
-                energy_max: Some(WattHours::whole(100_000)),
-                gradient_hundredths_per_s: 1_000,
-            },
+            ..DeviceConfig::new(LFDI, 167_261_211_391, nameplate())
         };
+        let href = "https://server.example:443/dcap".to_owned();
+        let mut config = Config {
+            pen: 40_732,
+            seed: 3,
+            ..Config::of_device(href, device)
+        };
+        configure(&mut config);
         Self {
             client: Client::new(config, START),
             now: START,
@@ -76,13 +91,13 @@ impl Rote {
     }
 
     fn at<T: Complex>(&mut self, path: &str, value: &T) {
-        let body = write(value, Edition::Y2018);
+        let body = write(value, Profile::default());
         self.answer(
             path,
             Made {
                 status: 200,
-                location: None,
                 body,
+                ..Made::default()
             },
         );
     }
@@ -101,15 +116,17 @@ impl Rote {
                 p_available: Watts::whole(50_000),
                 is_connected: true,
             };
-            self.client.measure(sample, self.now);
+            self.client.measure(DeviceIndex::OWN, sample, self.now);
             for request in self.client.poll(self.now) {
                 let path = request.href.split('?').next().unwrap_or_default();
-                match self.answers.get(path) {
+                let made = self.answers.get(&request.href);
+                match made.or_else(|| self.answers.get(path)) {
                     None => self.client.on_lost(request.id, self.now),
                     Some(made) => {
                         let answer = Answer {
                             status: made.status,
                             location: made.location,
+                            retry_after: made.retry_after_s.map(Duration::from_secs),
                             body: &made.body,
                         };
                         self.client.on_answer(request.id, answer, self.now);
@@ -183,7 +200,7 @@ impl Rote {
                 Made {
                     status,
                     location,
-                    body: Vec::new(),
+                    ..Made::default()
                 },
             );
         }
@@ -196,6 +213,7 @@ impl Rote {
             der_list_link: Some(ListLink::to("/own/ders", 1)),
             function_set_assignments_list_link: Some(ListLink::to("/own/assignments", 1)),
             registration_link: Some(Link::to("/own/pin")),
+            log_event_list_link: Some(ListLink::to("/alarms", 0)),
             post_rate: Some(15),
             ..EndDevice::default()
         };
@@ -229,27 +247,8 @@ impl Rote {
     }
 
     fn controls(&mut self, count: u32) {
-        let control = |index: u32| DerControl {
-            reply_to: Some("https://server.example/responses".into()),
-            response_required: Some(HexBinary8(0b11)),
-            mrid: HexBinary128::new(index.into()),
-            interval: DateTimeInterval {
-                duration: 1,
-                start: TimeType(START.secs() + 60 + 2 * i64::from(index)),
-            },
-            base: DerControlBase {
-                op_mod_target_w: Some(ActivePower::nearest(Watts::whole(7))),
-                ..DerControlBase::default()
-            },
-            ..DerControl::default()
-        };
-        let list = DerControlList {
-            all: count,
-            results: count,
-            der_control: (0..count).map(control).collect(),
-            ..DerControlList::default()
-        };
-        self.at("/controls/0", &list);
+        let controls: Vec<DerControl> = (0..count).map(control).collect();
+        self.at("/controls/0", &page_of(count, &controls));
     }
 
     fn count(&self, start: &str) -> usize {
@@ -257,6 +256,35 @@ impl Rote {
             .iter()
             .filter(|request| request.href.starts_with(start))
             .count()
+    }
+}
+
+/// The control with this number lasts a second; one begins every other second, from a minute after
+/// [`START`].
+fn control(number: u32) -> DerControl {
+    DerControl {
+        reply_to: Some("https://server.example/responses".into()),
+        response_required: Some(HexBinary8::new(0b11)),
+        mrid: HexBinary128::new(number.into()),
+        interval: DateTimeInterval {
+            duration: 1,
+            start: TimeType(START.secs() + 60 + 2 * i64::from(number)),
+        },
+        base: DerControlBase {
+            op_mod_target_w: Some(Mode::of(ActivePower::nearest(Watts::whole(7)))),
+            ..DerControlBase::default()
+        },
+        ..DerControl::default()
+    }
+}
+
+/// A page of a list that has `all` controls.
+fn page_of(all: u32, controls: &[DerControl]) -> DerControlList {
+    DerControlList {
+        all,
+        results: u32::try_from(controls.len()).unwrap(),
+        der_control: controls.to_vec(),
+        ..DerControlList::default()
     }
 }
 
@@ -284,7 +312,7 @@ fn what_a_device_sends_is_valid_by_the_schema() {
     rote.register();
     rote.controls(2);
     rote.run(90);
-    assert_eq!(rote.client.stage(), Stage::InService);
+    assert_eq!(rote.client.stage(DeviceIndex::OWN), Stage::InService);
     let directory = fresh_directory("client");
     let mut roots = BTreeSet::new();
     for (number, request) in rote.requests.iter().enumerate() {
@@ -303,12 +331,12 @@ fn what_a_device_sends_is_valid_by_the_schema() {
     let expected = [
         "DERAvailability",
         "DERCapability",
+        "DERControlResponse",
         "DERSettings",
         "DERStatus",
         "EndDevice",
         "MirrorMeterReadingList",
         "MirrorUsagePoint",
-        "Response",
     ];
     assert_eq!(roots, BTreeSet::from(expected.map(str::to_owned)));
     schema("judge", &directory, &[]);
@@ -322,12 +350,12 @@ fn a_redirection_is_followed_and_a_circle_of_them_slows_down() {
     let to = |location| Made {
         status: 301,
         location: Some(location),
-        body: Vec::new(),
+        ..Made::default()
     };
     rote.answer("/dcap", to("https://server.example/v2/dcap"));
     rote.register();
     rote.run(60);
-    assert_eq!(rote.client.stage(), Stage::InService);
+    assert_eq!(rote.client.stage(DeviceIndex::OWN), Stage::InService);
     assert_eq!(rote.count("/dcap"), 1);
 
     let mut rote = Rote::new();
@@ -335,7 +363,7 @@ fn a_redirection_is_followed_and_a_circle_of_them_slows_down() {
     rote.answer("/other", to("/dcap"));
     rote.run(600);
     assert!(
-        (5..25).contains(&rote.requests.len()),
+        (30..120).contains(&rote.requests.len()),
         "{}",
         rote.requests.len()
     );
@@ -361,15 +389,15 @@ fn a_server_that_is_away_or_talks_nonsense_is_asked_less_and_less() {
             "/dcap",
             Made {
                 status,
-                location: None,
                 body: body.to_vec(),
+                ..Made::default()
             },
         );
         let before = nonsense.requests.len();
         nonsense.run(300);
         assert!(nonsense.requests.len() - before < 15);
     }
-    assert_eq!(nonsense.client.stage(), Stage::Discovering);
+    assert_eq!(nonsense.client.stage(DeviceIndex::OWN), Stage::Discovering);
 }
 
 #[test]
@@ -387,14 +415,14 @@ fn a_list_that_never_ends_is_read_up_to_a_limit() {
         ..EndDeviceList::default()
     };
     rote.at("/devices", &list);
-    rote.run(120);
+    rote.run(600);
     let reads = rote
         .requests
         .iter()
         .filter(|it| it.method == Method::Get && it.href.starts_with("/devices"));
     let pages: BTreeSet<&str> = reads.map(|it| it.href.as_str()).collect();
-    assert_eq!(pages.len(), MAX_PAGES);
-    assert_eq!(rote.client.stage(), Stage::Unregistered);
+    assert_eq!(pages.len(), MAX_END_DEVICE_PAGES);
+    assert_eq!(rote.client.stage(DeviceIndex::OWN), Stage::Unregistered);
 }
 
 #[test]
@@ -425,7 +453,7 @@ fn responses_that_nobody_takes_do_not_pile_up() {
         },
     );
     rote.run(60 + 2 * u32::try_from(MAX_EVENTS).unwrap());
-    assert_eq!(rote.client.waiting_responses(), MAX_WAITING_RESPONSES);
+    assert_eq!(rote.client.waiting_responses(), MAX_WAITING_OF_DEVICE);
     rote.answer(
         "/responses",
         Made {

@@ -7,12 +7,17 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 
 use super::simple::{Simple, ValueError};
-use super::table::{Occurs, Row, TypeTable};
+use super::table::{CSIP_AUS_PREFIX, Profile, Profiles, TypeTable};
 use super::write::Writer;
 use super::{
     MAX_ATTRIBUTES, MAX_BODY_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_BYTES, NAMESPACE,
-    NAMESPACE_DRAFT,
+    NAMESPACE_CSIP_AUS, NAMESPACE_DRAFT,
 };
+
+mod complex;
+
+pub(crate) use complex::read_complex;
+use complex::value_of;
 
 /// Why a body is not the resource that was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +42,7 @@ pub enum ReadError {
     TooManyAttributes,
     #[error("a value is longer than {MAX_TEXT_BYTES} bytes")]
     TextTooLong,
-    #[error("the root element is not in an IEEE 2030.5 namespace")]
+    #[error("the root element is not in a namespace of IEEE 2030.5 or of an extension")]
     Namespace,
     #[error("the root element is not {expected}")]
     Root { expected: &'static str },
@@ -50,10 +55,11 @@ pub enum ReadError {
         in_type: &'static str,
         name: &'static str,
     },
-    #[error("{in_type} has {name} more than once")]
+    #[error("{in_type} has {name} more than {max} times")]
     Repeated {
         in_type: &'static str,
         name: &'static str,
+        max: u16,
     },
     #[error("{in_type}.{name} {source}")]
     Value {
@@ -63,30 +69,45 @@ pub enum ReadError {
     },
 }
 
+/// What an instance of a complex type has in it.
+pub trait Content {
+    /// Sets an attribute of the type from its text; others are passed over.
+    fn read_attribute(&mut self, name: &str, text: &str) -> Result<(), ValueError>;
+    fn write_attributes(&self, out: &mut Writer);
+    fn write_elements(&self, out: &mut Writer);
+}
+
 /// A complex type of the schema.
-pub trait Complex: Default {
+pub trait Complex: Content + Default {
     const TABLE: &'static TypeTable;
 
-    fn read_attribute(&mut self, name: &str, text: &str) -> Result<(), ValueError>;
     fn read_element<'a>(
         &mut self,
         name: &str,
         reader: &mut Reader<'a>,
         open: &Open<'a>,
     ) -> Result<(), ReadError>;
-    fn write_attributes(&self, out: &mut Writer);
-    fn write_elements(&self, out: &mut Writer);
 }
 
 /// What an element can hold: a complex type or a simple one.
 pub trait Element: Sized {
+    /// The table of a complex type.
+    const INSIDE: Option<&'static TypeTable> = None;
+
     fn read<'a>(reader: &mut Reader<'a>, open: &Open<'a>) -> Result<Self, ReadError>;
     fn write(&self, name: &str, out: &mut Writer);
 }
 
-/// Reads a body whose root must be `T`.
+/// Reads a body whose root must be `T`, with what every profile requires of it.
 pub fn read<T: Complex>(body: &[u8]) -> Result<T, ReadError> {
     Document::open(body)?.read()
+}
+
+/// Reads a body whose root must be `T`, with what `profile` requires of it.
+///
+/// What only other profiles have is read as well: a peer may be newer than its profile says.
+pub fn read_in<T: Complex>(body: &[u8], profile: Profile) -> Result<T, ReadError> {
+    Document::open(body)?.in_profile(profile).read()
 }
 
 /// A body whose root is known, not yet read further.
@@ -113,9 +134,22 @@ impl<'a> Document<'a> {
         self.root.name()
     }
 
+    /// Whether the root is the element that the tables call `name`.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.root.is(name)
+    }
+
+    /// Has `profile` say what is required.
+    #[must_use]
+    pub fn in_profile(mut self, profile: Profile) -> Self {
+        self.reader.profile = Some(profile);
+        self
+    }
+
     /// Reads the root as `T`, whose element name it must have.
     pub fn read<T: Complex>(self) -> Result<T, ReadError> {
-        if self.name() != T::TABLE.name {
+        if !self.is(T::TABLE.name) {
             return Err(ReadError::Root {
                 expected: T::TABLE.name,
             });
@@ -133,17 +167,46 @@ impl<'a> Document<'a> {
 
 /// Whether a tag opens an element or is all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+enum Body {
     Inside,
     None,
+}
+
+/// Whose names an element or attribute is named with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Vocabulary {
+    Ieee,
+    CsipAus,
+    Foreign,
+}
+
+impl Vocabulary {
+    fn of(namespace: &str) -> Self {
+        if namespace == NAMESPACE || namespace == NAMESPACE_DRAFT {
+            Self::Ieee
+        } else if namespace.starts_with(NAMESPACE_CSIP_AUS) {
+            Self::CsipAus
+        } else {
+            Self::Foreign
+        }
+    }
+
+    /// Whether `local` of this vocabulary is what the tables call `name`.
+    fn has(self, name: &str, local: &str) -> bool {
+        match self {
+            Self::Ieee => name == local,
+            Self::CsipAus => name.strip_prefix(CSIP_AUS_PREFIX) == Some(local),
+            Self::Foreign => false,
+        }
+    }
 }
 
 /// A start tag.
 #[derive(Debug)]
 pub struct Open<'a> {
     tag: BytesStart<'a>,
-    content: Content,
-    known: bool,
+    content: Body,
+    vocabulary: Vocabulary,
 }
 
 impl Open<'_> {
@@ -151,6 +214,12 @@ impl Open<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         self.tag.local_name().into_inner()
+    }
+
+    /// Whether this is the element that the tables call `name`.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.vocabulary.has(name, self.name())
     }
 }
 
@@ -161,6 +230,7 @@ pub struct Reader<'a> {
     depth: usize,
     elements: usize,
     place: Place,
+    profile: Option<Profile>,
 }
 
 /// The element that is being read, for messages.
@@ -180,19 +250,62 @@ impl<'a> Reader<'a> {
             depth: 0,
             elements: 0,
             place: Place::default(),
+            profile: None,
+        }
+    }
+
+    /// An attribute of `open` by its local name and whether it has a namespace.
+    pub(crate) fn attribute(
+        &self,
+        open: &Open<'a>,
+        namespace: Option<&str>,
+        local: &str,
+    ) -> Result<Option<String>, ReadError> {
+        for attribute in open.tag.attributes() {
+            let attribute = attribute.map_err(|_| ReadError::Malformed)?;
+            if attribute.key.local_name().into_inner() != local {
+                continue;
+            }
+            let bound = match self.xml.resolver().resolve_attribute(attribute.key).0 {
+                ResolveResult::Bound(bound) => Some(bound.into_inner()),
+                ResolveResult::Unbound => None,
+                ResolveResult::Unknown(_) => return Err(ReadError::Malformed),
+            };
+            if bound == namespace {
+                return value_of(&attribute).map(|text| Some(text.into_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// `text` as a value of the element that is being read.
+    pub(crate) fn value<T: Simple>(&self, text: &str) -> Result<T, ReadError> {
+        let Place { in_type, name } = self.place;
+        T::read(text).map_err(|source| ReadError::Value {
+            in_type,
+            name,
+            source,
+        })
+    }
+
+    /// Whether the profile in use requires a row that only `profiles` have.
+    fn requires(&self, profiles: Profiles) -> bool {
+        match self.profile {
+            Some(profile) => profiles.contains(profile),
+            None => profiles == Profiles::ALL,
         }
     }
 
     /// Passes over an element and all that is in it.
     pub fn skip(&mut self, open: &Open<'a>) -> Result<(), ReadError> {
-        if open.content == Content::None {
+        if open.content == Body::None {
             return Ok(());
         }
         let outside = self.depth - 1;
         while self.depth > outside {
             match self.next()? {
-                Event::Start(tag) => drop(self.open(tag, Content::Inside)?),
-                Event::Empty(tag) => drop(self.open(tag, Content::None)?),
+                Event::Start(tag) => drop(self.open(tag, Body::Inside)?),
+                Event::Empty(tag) => drop(self.open(tag, Body::None)?),
                 Event::End(_) => self.depth -= 1,
                 Event::Eof => return Err(ReadError::Truncated),
                 _ => {}
@@ -204,8 +317,8 @@ impl<'a> Reader<'a> {
     fn root(&mut self) -> Result<Open<'a>, ReadError> {
         loop {
             let open = match self.next()? {
-                Event::Start(tag) => self.open(tag, Content::Inside)?,
-                Event::Empty(tag) => self.open(tag, Content::None)?,
+                Event::Start(tag) => self.open(tag, Body::Inside)?,
+                Event::Empty(tag) => self.open(tag, Body::None)?,
                 Event::Eof => return Err(ReadError::Truncated),
                 Event::Text(text) if is_blank(&text) => continue,
                 Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) | Event::End(_) => {
@@ -224,10 +337,10 @@ impl<'a> Reader<'a> {
                 }
                 _ => continue,
             };
-            return if open.known {
-                Ok(open)
-            } else {
+            return if open.vocabulary == Vocabulary::Foreign {
                 Err(ReadError::Namespace)
+            } else {
+                Ok(open)
             };
         }
     }
@@ -248,13 +361,13 @@ impl<'a> Reader<'a> {
         parent: &Open<'a>,
         in_type: &'static str,
     ) -> Result<Option<Open<'a>>, ReadError> {
-        if parent.content == Content::None {
+        if parent.content == Body::None {
             return Ok(None);
         }
         loop {
             match self.next()? {
-                Event::Start(tag) => return self.open(tag, Content::Inside).map(Some),
-                Event::Empty(tag) => return self.open(tag, Content::None).map(Some),
+                Event::Start(tag) => return self.open(tag, Body::Inside).map(Some),
+                Event::Empty(tag) => return self.open(tag, Body::None).map(Some),
                 Event::End(_) => {
                     self.depth -= 1;
                     return Ok(None);
@@ -273,7 +386,7 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, open: &Open<'a>) -> Result<Cow<'a, str>, ReadError> {
         let mut text = Cow::Borrowed("");
-        if open.content == Content::None {
+        if open.content == Body::None {
             return Ok(text);
         }
         loop {
@@ -313,12 +426,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn open(&mut self, tag: BytesStart<'a>, content: Content) -> Result<Open<'a>, ReadError> {
+    fn open(&mut self, tag: BytesStart<'a>, content: Body) -> Result<Open<'a>, ReadError> {
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
             return Err(ReadError::TooManyElements);
         }
-        if content == Content::Inside {
+        if content == Body::Inside {
             self.depth += 1;
         }
         if self.depth > MAX_DEPTH {
@@ -334,18 +447,15 @@ impl<'a> Reader<'a> {
         {
             return Err(ReadError::TooManyAttributes);
         }
-        let known = match self.xml.resolver().resolve_element(tag.name()).0 {
-            ResolveResult::Bound(namespace) => {
-                let namespace = namespace.into_inner();
-                namespace == NAMESPACE || namespace == NAMESPACE_DRAFT
-            }
-            ResolveResult::Unbound => false,
+        let vocabulary = match self.xml.resolver().resolve_element(tag.name()).0 {
+            ResolveResult::Bound(namespace) => Vocabulary::of(namespace.into_inner()),
+            ResolveResult::Unbound => Vocabulary::Foreign,
             ResolveResult::Unknown(_) => return Err(ReadError::Malformed),
         };
         Ok(Open {
             tag,
             content,
-            known,
+            vocabulary,
         })
     }
 }
@@ -370,89 +480,10 @@ fn append<'a>(text: &mut Cow<'a, str>, part: Cow<'a, str>) -> Result<(), ReadErr
 impl<T: Simple> Element for T {
     fn read<'a>(reader: &mut Reader<'a>, open: &Open<'a>) -> Result<Self, ReadError> {
         let text = reader.text(open)?;
-        let Place { in_type, name } = reader.place;
-        T::read(&text).map_err(|source| ReadError::Value {
-            in_type,
-            name,
-            source,
-        })
+        reader.value(&text)
     }
 
     fn write(&self, name: &str, out: &mut Writer) {
         out.simple(name, self);
     }
-}
-
-pub(crate) fn read_complex<'a, T: Complex>(
-    reader: &mut Reader<'a>,
-    open: &Open<'a>,
-) -> Result<T, ReadError> {
-    let mut value = T::default();
-    read_attributes(&mut value, open)?;
-    let table = T::TABLE;
-    let mut seen = 0_u64;
-    while let Some(child) = reader.child(open, table.name)? {
-        let place = table
-            .elements
-            .iter()
-            .position(|row| row.name == child.name());
-        let (true, Some(place)) = (child.known, place) else {
-            reader.skip(&child)?;
-            continue;
-        };
-        let row = &table.elements[place];
-        if row.occurs != Occurs::Many && seen & (1 << place) != 0 {
-            return Err(ReadError::Repeated {
-                in_type: table.name,
-                name: row.name,
-            });
-        }
-        seen |= 1 << place;
-        reader.place = Place {
-            in_type: table.name,
-            name: row.name,
-        };
-        value.read_element(row.name, reader, &child)?;
-    }
-    missing(table.name, table.elements, seen)?;
-    Ok(value)
-}
-
-fn missing(in_type: &'static str, rows: &'static [Row], seen: u64) -> Result<(), ReadError> {
-    for (place, row) in rows.iter().enumerate() {
-        if row.occurs == Occurs::One && seen & (1 << place) == 0 {
-            return Err(ReadError::Missing {
-                in_type,
-                name: row.name,
-            });
-        }
-    }
-    Ok(())
-}
-
-fn read_attributes<T: Complex>(value: &mut T, open: &Open<'_>) -> Result<(), ReadError> {
-    let table = T::TABLE;
-    let mut seen = 0_u64;
-    for attribute in open.tag.attributes() {
-        let attribute = attribute.map_err(|_| ReadError::Malformed)?;
-        let name = attribute.key.into_inner();
-        let Some(place) = table.attributes.iter().position(|row| row.name == name) else {
-            continue;
-        };
-        let text = attribute
-            .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-            .map_err(|_| ReadError::Entity)?;
-        if text.len() > MAX_TEXT_BYTES {
-            return Err(ReadError::TextTooLong);
-        }
-        seen |= 1 << place;
-        value
-            .read_attribute(name, &text)
-            .map_err(|source| ReadError::Value {
-                in_type: table.name,
-                name: table.attributes[place].name,
-                source,
-            })?;
-    }
-    missing(table.name, table.attributes, seen)
 }

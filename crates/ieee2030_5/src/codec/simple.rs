@@ -144,23 +144,70 @@ fn write_hex(value: u128, digits: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Bit maps: read with any number of digits up to their width, written with all of them.
+/// Bit maps: read with any number of digits up to their width.
+///
+/// They keep the number of octets that they were sent with, so that they are given back as they
+/// came; two are equal when their values are.
 macro_rules! bit_maps {
     ($($Type:ident($repr:ty),)*) => {$(
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $Type(pub $repr);
+        #[derive(Clone, Copy, Eq)]
+        pub struct $Type {
+            value: $repr,
+            digits: u8,
+        }
+
+        impl $Type {
+            /// Of full width, as this project writes its own.
+            #[must_use]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "no integer has so many bits"
+            )]
+            pub const fn new(value: $repr) -> Self {
+                Self { value, digits: <$repr>::BITS as u8 / 4 }
+            }
+
+            #[must_use]
+            pub const fn value(self) -> $repr {
+                self.value
+            }
+        }
+
+        impl Default for $Type {
+            fn default() -> Self {
+                Self::new(0)
+            }
+        }
+
+        impl PartialEq for $Type {
+            fn eq(&self, other: &Self) -> bool {
+                self.value == other.value
+            }
+        }
+
+        impl fmt::Debug for $Type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:0width$X}", self.value, width = usize::from(self.digits))
+            }
+        }
 
         impl Simple for $Type {
             fn read(text: &str) -> Result<Self, ValueError> {
                 let digits = hex_digits(text, size_of::<$repr>() * 2)?;
-                <$repr>::from_str_radix(digits, 16).map(Self).map_err(|_| ValueError::Hex)
+                let value = <$repr>::from_str_radix(digits, 16).map_err(|_| ValueError::Hex)?;
+                Ok(Self { value, digits: whole_octets(digits)? })
             }
 
             fn write(&self, out: &mut Vec<u8>) {
-                write_hex(u128::from(self.0), size_of::<$repr>() * 2, out);
+                write_hex(u128::from(self.value), usize::from(self.digits), out);
             }
         }
     )*};
+}
+
+fn whole_octets(digits: &str) -> Result<u8, ValueError> {
+    let octets = u8::try_from(digits.len().div_ceil(2)).map_err(|_| ValueError::Hex)?;
+    Ok(octets * 2)
 }
 
 bit_maps! {
@@ -221,10 +268,9 @@ impl Simple for HexBinary128 {
     fn read(text: &str) -> Result<Self, ValueError> {
         let digits = hex_digits(text, 32)?;
         let value = u128::from_str_radix(digits, 16).map_err(|_| ValueError::Hex)?;
-        let octets = u8::try_from(digits.len().div_ceil(2)).map_err(|_| ValueError::Hex)?;
         Ok(Self {
             value,
-            digits: octets * 2,
+            digits: whole_octets(digits)?,
         })
     }
 
@@ -264,14 +310,20 @@ pub struct Text<const MAX: usize>(Box<str>);
 
 impl<const MAX: usize> Text<MAX> {
     /// Cuts what is too long and puts `?` for what XML cannot carry.
+    ///
+    /// Interpretation: the schema counts characters and its prose octets. What we say keeps to
+    /// octets, what we are told may have as many characters.
     #[must_use]
     pub fn clipped(text: &str) -> Self {
-        let chars = text.chars().take(MAX);
-        Self(
-            chars
-                .map(|c| if is_xml_char(c) { c } else { '?' })
-                .collect(),
-        )
+        let mut held = String::new();
+        for c in text.chars() {
+            let c = if is_xml_char(c) { c } else { '?' };
+            if held.len() + c.len_utf8() > MAX {
+                break;
+            }
+            held.push(c);
+        }
+        Self(held.into())
     }
 
     #[must_use]
@@ -366,14 +418,16 @@ fn escape(byte: u8) -> Option<&'static [u8]> {
 macro_rules! codes {
     ($(
         $(#[$meta:meta])*
-        pub struct $Type:ident($repr:ty) { $( $NAME:ident = $value:literal, )* }
+        pub struct $Type:ident($repr:ty) {
+            $( $(#[$value_meta:meta])* $NAME:ident = $value:literal, )*
+        }
     )*) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $Type(pub $repr);
 
         impl $Type {
-            $( pub const $NAME: Self = Self($value); )*
+            $( $(#[$value_meta])* pub const $NAME: Self = Self($value); )*
         }
 
         impl $crate::codec::simple::Simple for $Type {
@@ -388,4 +442,45 @@ macro_rules! codes {
     )*};
 }
 
-pub(crate) use codes;
+/// Declares sets of bits with the name of each.
+macro_rules! bits {
+    ($(
+        $(#[$meta:meta])*
+        pub struct $Type:ident($repr:ty as $Hex:ident) { $( $NAME:ident = $bit:literal, )* }
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $Type($crate::codec::simple::$Hex);
+
+        impl $Type {
+            $( pub const $NAME: $repr = 1 << $bit; )*
+
+            #[must_use]
+            pub const fn new(bits: $repr) -> Self {
+                Self($crate::codec::simple::$Hex::new(bits))
+            }
+
+            #[must_use]
+            pub const fn value(self) -> $repr {
+                self.0.value()
+            }
+
+            #[must_use]
+            pub const fn has(self, bits: $repr) -> bool {
+                self.value() & bits == bits
+            }
+        }
+
+        impl $crate::codec::simple::Simple for $Type {
+            fn read(text: &str) -> Result<Self, $crate::codec::simple::ValueError> {
+                $crate::codec::simple::Simple::read(text).map(Self)
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                $crate::codec::simple::Simple::write(&self.0, out);
+            }
+        }
+    )*};
+}
+
+pub(crate) use {bits, codes};

@@ -1,14 +1,17 @@
 use super::read::{Document, ReadError, read};
 use super::simple::{HexBinary128, Simple, Text, ValueError};
-use super::table::Edition;
+use super::table::Profile;
 use super::write::write;
 use super::{MAX_ATTRIBUTES, MAX_BODY_BYTES, MAX_DEPTH, MAX_ELEMENTS, MAX_TEXT_BYTES};
+use crate::wire::control_mode::Mode;
 use crate::wire::der::DerSettings;
 use crate::wire::der_control::{DerControl, DerControlBase, EventState};
 use crate::wire::log_event::LogEvent;
 use crate::wire::quantity::ActivePower;
 use crate::wire::response::Response;
 use crate::wire::time::Time;
+
+mod traps;
 
 const NS: &str = "urn:ieee:std:2030.5:ns";
 
@@ -77,7 +80,8 @@ fn missing_and_repeated_elements_are_named() {
         settings(&format!("{SETTINGS}<setGradW>1</setGradW>")),
         Err(ReadError::Repeated {
             in_type: "DERSettings",
-            name: "setGradW"
+            name: "setGradW",
+            max: 1
         })
     );
 }
@@ -254,6 +258,11 @@ fn text_is_bounded_in_characters() {
     assert!(Text::<2>::read("äö").is_ok());
     assert_eq!(Text::<2>::read("äöü"), Err(ValueError::TooLong));
     assert_eq!(Text::<4>::clipped("a\u{1}bcde").as_str(), "a?bc");
+    assert_eq!(
+        Text::<4>::clipped("aö€").as_str(),
+        "aö",
+        "we keep to octets"
+    );
 }
 
 #[test]
@@ -267,21 +276,21 @@ fn a_control_is_written_in_schema_order() {
         },
         base: DerControlBase {
             op_mod_connect: Some(true),
-            op_mod_target_w: Some(ActivePower {
+            op_mod_target_w: Some(Mode::of(ActivePower {
                 multiplier: 1,
                 value: -5,
-            }),
+            })),
             ..Default::default()
         },
-        response_required: Some(super::simple::HexBinary8(3)),
+        response_required: Some(super::simple::HexBinary8::new(3)),
         href: Some("/c/1".into()),
         ..Default::default()
     };
-    let bytes = write(&control, Edition::Y2018);
+    let bytes = write(&control, Profile::default());
     assert_eq!(read(&bytes), Ok(control));
     assert_eq!(
         String::from_utf8(bytes).unwrap(),
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DERControl xmlns=\"urn:ieee:std:2030.5:ns\" \
+        "<?xml version=\"1.0\"?>\n<DERControl xmlns=\"urn:ieee:std:2030.5:ns\" \
          href=\"/c/1\" responseRequired=\"03\"><mRID>000000000000000000000000000000AB</mRID>\
          <description>a&lt;b &amp; &quot;c&quot;</description><creationTime>0</creationTime>\
          <EventStatus><currentStatus>1</currentStatus><dateTime>0</dateTime>\
@@ -320,5 +329,5 @@ fn log_events_round_trip() {
         details: Some(Text::clipped("x\ny")),
         ..Default::default()
     };
-    assert_eq!(read(&write(&event, Edition::Y2018)), Ok(event));
+    assert_eq!(read(&write(&event, Profile::default())), Ok(event));
 }

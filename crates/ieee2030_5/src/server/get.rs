@@ -1,26 +1,28 @@
 //! What each resource looks like to the one who asks.
 
+mod assignments;
+mod control;
 mod device;
+mod end_devices;
+mod hosted;
 mod program;
-
-pub(super) use device::end_device;
+mod report;
 
 use units::Timestamp;
 
+use super::View;
+use super::caller::{Caller, Sight};
+use super::hosted::route::RouteId;
 use super::href::Target;
 use super::http::{Refusal, Response};
 use super::list::{Page, count};
-use super::{Caller, View};
 use crate::codec::read::Complex;
-use crate::codec::simple::{AnyUri, TimeOffsetType, TimeType};
+use crate::codec::simple::{TimeOffsetType, TimeType};
+use crate::codec::table::Profile;
 use crate::codec::write::{Writer, write};
-use crate::translate::{Der, DerId, sfdi};
+use crate::translate::{Client, Der, DerId, Program, sfdi};
 use crate::wire::device_capability::DeviceCapability;
-use crate::wire::end_device::EndDeviceList;
 use crate::wire::link::{Link, ListLink};
-use crate::wire::log_event::LogEventList;
-use crate::wire::metering_mirror::MirrorUsagePointList;
-use crate::wire::response::{ResponseList, ResponseSet, ResponseSetList};
 use crate::wire::self_device::SelfDevice;
 use crate::wire::time::Time;
 
@@ -29,84 +31,128 @@ use crate::wire::time::Time;
 pub(super) struct Asked<'a> {
     pub(super) target: Target,
     pub(super) caller: Caller<'a>,
+    /// The programme that the target is of; it addresses the caller.
+    pub(super) program: Option<&'a Program>,
+    pub(super) sight: &'a Sight<'a>,
     pub(super) query: Option<&'a str>,
+    /// Members of one page at most.
+    pub(super) limit_max: u32,
+    pub(super) range: Option<&'a str>,
+    pub(super) profile: Profile,
+    /// Whether it is for a notification: who is told need not look often.
+    pub(super) is_told: bool,
     pub(super) now: Timestamp,
+}
+
+impl Asked<'_> {
+    /// The `subscribable` attribute of what is asked for, or of `target` in its stead.
+    fn subscribable(&self, target: Target, view: &View<'_>) -> Option<u8> {
+        let subscriptions = &view.config.subscriptions;
+        subscriptions.subscribable(target, self.caller.client())
+    }
+
+    fn reply<T: Complex>(&self, resource: &T) -> Response {
+        Response::ok(write(resource, self.profile))
+    }
+
+    fn page(&self) -> Result<Page, Refusal> {
+        Page::parse(self.query, self.limit_max)
+    }
 }
 
 /// The representation. The caller may see `asked.target` if it exists.
 pub(super) fn get(asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let edition = view.config.edition;
     match asked.target {
-        Target::DeviceCapability => Ok(Response::ok(write(
-            &device_capability(asked.caller, view),
-            edition,
-        ))),
-        Target::Time => Ok(Response::ok(write(&time(view, asked.now), edition))),
-        Target::SelfDevice => Ok(Response::ok(write(&self_device(view), edition))),
-        Target::EndDevices => end_devices(asked, view),
-        Target::UsagePoints => usage_points(asked, view),
-        Target::ResponseSets => response_sets(asked, view),
-        _ => match asked.caller {
-            Caller::Registered(der) => own(der, asked, view),
-            Caller::Stranger | Caller::Authorised(_) => Err(Refusal::NOT_FOUND),
+        Target::DeviceCapability => Ok(asked.reply(&device_capability(asked, view))),
+        Target::Time => Ok(asked.reply(&time(view, asked.now))),
+        Target::SelfDevice => Ok(asked.reply(&self_device(asked, view))),
+        Target::EndDevices => end_devices::list(asked, view),
+        Target::MirrorUsagePoints => report::usage_points(asked, view),
+        Target::ResponseSets => report::response_sets(asked, view),
+        Target::Hosted(path) => hosted::get(path, asked, view),
+        _ => match (asked.program, asked.target.client()) {
+            (Some(program), _) => program::get(program, asked, view),
+            (None, Some(client)) => of_client(client, asked, view),
+            (None, None) => Err(Refusal::NOT_FOUND),
         },
     }
 }
 
-fn own(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let edition = view.config.edition;
+fn of_client(client: Client, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
+    match asked.target {
+        Target::EndDevice(_) => {
+            device::end_device(client, asked, view).map(|own| asked.reply(&own))
+        }
+        Target::Registration(_) => device::registration(client, asked, view),
+        Target::DeviceInformation(_) => device::information(client, asked, view),
+        Target::LogEvents(_)
+        | Target::LogEvent(..)
+        | Target::MirrorUsagePoint(..)
+        | Target::ResponseSet(_)
+        | Target::Responses(_)
+        | Target::Response(..) => report::get(client, asked, view),
+        Target::Subscriptions(_) => super::subscription::list(client, view, asked),
+        Target::Subscription(_, number) => {
+            let id = super::subscription::SubscriptionId { client, number };
+            super::subscription::get(id, view, asked)
+        }
+        _ => match client {
+            Client::Der(id) => of_der(der(id, view)?, asked, view),
+            Client::Aggregator(_) => Err(Refusal::NOT_FOUND),
+        },
+    }
+}
+
+fn of_der(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
     let documents = view.resources.of(der.id);
     match asked.target {
-        Target::EndDevice(_) => Ok(Response::ok(write(&end_device(der, view), edition))),
-        Target::Registration(_) => Ok(Response::ok(write(
-            &device::registration(der, view),
-            edition,
-        ))),
-        Target::DeviceInformation(_) => document(asked, view, documents.information.as_ref()),
-        Target::Ders(_) => {
-            let members = [device::der(der, view)];
-            let head = device::der_list(der, view);
-            page(asked, view, &members, head)
-        }
-        Target::Der(_) => Ok(Response::ok(write(&device::der(der, view), edition))),
+        Target::Ders(_) => device::ders(der, asked, view),
+        Target::Der(_) => Ok(asked.reply(&device::der(der, asked, view))),
         Target::Capability(_) => document(asked, view, documents.capability.as_ref()),
         Target::Settings(_) => document(asked, view, documents.settings.as_ref()),
         Target::Status(_) => document(asked, view, documents.status.as_ref()),
         Target::Availability(_) => document(asked, view, documents.availability.as_ref()),
-        Target::LogEvents(_) => log_events(der, asked, view),
-        Target::LogEvent(_, k) => document(asked, view, documents.log_events.get(&k)),
-        Target::UsagePoint(_, k) => document(asked, view, documents.usage_points.get(&k)),
-        Target::ResponseSet(_) => Ok(Response::ok(write(&response_set(der, view), edition))),
-        Target::Responses(_) => responses(der, asked, view),
-        Target::Response(_, k) => document(asked, view, documents.responses.get(&k)),
-        _ => program::get(der, asked, view),
+        Target::ConnectionPoint(_) => document(asked, view, documents.connection_point.as_ref()),
+        Target::AssignmentsList(_) => assignments::list(der, asked, view),
+        Target::Assignments(_, number) => assignments::get(der, number, asked, view),
+        Target::AssignedPrograms(..) | Target::AssociatedPrograms(_) => {
+            program::list(der, asked, view)
+        }
+        _ => Err(Refusal::NOT_FOUND),
     }
 }
 
+fn der<'a>(id: DerId, view: &View<'a>) -> Result<&'a Der, Refusal> {
+    view.fleet.der(id).ok_or(Refusal::NOT_FOUND)
+}
+
 /// A resource that has an address.
-pub(super) trait Addressed: Complex + Clone {
-    fn set_href(&mut self, href: AnyUri);
+trait Addressed: Complex + Clone {
+    fn set_href(&mut self, target: Target, subscribable: Option<u8>);
 }
 
 macro_rules! addressed {
-    ($($Type:path,)*) => {$(
+    ($($Type:path $([$subscribable:ident])?,)*) => {$(
         impl Addressed for $Type {
-            fn set_href(&mut self, href: AnyUri) {
-                self.href = Some(href);
+            fn set_href(&mut self, target: Target, subscribable: Option<u8>) {
+                self.href = Some(target.into());
+                // Types that nobody subscribes to have no such attribute.
+                _ = subscribable;
+                $( self.$subscribable = subscribable; )?
             }
         }
     )*};
 }
 
 addressed! {
-    crate::wire::der::DerAvailability,
+    crate::wire::connection_point::ConnectionPoint,
+    crate::wire::der::DerAvailability[subscribable],
     crate::wire::der::DerCapability,
-    crate::wire::der::DerSettings,
-    crate::wire::der::DerStatus,
+    crate::wire::der::DerSettings[subscribable],
+    crate::wire::der::DerStatus[subscribable],
     crate::wire::device_information::DeviceInformation,
     crate::wire::log_event::LogEvent,
     crate::wire::metering_mirror::MirrorUsagePoint,
-    crate::wire::response::Response,
 }
 
 /// What the device itself put or posted, if it did.
@@ -116,176 +162,92 @@ fn document<T: Addressed>(
     document: Option<&T>,
 ) -> Result<Response, Refusal> {
     let mut document = document.ok_or(Refusal::NOT_FOUND)?.clone();
-    document.set_href(asked.target.into());
-    Ok(Response::ok(write(&document, view.config.edition)))
+    let subscribable = asked.subscribable(asked.target, view);
+    document.set_href(asked.target, subscribable);
+    Ok(asked.reply(&document))
 }
 
 /// One page of `members`, which are complete.
-fn page<T: Complex, M: Complex + Clone>(
+pub(super) fn page<T: Complex, M: Complex + Clone>(
     asked: &Asked<'_>,
-    view: &View<'_>,
     members: &[M],
     head: impl FnOnce(u32, u32) -> T,
 ) -> Result<Response, Refusal> {
-    let page = Page::parse(asked.query, view.config.list_limit_max)?;
-    let shown = page.of(members);
-    let mut out = Writer::new(view.config.edition, 256 + 512 * shown.len());
+    let shown = asked.page()?.of(members);
     let head = head(count(members.len()), count(shown.len()));
-    out.list_document(&head, M::TABLE.name, shown.iter().cloned());
-    Ok(Response::ok(out.into_bytes()))
+    Ok(written(asked, &head, shown.iter().cloned()))
 }
 
-fn device_capability(caller: Caller<'_>, view: &View<'_>) -> DeviceCapability {
+/// A list whose head says which part of it is shown.
+fn written<T: Complex, M: Complex>(
+    asked: &Asked<'_>,
+    head: &T,
+    shown: impl ExactSizeIterator<Item = M>,
+) -> Response {
+    let mut out = Writer::new(asked.profile, 256 + 512 * shown.len());
+    out.list_document(head, M::TABLE.name, shown);
+    Response::ok(out.into_bytes())
+}
+
+fn device_capability(asked: &Asked<'_>, view: &View<'_>) -> DeviceCapability {
     let mut capability = DeviceCapability {
         href: Some(Target::DeviceCapability.into()),
-        poll_rate: Some(view.config.poll_rates.device_capability_s),
+        poll_rate: Some(view.poll_rates().device_capability_s),
         time_link: Some(Link::to(Target::Time)),
         end_device_list_link: Some(ListLink::to(Target::EndDevices, 0)),
+        mirror_usage_point_list_link: Some(ListLink::to(Target::MirrorUsagePoints, 0)),
         self_device_link: Some(Link::to(Target::SelfDevice)),
         ..DeviceCapability::default()
     };
-    if let Caller::Registered(der) = caller {
-        let mirrored = count(view.resources.of(der.id).usage_points.len());
-        capability.end_device_list_link = Some(ListLink::to(Target::EndDevices, 1));
-        capability.mirror_usage_point_list_link = Some(ListLink::to(Target::UsagePoints, mirrored));
-        capability.response_set_list_link = Some(ListLink::to(Target::ResponseSets, 1));
+    if asked.caller.client().is_none() {
+        return capability;
     }
+    let devices = count(end_devices::number(asked.caller, view));
+    let mirrored = count(report::number_of_usage_points(asked.caller, view));
+    capability.end_device_list_link = Some(ListLink::to(Target::EndDevices, devices));
+    capability.mirror_usage_point_list_link =
+        Some(ListLink::to(Target::MirrorUsagePoints, mirrored));
+    capability.response_set_list_link = Some(ListLink::to(Target::ResponseSets, 1));
+    let link = |route| hosted::list_link(route, None, asked, view);
+    capability.customer_account_list_link = link(RouteId::CUSTOMER_ACCOUNTS);
+    capability.demand_response_program_list_link = link(RouteId::DEMAND_RESPONSE_PROGRAMS);
+    capability.file_list_link = link(RouteId::FILES);
+    capability.messaging_program_list_link = link(RouteId::MESSAGING_PROGRAMS);
+    capability.prepayment_list_link = link(RouteId::PREPAYMENTS);
+    capability.tariff_profile_list_link = link(RouteId::TARIFF_PROFILES);
+    capability.usage_point_list_link = link(RouteId::USAGE_POINTS);
     capability
 }
 
+/// Local time is that of the server, with its daylight saving.
 fn time(view: &View<'_>, now: Timestamp) -> Time {
-    let zone = view.config.time_zone;
-    let in_dst = zone.dst_start <= now && now < zone.dst_end;
+    let zone = &view.config.time_zone;
+    let summer = zone.summer(now).unwrap_or_default();
+    let in_dst = summer.start <= now && now < summer.end;
     let offset_s = zone.offset_s + if in_dst { zone.dst_offset_s } else { 0 };
     Time {
         href: Some(Target::Time.into()),
-        poll_rate: Some(view.config.poll_rates.time_s),
+        poll_rate: Some(view.poll_rates().time_s),
         current_time: now.into(),
-        dst_end_time: zone.dst_end.into(),
+        dst_end_time: summer.end.into(),
         dst_offset: TimeOffsetType(zone.dst_offset_s),
-        dst_start_time: zone.dst_start.into(),
+        dst_start_time: summer.start.into(),
         local_time: Some(TimeType(now.secs() + i64::from(offset_s))),
         quality: view.config.time_quality,
         tz_offset: TimeOffsetType(zone.offset_s),
     }
 }
 
-fn self_device(view: &View<'_>) -> SelfDevice {
+fn self_device(asked: &Asked<'_>, view: &View<'_>) -> SelfDevice {
+    let link = |route| hosted::link(route, None, asked, view);
     SelfDevice {
         href: Some(Target::SelfDevice.into()),
+        device_information_link: link(RouteId::SELF_INFORMATION),
+        device_status_link: link(RouteId::SELF_STATUS),
+        power_status_link: link(RouteId::SELF_POWER_STATUS),
         lfdi: Some(view.config.lfdi.into()),
         sfdi: sfdi(view.config.lfdi),
-        poll_rate: Some(view.config.poll_rates.end_device_s),
+        poll_rate: Some(view.poll_rates().end_device_s),
         ..SelfDevice::default()
     }
-}
-
-/// The caller's own end device is all it sees of the list.
-fn end_devices(asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let members = match asked.caller {
-        Caller::Registered(der) => vec![end_device(der, view)],
-        Caller::Stranger | Caller::Authorised(_) => Vec::new(),
-    };
-    page(asked, view, &members, |all, results| EndDeviceList {
-        href: Some(Target::EndDevices.into()),
-        all,
-        results,
-        poll_rate: Some(view.config.poll_rates.end_device_s),
-        ..EndDeviceList::default()
-    })
-}
-
-/// In order of mRID, the highest first.
-fn usage_points(asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let mut members = Vec::new();
-    if let Caller::Registered(der) = asked.caller {
-        for (number, usage_point) in &view.resources.of(der.id).usage_points {
-            let mut member = usage_point.clone();
-            member.set_href(Target::UsagePoint(der.id.0, *number).into());
-            members.push(member);
-        }
-    }
-    members.sort_by_key(|member| std::cmp::Reverse(member.mrid.value()));
-    page(asked, view, &members, |all, results| MirrorUsagePointList {
-        href: Some(Target::UsagePoints.into()),
-        all,
-        results,
-        poll_rate: Some(view.config.poll_rates.usage_point_s),
-        ..MirrorUsagePointList::default()
-    })
-}
-
-/// The latest first.
-fn log_events(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let mut members = Vec::new();
-    for (number, event) in &view.resources.of(der.id).log_events {
-        let mut member = event.clone();
-        member.set_href(Target::LogEvent(der.id.0, *number).into());
-        members.push(member);
-    }
-    members.reverse();
-    members.sort_by_key(|member| std::cmp::Reverse(member.created_date_time));
-    let query = Page::parse(asked.query, view.config.list_limit_max)?;
-    let all = count(members.len());
-    query.narrow(&mut members, |member| member.created_date_time.timestamp());
-    page(asked, view, &members, |_, results| LogEventList {
-        href: Some(asked.target.into()),
-        all,
-        results,
-        ..LogEventList::default()
-    })
-}
-
-/// The latest first.
-fn responses(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let mut members = Vec::new();
-    for (number, response) in &view.resources.of(der.id).responses {
-        let mut member = response.clone();
-        member.set_href(Target::Response(der.id.0, *number).into());
-        members.push(member);
-    }
-    members.reverse();
-    members.sort_by_key(|member| std::cmp::Reverse(member.created_date_time));
-    let query = Page::parse(asked.query, view.config.list_limit_max)?;
-    let all = count(members.len());
-    query.narrow(&mut members, |member| {
-        member.created_date_time.unwrap_or_default().timestamp()
-    });
-    page(asked, view, &members, |_, results| ResponseList {
-        href: Some(asked.target.into()),
-        all,
-        results,
-        ..ResponseList::default()
-    })
-}
-
-fn response_sets(asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let members = match asked.caller {
-        Caller::Registered(der) => vec![response_set(der, view)],
-        Caller::Stranger | Caller::Authorised(_) => Vec::new(),
-    };
-    page(asked, view, &members, |all, results| ResponseSetList {
-        href: Some(Target::ResponseSets.into()),
-        all,
-        results,
-        ..ResponseSetList::default()
-    })
-}
-
-fn response_set(der: &Der, view: &View<'_>) -> ResponseSet {
-    ResponseSet {
-        href: Some(Target::ResponseSet(der.id.0).into()),
-        mrid: response_set_mrid(view, der.id),
-        response_list_link: Some(ListLink::to(
-            Target::Responses(der.id.0),
-            count(view.resources.of(der.id).responses.len()),
-        )),
-        ..ResponseSet::default()
-    }
-}
-
-/// The assignments' mRID with the top bit set, which no mRID of the fleet's own has.
-fn response_set_mrid(view: &View<'_>, der: DerId) -> crate::codec::simple::HexBinary128 {
-    let mrid = program::assignments_mrid(view, der);
-    crate::codec::simple::HexBinary128::new(mrid.value() | 1 << 127)
 }

@@ -54,9 +54,20 @@ impl Page {
     /// The members of this page. A start beyond the end is an empty page, not an error.
     #[must_use]
     pub fn of<T>(self, members: &[T]) -> &[T] {
-        let start = self.start.min(members.len());
-        let end = start.saturating_add(self.limit).min(members.len());
-        &members[start..end]
+        &members[self.range(members.len())]
+    }
+
+    /// The places of this page's members among `length`.
+    #[must_use]
+    pub fn range(self, length: usize) -> std::ops::Range<usize> {
+        let start = self.start.min(length);
+        start..start.saturating_add(self.limit).min(length)
+    }
+
+    /// Only what is after this is asked for.
+    #[must_use]
+    pub const fn after(self) -> Option<Timestamp> {
+        self.after
     }
 
     /// Leaves out what is not after the time asked for.

@@ -1,65 +1,77 @@
-//! What devices put and post.
+//! What clients put, post and delete.
 
+mod end_device;
 mod metering;
+mod report;
+mod response;
 
 use units::Timestamp;
 
-use super::get::end_device;
+use super::caller::{Caller, Role};
+use super::hosted::path::HostedPath;
 use super::href::Target;
-use super::http::{self, Refusal};
-use super::resources::{MAX_LOG_EVENTS, MAX_RESPONSES, next_number};
-use super::{ControlEvidence, DocumentWrite, Submission, View};
-use crate::codec::read::{Complex, Document, read};
-use crate::codec::simple::HexBinary160;
+use super::http::{Refusal, Response};
+use super::{DocumentWrite, Submission, View, hosted, subscription};
+use crate::codec::read::{Complex, read_in};
+use crate::codec::simple::{HexBinary128, HexBinary160};
+use crate::codec::table::Profile;
 use crate::translate::der::OutOfRange;
-use crate::translate::{self, Command, Der, Evidence, Mrid, registered_at, sfdi};
-use crate::wire::der::{DerAvailability, DerCapability, DerSettings, DerStatus};
-use crate::wire::device_information::DeviceInformation;
-use crate::wire::end_device::EndDevice;
-use crate::wire::error::ReasonCode;
-use crate::wire::log_event::LogEvent;
-use crate::wire::response::{Response, is_response};
+use crate::translate::{Client, Der, DerId, Lfdi, MridKind, ProgramId};
 
-/// A body for one resource, from a device that may send it there.
+/// A body for one resource, from somebody who may see it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Submitted<'a> {
     pub(super) target: Target,
-    pub(super) der: &'a Der,
+    pub(super) caller: Caller<'a>,
+    pub(super) role: Role,
+    pub(super) method: &'a str,
     pub(super) body: &'a [u8],
+    pub(super) profile: Profile,
+    pub(super) random: u32,
     pub(super) now: Timestamp,
 }
 
 impl Submitted<'_> {
+    fn read<T: Complex>(&self) -> Result<T, Refusal> {
+        Ok(read_in(self.body, self.profile)?)
+    }
+
+    /// Who asks; only a registered client changes anything but its registration.
+    fn client(&self) -> Result<Client, Refusal> {
+        self.caller.client().ok_or_else(not_registered)
+    }
+
     /// A submission of nothing, with this reply.
-    fn replying(&self, reply: http::Response) -> Submission {
-        Submission {
-            der: self.der.id,
-            command: None,
-            evidence: Vec::new(),
-            documents: Vec::new(),
-            measurements: Vec::new(),
-            reply,
-        }
+    fn replying(&self, reply: Response) -> Result<Submission, Refusal> {
+        Ok(Submission::of(self.client()?, reply))
     }
 
-    /// Keeps `value` unless it is what is kept already.
-    fn put<T: Complex + PartialEq>(&self, path: &str, kept: Option<&T>, value: &T) -> Submission {
-        let mut submission = self.replying(http::Response::no_content());
+    /// Keeps `value` for `of` unless it is what is kept already.
+    fn put<T: Complex + PartialEq>(
+        &self,
+        (of, path): (Client, &str),
+        kept: Option<&T>,
+        value: &T,
+    ) -> Result<Submission, Refusal> {
+        let mut submission = self.replying(Response::no_content())?;
         if kept != Some(value) {
-            submission
-                .documents
-                .push(DocumentWrite::put(self.der.id, path, value));
+            let document = DocumentWrite::put(of, path, value);
+            submission.documents.push(document);
         }
-        submission
+        Ok(submission)
     }
 
-    fn is_sender(&self, lfdi: HexBinary160) -> Result<(), Refusal> {
-        if HexBinary160::from(self.der.lfdi) == lfdi {
-            return Ok(());
+    /// The role of `caller` must be one of its own.
+    fn only_own(&self) -> Result<(), Refusal> {
+        match self.role {
+            Role::Manager => Err(Refusal::forbidden("this is for the device itself to write")),
+            Role::Own | Role::Anyone => Ok(()),
         }
-        let reason = "the LFDI is not that of the client certificate".to_owned();
-        Err(Refusal::new(403, ReasonCode::INVALID_VALUES, reason))
     }
+}
+
+fn not_registered() -> Refusal {
+    Refusal::forbidden("the certificate is not authorised or not registered")
 }
 
 impl From<OutOfRange> for Refusal {
@@ -69,174 +81,109 @@ impl From<OutOfRange> for Refusal {
 }
 
 pub(super) fn submit(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
-    let kept = view.resources.of(submitted.der.id);
-    match submitted.target {
-        Target::EndDevices => register(submitted),
-        Target::EndDevice(_) => put_end_device(submitted, view),
-        Target::DeviceInformation(_) => {
-            let information: DeviceInformation = read(submitted.body)?;
-            submitted.is_sender(information.lfdi)?;
-            Ok(submitted.put("di", kept.information.as_ref(), &information))
+    let mut submission = read(submitted, view)?;
+    if let (None, Some(Client::Der(der))) = (submission.der, submitted.target.client()) {
+        submission.der = Some(der);
+    }
+    Ok(submission)
+}
+
+fn read(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
+    let now = submitted.now;
+    match (submitted.target, submitted.method) {
+        (Target::EndDevices, _) => end_device::register(submitted, view),
+        (Target::EndDevice(of), "DELETE") => end_device::delete(submitted, of, view),
+        (Target::EndDevice(of), _) => end_device::put(submitted, of, view),
+        (Target::DeviceInformation(of), _) => report::information(submitted, of, view),
+        (Target::ConnectionPoint(der), _) => report::connection_point(submitted, der, view),
+        (Target::Capability(der), _) => report::capability(submitted, der, view),
+        (Target::Settings(der), _) => report::settings(submitted, der, view),
+        (Target::Status(der), _) => report::status(submitted, der, view),
+        (Target::Availability(der), _) => report::availability(submitted, der, view),
+        (Target::LogEvents(of), _) => report::log_event(submitted, of, view),
+        (Target::MirrorUsagePoints, _) => metering::post_usage_point(submitted, view),
+        (Target::MirrorUsagePoint(of, number), "PUT") => {
+            metering::put_usage_point(submitted, (of, number), view)
         }
-        Target::Capability(_) => put_capability(submitted, view),
-        Target::Settings(_) => put_settings(submitted, view),
-        Target::Status(_) => {
-            let status: DerStatus = read(submitted.body)?;
-            let mut submission = submitted.put("ders", kept.status.as_ref(), &status);
-            submission.measurements = translate::der::status(&status, submitted.now);
-            Ok(submission)
+        (Target::MirrorUsagePoint(of, number), "DELETE") => {
+            metering::delete_usage_point(submitted, (of, number), view)
         }
-        Target::Availability(_) => {
-            let availability: DerAvailability = read(submitted.body)?;
-            let mut submission = submitted.put("dera", kept.availability.as_ref(), &availability);
-            submission.measurements = translate::der::availability(&availability, submitted.now);
-            Ok(submission)
+        (Target::MirrorUsagePoint(of, number), _) => {
+            metering::post_readings(submitted, (of, number), view)
         }
-        Target::LogEvents(_) => log_event(submitted, view),
-        Target::UsagePoints => metering::post_usage_point(submitted, view),
-        Target::UsagePoint(_, number) => metering::post_readings(submitted, number, view),
-        Target::Responses(_) => respond(submitted, view),
+        (Target::Responses(of), _) => response::post(submitted, of, view),
+        (Target::Hosted(path), _) => write_hosted(submitted, path, view),
+        (Target::Subscriptions(_), _) => {
+            submitted.only_own()?;
+            subscription::post(submitted.client()?, submitted.body, (view, now))
+        }
+        (Target::Subscription(client, number), method) => {
+            submitted.only_own()?;
+            let id = subscription::SubscriptionId { client, number };
+            match method {
+                "DELETE" => subscription::delete(id, view),
+                _ => subscription::put(id, submitted.body, (view, now)),
+            }
+        }
         _ => Err(Refusal::NOT_FOUND),
     }
 }
 
-/// In-band registration: a device whose certificate is authorised posts itself, once.
-fn register(submitted: &Submitted<'_>) -> Result<Submission, Refusal> {
-    let device: EndDevice = read(submitted.body)?;
-    is_same_device(submitted, &device)?;
-    if registered_at(submitted.der).is_some() {
-        let reason = "the device is registered already".to_owned();
-        return Err(Refusal::new(409, ReasonCode::INVALID_VALUES, reason));
+/// What is below the DER itself may be written by who stands in for it.
+fn write_hosted(
+    submitted: &Submitted<'_>,
+    path: HostedPath,
+    view: &View<'_>,
+) -> Result<Submission, Refusal> {
+    if !path.route.route().template.starts_with("der/") {
+        submitted.only_own()?;
     }
-    let location = Target::EndDevice(submitted.der.id.0).to_string();
-    let mut submission = submitted.replying(http::Response::located(201, location));
-    submission.command = Some(Command::RegisterDer(submitted.der.id));
-    submission.documents.push(DocumentWrite::put(
-        submitted.der.id,
-        "edev",
-        &what_a_device_says(&device),
-    ));
-    Ok(submission)
-}
-
-fn put_end_device(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
-    let device: EndDevice = read(submitted.body)?;
-    is_same_device(submitted, &device)?;
-    let present = end_device(submitted.der, view);
-    let changed = EndDevice {
-        device_category: device.device_category.or(present.device_category),
-        ..what_a_device_says(&device)
+    let client = path.client.ok_or(Refusal::NOT_FOUND)?;
+    let writing = hosted::submit::Writing {
+        hosted: view.resources.hosted(),
+        path,
+        client,
+        method: submitted.method,
+        body: submitted.body,
+        profile: submitted.profile,
+        now: submitted.now,
     };
-    Ok(submitted.put(
-        "edev",
-        view.resources.of(submitted.der.id).end_device.as_ref(),
-        &changed,
-    ))
-}
-
-/// Identity is the certificate's; no body changes it.
-fn is_same_device(submitted: &Submitted<'_>, device: &EndDevice) -> Result<(), Refusal> {
-    if let Some(lfdi) = device.lfdi {
-        submitted.is_sender(lfdi)?;
-    }
-    if device.sfdi == sfdi(submitted.der.lfdi) {
-        return Ok(());
-    }
-    let reason = "the SFDI is not that of the client certificate".to_owned();
-    Err(Refusal::new(403, ReasonCode::INVALID_VALUES, reason))
-}
-
-/// Links are the server's to give, so those of a device are dropped.
-fn what_a_device_says(device: &EndDevice) -> EndDevice {
-    EndDevice {
-        device_category: device.device_category,
-        lfdi: device.lfdi,
-        sfdi: device.sfdi,
-        changed_time: device.changed_time,
-        enabled: device.enabled,
-        post_rate: device.post_rate,
-        ..EndDevice::default()
-    }
-}
-
-fn put_capability(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
-    let capability: DerCapability = read(submitted.body)?;
-    let known = translate::der::capability(&capability)?;
-    let mut submission = submitted.put(
-        "dercap",
-        view.resources.of(submitted.der.id).capability.as_ref(),
-        &capability,
-    );
-    submission.command = Some(Command::ReportCapability(submitted.der.id, known));
+    let (documents, reply) = writing.decide()?;
+    let mut submission = submitted.replying(reply)?;
+    submission.documents = documents;
     Ok(submission)
 }
 
-fn put_settings(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
-    let settings: DerSettings = read(submitted.body)?;
-    let kept = view.resources.of(submitted.der.id);
-    let known = translate::der::settings(&settings, kept.capability.as_ref())?;
-    let mut submission = submitted.put("derg", kept.settings.as_ref(), &settings);
-    submission.command = Some(Command::ReportSettings(submitted.der.id, known));
-    Ok(submission)
+fn der<'a>(id: DerId, view: &View<'a>) -> Result<&'a Der, Refusal> {
+    view.fleet.der(id).ok_or(Refusal::NOT_FOUND)
 }
 
-fn log_event(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
-    let event: LogEvent = read(submitted.body)?;
-    let der = submitted.der.id;
-    let kept = &view.resources.of(der).log_events;
-    let number = next_number(kept);
-    let location = Target::LogEvent(der.0, number).to_string();
-    let mut submission = submitted.replying(http::Response::located(201, location));
-    submission
-        .documents
-        .push(DocumentWrite::put(der, format!("lel/{number}"), &event));
-    if let Some(oldest) = kept.keys().next().filter(|_| kept.len() >= MAX_LOG_EVENTS) {
-        submission
-            .documents
-            .push(DocumentWrite::remove(der, format!("lel/{oldest}")));
+/// The certificate of `client`, under which it reports.
+fn lfdi_of(client: Client, view: &View<'_>) -> Result<Lfdi, Refusal> {
+    match client {
+        Client::Der(id) => Ok(der(id, view)?.lfdi),
+        Client::Aggregator(id) => {
+            let aggregator = view.fleet.aggregator(id).ok_or(Refusal::NOT_FOUND)?;
+            Ok(aggregator.lfdi)
+        }
     }
-    Ok(submission)
 }
 
-fn respond(submitted: &Submitted<'_>, view: &View<'_>) -> Result<Submission, Refusal> {
-    let document = Document::open(submitted.body)?;
-    if !is_response(document.name()) {
-        let reason = "the root element is not Response".to_owned();
-        return Err(Refusal::new(400, ReasonCode::INVALID_FORMAT, reason));
-    }
-    let response: Response = document.read_as()?;
-    if HexBinary160::from(submitted.der.lfdi) != response.end_device_lfdi {
-        return Err(Refusal::invalid(
-            "endDeviceLFDI is not that of the client certificate",
-        ));
-    }
-    let der = submitted.der.id;
-    let control = view
-        .fleet
-        .control_by_mrid(Mrid(response.subject.value()))
-        .filter(|control| control.der == der)
-        .ok_or_else(|| Refusal::invalid("subject is no control of this device"))?;
-    let kept = &view.resources.of(der).responses;
-    let number = next_number(kept);
-    let location = Target::Response(der.0, number).to_string();
-    let mut submission = submitted.replying(http::Response::located(201, location));
-    if let Some(status) = response.status {
-        let told = response
-            .created_date_time
-            .map_or(submitted.now, |at| at.timestamp());
-        submission.evidence.push(ControlEvidence {
-            control: control.id,
-            evidence: Evidence::Response(status.0),
-            at: told.max(control.created).min(submitted.now),
-        });
-    }
-    submission
-        .documents
-        .push(DocumentWrite::put(der, format!("rsp/{number}"), &response));
-    if let Some(oldest) = kept.keys().next().filter(|_| kept.len() >= MAX_RESPONSES) {
-        submission
-            .documents
-            .push(DocumentWrite::remove(der, format!("rsp/{oldest}")));
-    }
-    Ok(submission)
+/// A client that the caller reports for, by the LFDI in its report.
+fn reports_for(submitted: &Submitted<'_>, lfdi: HexBinary160, view: &View<'_>) -> Option<Client> {
+    let lfdi = Lfdi(lfdi.0);
+    let caller = submitted.caller;
+    let own = caller
+        .client()
+        .filter(|client| lfdi_of(*client, view) == Ok(lfdi));
+    own.or_else(|| {
+        let der = view.fleet.der_by_lfdi(lfdi)?;
+        caller.answers_for(der).then_some(Client::Der(der.id))
+    })
+}
+
+/// The mRID of the default control of a programme.
+fn default_control_mrid(program: ProgramId, view: &View<'_>) -> HexBinary128 {
+    let identity = view.fleet.identity();
+    identity.mrid(MridKind::DefaultControl, program.0).into()
 }

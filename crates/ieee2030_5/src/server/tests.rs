@@ -1,17 +1,23 @@
 //! A device and the server as values: requests in, replies out, submissions applied as a shell
 //! would.
 
+mod access;
+mod aggregators;
 mod bad_input;
 mod controls;
 mod discovery;
+mod freshness;
+mod hosted;
 mod metering;
 mod peer;
+mod polling;
 mod reports;
 
 use std::time::Duration;
 
 use fleet::{
-    ActivePower, CimMrid, ControlBase, DerKind, Identity, Name, NewControl, NewDer, Origin, Pin,
+    ActivePower, CimMrid, ControlBase, DerKind, Identity, Name, NewAggregator, NewControl, NewDer,
+    Origin, Pin,
 };
 use units::{Interval, Percent, Timestamp, Watts};
 
@@ -20,10 +26,10 @@ use super::{
 };
 use crate::codec::MEDIA_TYPE;
 use crate::codec::read::{Complex, read};
-use crate::codec::table::Edition;
+use crate::codec::table::Profile;
 use crate::codec::write::write;
 use crate::translate::metering::Measurement;
-use crate::translate::{Command, ControlId, DerId, Fleet, Lfdi, sfdi};
+use crate::translate::{AggregatorId, Client, Command, ControlId, DerId, Fleet, Lfdi, sfdi};
 use crate::wire::end_device::EndDevice;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -33,6 +39,16 @@ const OWN: Lfdi = Lfdi([0x3E; 20]);
 const OTHER: Lfdi = Lfdi([0x4F; 20]);
 /// Authorised, not registered yet.
 const NEW: Lfdi = Lfdi([0x51; 20]);
+/// A DER that an aggregator stands in for, registered. Like its aggregators it is there once
+/// [`World::with_aggregators`] has been called.
+const MANAGED: Lfdi = Lfdi([0x81; 20]);
+/// The aggregator that stands in for it, and may enrol.
+const AGGREGATOR: Lfdi = Lfdi([0x82; 20]);
+/// Another aggregator, with a DER of its own, that may not enrol.
+const RIVAL: Lfdi = Lfdi([0x83; 20]);
+const OF_RIVAL: Lfdi = Lfdi([0x84; 20]);
+/// A DER that was registered and has lost its access.
+const REVOKED: Lfdi = Lfdi([0x85; 20]);
 /// Nobody knows it.
 const STRANGER: Lfdi = Lfdi([0x62; 20]);
 
@@ -65,15 +81,37 @@ impl World {
             ("new", NEW, false),
         ] {
             world.command(&Command::EnrolDer(NewDer {
-                mrid: CimMrid::new(name).unwrap(),
-                name: Name::new(name).unwrap(),
-                kind: DerKind::Storage,
-                lfdi,
-                pin: Pin::with_check_digit(11_111),
                 registered,
-                reserve: Percent::default(),
+                ..new_der(name, lfdi)
             }));
         }
+        world
+    }
+
+    /// Aggregators 0 and 1 with DER 3 and 4, and DER 5 without access.
+    fn with_aggregators() -> Self {
+        let mut world = Self::new();
+        for (name, lfdi, may_enrol) in [("first", AGGREGATOR, true), ("second", RIVAL, false)] {
+            world.command(&Command::EnrolAggregator(NewAggregator {
+                name: Name::new(name).unwrap(),
+                lfdi,
+                pin: Pin::with_check_digit(22_222),
+                registered: true,
+                may_enrol,
+            }));
+        }
+        for (name, lfdi, manager) in [
+            ("managed", MANAGED, Some(AggregatorId(0))),
+            ("of rival", OF_RIVAL, Some(AggregatorId(1))),
+            ("revoked", REVOKED, None),
+        ] {
+            world.command(&Command::EnrolDer(NewDer {
+                manager,
+                ..new_der(name, lfdi)
+            }));
+        }
+        let revoked = Client::Der(DerId(5));
+        world.command(&Command::SetAccess(revoked, false));
         world
     }
 
@@ -87,20 +125,18 @@ impl World {
     fn control(&mut self, der: u32, start_s: u64, length_s: u64) -> ControlId {
         let percent = Percent::from_hundredths(5_000);
         self.command(&Command::IssueControl(NewControl {
-            der: DerId(der),
+            der: Some(DerId(der)),
             program: self.fleet.der(DerId(der)).unwrap().program,
             origin: Origin::Operator,
             interval: Interval {
                 start: self.now.after(Duration::from_secs(start_s)),
                 duration: Duration::from_secs(length_s),
             },
-            base: ControlBase {
-                active: Some(ActivePower::FixedW {
-                    percent,
-                    of: Watts::whole(5_000),
-                }),
-                ..ControlBase::default()
-            },
+            base: ControlBase::asking(ActivePower::FixedW {
+                percent,
+                of: Watts::whole(5_000),
+            }),
+            terms: None,
         }));
         self.fleet.controls().last().unwrap().id
     }
@@ -127,7 +163,7 @@ impl World {
         if let Some(command) = &submission.command {
             match self.fleet.decide(command, self.now) {
                 Ok(events) => events.iter().for_each(|event| self.fleet.apply(event)),
-                Err(rejection) => return rejected(&rejection, Edition::Y2018),
+                Err(rejection) => return rejected(&rejection, Profile::default()),
             }
         }
         for document in &submission.documents {
@@ -155,7 +191,7 @@ impl World {
             lfdi,
             "PUT",
             address,
-            &write(value, Edition::Y2018),
+            &write(value, Profile::default()),
         ))
     }
 
@@ -164,8 +200,22 @@ impl World {
             lfdi,
             "POST",
             address,
-            &write(value, Edition::Y2018),
+            &write(value, Profile::default()),
         ))
+    }
+}
+
+fn new_der(name: &str, lfdi: Lfdi) -> NewDer {
+    NewDer {
+        mrid: CimMrid::new(name).unwrap(),
+        name: Name::new(name).unwrap(),
+        kind: DerKind::Storage,
+        lfdi,
+        pin: Pin::with_check_digit(11_111),
+        registered: true,
+        reserve: Percent::default(),
+        manager: None,
+        assignments: Vec::new(),
     }
 }
 
@@ -180,8 +230,20 @@ fn request<'a>(lfdi: Lfdi, method: &'a str, address: &'a str, body: &'a [u8]) ->
         query,
         accept: Some(MEDIA_TYPE),
         content_type: Some(MEDIA_TYPE),
+        if_none_match: None,
+        range: None,
         body,
         lfdi,
+        random: 54_321,
+    }
+}
+
+/// What a client sees of a reply: not why it was refused.
+fn seen(reply: Response) -> Response {
+    Response {
+        refused: None,
+        reason: None,
+        ..reply
     }
 }
 

@@ -1,15 +1,15 @@
 //! What a DER reports of itself, as the fleet reads it.
 
-use fleet::{Capability, Modes, Settings};
+use fleet::{Capability, EnterService, Modes, Settings};
 use units::{Percent, Timestamp, Vars, VoltAmperes, WattHours, Watts};
 
 use super::Quality;
 use super::metering::{Measurement, Point, Quantity, believed};
 use crate::codec::simple::TimeType;
+use crate::wire::control_mode::DerControlType;
 use crate::wire::der::{
     DerAvailability, DerCapability, DerSettings, DerStatus, DerType, connect_status,
 };
-use crate::wire::der_control::DerControlType;
 use crate::wire::quantity::{ActivePower, ApparentPower, ReactivePower, WattHour};
 
 /// A value that cannot be meant.
@@ -41,7 +41,8 @@ pub fn capability(wire: &DerCapability) -> Result<Capability, OutOfRange> {
         q_inject_max: vars(wire.rtg_max_var.as_ref(), "rtgMaxVar")?,
         q_absorb_max: vars(wire.rtg_max_var_neg.as_ref(), "rtgMaxVarNeg")?,
         energy_max: watt_hours(wire.rtg_max_wh.as_ref(), "rtgMaxWh")?,
-        modes: Modes(wire.modes_supported.0),
+        modes: Modes(wire.modes_supported.value()),
+        doe_modes: wire.doe_modes_supported.map_or(0, |modes| modes.value()),
     })
 }
 
@@ -59,10 +60,12 @@ pub fn settings(
         .map(|w| watts(w, "setMaxDischargeRateW"))
         .transpose()?;
     let der_type = nameplate.map_or(DerType::UNKNOWN, |n| n.der_type);
-    let modes_supported = nameplate.map_or(DerControlType(u32::MAX), |n| n.modes_supported);
+    let modes_supported = nameplate.map_or(DerControlType::new(u32::MAX), |n| n.modes_supported);
     let ramp = Percent::from_hundredths(i32::from(wire.set_grad_w));
+    let p_inject_max = injection(der_type, modes_supported, p_max, discharge);
     Ok(Settings {
-        p_inject_max: injection(der_type, modes_supported, p_max, discharge),
+        p_inject_max,
+        p_max: (p_max != p_inject_max).then_some(p_max),
         p_absorb_max: match (&wire.set_max_charge_rate_w, nameplate) {
             (Some(charge), _) => watts(charge, "setMaxChargeRateW")?,
             (
@@ -75,9 +78,23 @@ pub fn settings(
             (None, _) => Watts::ZERO,
         },
         s_max: volt_amperes(wire.set_max_va.as_ref(), "setMaxVA")?,
+        q_inject_max: vars(wire.set_max_var.as_ref(), "setMaxVar")?,
+        q_absorb_max: vars(wire.set_max_var_neg.as_ref(), "setMaxVarNeg")?,
         energy_max: watt_hours(wire.set_max_wh.as_ref(), "setMaxWh")?,
         ramp_per_second: (wire.set_grad_w > 0).then_some(ramp),
-        modes: Modes(wire.modes_enabled.map_or(u32::MAX, |modes| modes.0)),
+        soft_ramp_per_second: wire
+            .set_soft_grad_w
+            .map(|hundredths| Percent::from_hundredths(i32::from(hundredths))),
+        enter_service: EnterService {
+            delay_cs: wire.set_es_delay,
+            high_freq_chz: wire.set_es_high_freq,
+            high_volt_cpct: wire.set_es_high_volt,
+            low_freq_chz: wire.set_es_low_freq,
+            low_volt_cpct: wire.set_es_low_volt,
+            ramp_tms_cs: wire.set_es_ramp_tms,
+            random_delay_cs: wire.set_es_random_delay,
+        },
+        modes: Modes(wire.modes_enabled.map_or(u32::MAX, |modes| modes.value())),
         updated: wire.updated_time.timestamp(),
     })
 }
@@ -113,9 +130,11 @@ pub fn status(wire: &DerStatus, now: Timestamp) -> Vec<Measurement> {
         ));
     }
     let connected = match (&wire.gen_connect_status, &wire.stor_connect_status) {
-        (Some(one), None) | (None, Some(one)) => Some((is_connected(one.value.0), one.date_time)),
+        (Some(one), None) | (None, Some(one)) => {
+            Some((is_connected(one.value.value()), one.date_time))
+        }
         (Some(generator), Some(storage)) => Some((
-            is_connected(generator.value.0) || is_connected(storage.value.0),
+            is_connected(generator.value.value()) || is_connected(storage.value.value()),
             generator.date_time.max(storage.date_time),
         )),
         (None, None) => None,

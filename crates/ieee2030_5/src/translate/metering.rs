@@ -22,6 +22,10 @@ pub enum Quantity {
     ActivePower,
     /// Vars, injection positive.
     ReactivePower,
+    /// Watt-hours injected, as the meter counts them: since ever or in the period.
+    EnergyInjected,
+    /// Watt-hours absorbed.
+    EnergyAbsorbed,
     /// Volts.
     Voltage,
     /// Hertz.
@@ -74,9 +78,13 @@ pub struct Meter {
 }
 
 impl Meter {
+    fn forward_injects(self) -> bool {
+        self.forward == Forward::Injected && self.point() == Point::Der
+    }
+
     fn point(self) -> Point {
-        let premises = self.role_flags.0 & role_flags::IS_PREMISES_AGGREGATION_POINT != 0;
-        let der = self.role_flags.0 & role_flags::IS_DER != 0;
+        let premises = self.role_flags.value() & role_flags::IS_PREMISES_AGGREGATION_POINT != 0;
+        let der = self.role_flags.value() & role_flags::IS_DER != 0;
         if premises && !der {
             Point::Premises
         } else {
@@ -89,7 +97,8 @@ impl Meter {
 ///
 /// Forward and reverse readings of one quantity and time are two halves of one net value.
 /// Interpretation: readings without a direction carry a sign and count as forward. Maxima, minima
-/// and single phases of a power are accepted but are no measurements of the DER.
+/// and single phases of a power are accepted but are no measurements of the DER. The energies of
+/// the two directions are two counters.
 #[must_use]
 pub fn measurements<'a>(
     meter: Meter,
@@ -98,7 +107,7 @@ pub fn measurements<'a>(
 ) -> Vec<Measurement> {
     let mut found = BTreeMap::<Key, Halves>::new();
     for (kind, meter_reading) in posted {
-        let Some(quantity) = quantity(kind) else {
+        let Some(quantity) = quantity(kind, meter) else {
             continue;
         };
         for reading in readings(meter_reading) {
@@ -148,9 +157,10 @@ impl Halves {
             return self.forward.or(self.reverse).unwrap_or(0.0);
         }
         let injected = self.reverse.unwrap_or(0.0) - forward;
-        match (meter.forward, meter.point()) {
-            (Forward::Injected, Point::Der) => -injected,
-            _ => injected,
+        if meter.forward_injects() {
+            -injected
+        } else {
+            injected
         }
     }
 }
@@ -175,7 +185,7 @@ fn rank(quality: Quality) -> u8 {
 const PHASES_ALL: [u8; 3] = [0, 224, 225];
 const PHASE_A: [u8; 2] = [128, 129];
 
-fn quantity(kind: &ReadingType) -> Option<Quantity> {
+fn quantity(kind: &ReadingType, meter: Meter) -> Option<Quantity> {
     let plain = matches!(
         kind.data_qualifier.unwrap_or_default(),
         DataQualifierType::NOT_APPLICABLE | DataQualifierType::AVERAGE | DataQualifierType::NORMAL
@@ -188,6 +198,13 @@ fn quantity(kind: &ReadingType) -> Option<Quantity> {
         UomType::VAR if whole => Some(Quantity::ReactivePower),
         UomType::VOLT if whole || PHASE_A.contains(&phase) => Some(Quantity::Voltage),
         UomType::HERTZ if whole => Some(Quantity::Frequency),
+        UomType::WATT_HOUR if whole => {
+            let reverse = kind.flow_direction == Some(FlowDirectionType::REVERSE);
+            Some(match reverse == meter.forward_injects() {
+                true => Quantity::EnergyAbsorbed,
+                false => Quantity::EnergyInjected,
+            })
+        }
         _ => None,
     }
 }
@@ -227,7 +244,7 @@ fn period(
 fn quality(reading: &Reading) -> Quality {
     const ESTIMATED: u16 = 1 << 2 | 1 << 3 | 1 << 6;
     const QUESTIONABLE: u16 = 1 << 4;
-    let flags = reading.quality_flags.map_or(0, |flags| flags.0);
+    let flags = reading.quality_flags.map_or(0, |flags| flags.value());
     if flags & QUESTIONABLE != 0 {
         Quality::Questionable
     } else if flags & ESTIMATED != 0 {

@@ -2,11 +2,11 @@
 
 use crate::codec::simple::{AnyUri, HexBinary8, HexBinary32, PerCent, Text, TimeType, codes};
 use crate::codec::table::complex;
-use crate::wire::der_control::DerControlType;
+use crate::wire::control_mode::{DerControlType, DerControlType2, DoeControlType, VppControlType};
 use crate::wire::link::{Link, ListLink};
 use crate::wire::quantity::{
     ActivePower, AmpereHour, ApparentPower, CurrentRms, PowerFactor, ReactivePower,
-    ReactiveSusceptance, VoltageRms, WattHour,
+    ReactiveSusceptance, UnsignedActivePower, UnsignedReactivePower, VoltageRms, WattHour,
 };
 
 complex! {
@@ -16,9 +16,11 @@ complex! {
         @opt subscribable: u8 = "subscribable",
         opt associated_der_program_list_link: ListLink = "AssociatedDERProgramListLink",
         opt associated_usage_point_link: Link = "AssociatedUsagePointLink",
+        opt current_der_controls_link: Link = "CurrentDERControlsLink" in Y2023,
         opt current_der_program_link: Link = "CurrentDERProgramLink",
         opt der_availability_link: Link = "DERAvailabilityLink",
         opt der_capability_link: Link = "DERCapabilityLink",
+        opt der_component_list_link: ListLink = "DERComponentListLink" in Y2023,
         opt der_settings_link: Link = "DERSettingsLink",
         opt der_status_link: Link = "DERStatusLink",
     }
@@ -36,6 +38,7 @@ complex! {
     pub struct DerCapability("DERCapability") {
         @opt href: AnyUri = "href",
         one modes_supported: DerControlType = "modesSupported",
+        opt modes_supported2: DerControlType2 = "modesSupported2" in Y2023,
         opt rtg_abnormal_category: u8 = "rtgAbnormalCategory",
         opt rtg_max_a: CurrentRms = "rtgMaxA",
         opt rtg_max_ah: AmpereHour = "rtgMaxAh",
@@ -60,6 +63,8 @@ complex! {
         opt rtg_under_excited_w: ActivePower = "rtgUnderExcitedW",
         opt rtg_v_nom: VoltageRms = "rtgVNom",
         one der_type: DerType = "type",
+        due doe_modes_supported: DoeControlType = "csipaus:doeModesSupported" in CSIP_AUS,
+        opt vpp_modes_supported: VppControlType = "csipaus:vppModesSupported" in CSIP_AUS_13,
     }
 
     /// Settings, which narrow the ratings.
@@ -67,6 +72,7 @@ complex! {
         @opt href: AnyUri = "href",
         @opt subscribable: u8 = "subscribable",
         opt modes_enabled: DerControlType = "modesEnabled",
+        opt modes_enabled2: DerControlType2 = "modesEnabled2" in Y2023,
         opt set_es_delay: u32 = "setESDelay",
         opt set_es_high_freq: u16 = "setESHighFreq",
         opt set_es_high_volt: i16 = "setESHighVolt",
@@ -95,6 +101,9 @@ complex! {
         opt set_v_ref: VoltageRms = "setVRef",
         opt set_v_ref_ofs: VoltageRms = "setVRefOfs",
         one updated_time: TimeType = "updatedTime",
+        opt doe_modes_enabled: DoeControlType = "csipaus:doeModesEnabled" in CSIP_AUS,
+        opt vpp_modes_enabled: VppControlType = "csipaus:vppModesEnabled" in CSIP_AUS_13,
+        opt set_min_wh: WattHour = "csipaus:setMinWh" in CSIP_AUS_13,
     }
 
     /// Status as of `reading_time`.
@@ -102,6 +111,7 @@ complex! {
         @opt href: AnyUri = "href",
         @opt subscribable: u8 = "subscribable",
         opt alarm_status: HexBinary32 = "alarmStatus",
+        opt connect_status: ConnectStatusType2 = "connectStatus" in Y2023,
         opt gen_connect_status: ConnectStatusType = "genConnectStatus",
         opt inverter_status: InverterStatusType = "inverterStatus",
         opt local_control_mode_status: LocalControlModeStatusType = "localControlModeStatus",
@@ -122,12 +132,20 @@ complex! {
         one reading_time: TimeType = "readingTime",
         opt reserve_charge_percent: PerCent = "reserveChargePercent",
         opt reserve_percent: PerCent = "reservePercent",
+        opt stat_var_absorb_avail: UnsignedReactivePower = "statVarAbsorbAvail" in Y2023,
         opt stat_var_avail: ReactivePower = "statVarAvail",
+        opt stat_w_absorb_avail: UnsignedActivePower = "statWAbsorbAvail" in Y2023,
         opt stat_w_avail: ActivePower = "statWAvail",
     }
 
     /// A connect status and since when.
     pub struct ConnectStatusType("ConnectStatusType") {
+        one date_time: TimeType = "dateTime",
+        one value: HexBinary8 = "value",
+    }
+
+    /// A connect status of the whole and since when.
+    pub struct ConnectStatusType2("ConnectStatusType2" in Y2023) {
         one date_time: TimeType = "dateTime",
         one value: HexBinary8 = "value",
     }

@@ -1,12 +1,17 @@
 //! DER programmes, their controls and default controls.
 
 use crate::codec::simple::{
-    AnyUri, HexBinary8, HexBinary32, HexBinary128, PerCent, SignedPerCent, Simple, Text, TimeType,
-    ValueError, codes,
+    AnyUri, HexBinary8, HexBinary32, HexBinary128, PerCent, SignedPerCent, Text, TimeType, codes,
 };
 use crate::codec::table::complex;
+use crate::wire::control_mode::{
+    ActivePowerDeltaControlType, Mode, ReactivePowerDeltaControlType, UnsignedFixedVar,
+};
 use crate::wire::link::{Link, ListLink};
-use crate::wire::quantity::{ActivePower, PowerFactorWithExcitation, ReactivePower};
+use crate::wire::quantity::{
+    ActivePower, PowerFactorWithExcitation, ReactivePower, UnsignedActivePower,
+    UnsignedReactivePower, VoltageRms,
+};
 use crate::wire::time::DateTimeInterval;
 
 complex! {
@@ -64,36 +69,62 @@ complex! {
     /// What is asked of a DER.
     pub struct DerControlBase("DERControlBase") {
         opt op_mod_connect: bool = "opModConnect",
+        opt op_mod_delta_var: ReactivePowerDeltaControlType = "opModDeltaVar" in Y2023,
+        opt op_mod_delta_w: ActivePowerDeltaControlType = "opModDeltaW" in Y2023,
         opt op_mod_energize: bool = "opModEnergize",
-        opt op_mod_fixed_pf_absorb_w: PowerFactorWithExcitation = "opModFixedPFAbsorbW",
-        opt op_mod_fixed_pf_inject_w: PowerFactorWithExcitation = "opModFixedPFInjectW",
-        opt op_mod_fixed_var: FixedVar = "opModFixedVar",
-        opt op_mod_fixed_w: SignedPerCent = "opModFixedW",
-        opt op_mod_freq_droop: FreqDroopType = "opModFreqDroop",
-        opt op_mod_freq_watt: Link = "opModFreqWatt",
-        opt op_mod_hfrt_may_trip: Link = "opModHFRTMayTrip",
-        opt op_mod_hfrt_must_trip: Link = "opModHFRTMustTrip",
-        opt op_mod_hvrt_may_trip: Link = "opModHVRTMayTrip",
-        opt op_mod_hvrt_momentary_cessation: Link = "opModHVRTMomentaryCessation",
-        opt op_mod_hvrt_must_trip: Link = "opModHVRTMustTrip",
-        opt op_mod_lfrt_may_trip: Link = "opModLFRTMayTrip",
-        opt op_mod_lfrt_must_trip: Link = "opModLFRTMustTrip",
-        opt op_mod_lvrt_may_trip: Link = "opModLVRTMayTrip",
-        opt op_mod_lvrt_momentary_cessation: Link = "opModLVRTMomentaryCessation",
-        opt op_mod_lvrt_must_trip: Link = "opModLVRTMustTrip",
-        opt op_mod_max_lim_w: PerCent = "opModMaxLimW",
-        opt op_mod_target_var: ReactivePower = "opModTargetVar",
-        opt op_mod_target_w: ActivePower = "opModTargetW",
-        opt op_mod_volt_var: Link = "opModVoltVar",
-        opt op_mod_volt_watt: Link = "opModVoltWatt",
-        opt op_mod_watt_pf: Link = "opModWattPF",
-        opt op_mod_watt_var: Link = "opModWattVar",
+        opt op_mod_fixed_pf_absorb_w: Mode<PowerFactorWithExcitation> = "opModFixedPFAbsorbW",
+        opt op_mod_fixed_pf_inject_w: Mode<PowerFactorWithExcitation> = "opModFixedPFInjectW",
+        opt op_mod_fixed_v: Mode<SignedPerCent> = "opModFixedV" in Y2023,
+        opt op_mod_fixed_var: Mode<FixedVar> = "opModFixedVar",
+        opt op_mod_fixed_w: Mode<SignedPerCent> = "opModFixedW",
+        opt op_mod_freq_droop: Mode<FreqDroopType> = "opModFreqDroop",
+        opt op_mod_freq_watt: Mode<Link> = "opModFreqWatt",
+        opt op_mod_grid_connect_permit: bool = "opModGridConnectPermit" in Y2023,
+        opt op_mod_hfrt_may_trip: Mode<Link> = "opModHFRTMayTrip",
+        opt op_mod_hfrt_must_trip: Mode<Link> = "opModHFRTMustTrip",
+        opt op_mod_hvrt_may_trip: Mode<Link> = "opModHVRTMayTrip",
+        opt op_mod_hvrt_momentary_cessation: Mode<Link> = "opModHVRTMomentaryCessation",
+        opt op_mod_hvrt_must_trip: Mode<Link> = "opModHVRTMustTrip",
+        opt op_mod_island_permit: bool = "opModIslandPermit" in Y2023,
+        opt op_mod_lfrt_may_trip: Mode<Link> = "opModLFRTMayTrip",
+        opt op_mod_lfrt_must_trip: Mode<Link> = "opModLFRTMustTrip",
+        opt op_mod_lvrt_may_trip: Mode<Link> = "opModLVRTMayTrip",
+        opt op_mod_lvrt_momentary_cessation: Mode<Link> = "opModLVRTMomentaryCessation",
+        opt op_mod_lvrt_must_trip: Mode<Link> = "opModLVRTMustTrip",
+        opt op_mod_max_lim_pct_va_absorb: Mode<PerCent> = "opModMaxLimPctVAAbsorb" in Y2023,
+        opt op_mod_max_lim_pct_va_inject: Mode<PerCent> = "opModMaxLimPctVAInject" in Y2023,
+        opt op_mod_max_lim_pct_var_absorb: Mode<UnsignedFixedVar> =
+            "opModMaxLimPctVarAbsorb" in Y2023,
+        opt op_mod_max_lim_pct_var_inject: Mode<UnsignedFixedVar> =
+            "opModMaxLimPctVarInject" in Y2023,
+        opt op_mod_max_lim_pct_w_absorb: Mode<PerCent> = "opModMaxLimPctWAbsorb" in Y2023,
+        opt op_mod_max_lim_var_absorb: Mode<UnsignedReactivePower> =
+            "opModMaxLimVarAbsorb" in Y2023,
+        opt op_mod_max_lim_var_inject: Mode<UnsignedReactivePower> =
+            "opModMaxLimVarInject" in Y2023,
+        opt op_mod_max_lim_w: Mode<PerCent> = "opModMaxLimW",
+        opt op_mod_max_lim_w_absorb: Mode<UnsignedActivePower> = "opModMaxLimWAbsorb" in Y2023,
+        opt op_mod_max_lim_w_inject: Mode<UnsignedActivePower> = "opModMaxLimWInject" in Y2023,
+        opt op_mod_target_v: Mode<VoltageRms> = "opModTargetV" in Y2023,
+        opt op_mod_target_var: Mode<ReactivePower> = "opModTargetVar",
+        opt op_mod_target_w: Mode<ActivePower> = "opModTargetW",
+        opt op_mod_volt_var: Mode<Link> = "opModVoltVar",
+        opt op_mod_volt_watt: Mode<Link> = "opModVoltWatt",
+        opt op_mod_watt_pf: Mode<Link> = "opModWattPF",
+        opt op_mod_watt_var: Mode<Link> = "opModWattVar",
         opt ramp_tms: u16 = "rampTms",
+        opt op_mod_imp_lim_w: ActivePower = "csipaus:opModImpLimW" in CSIP_AUS,
+        opt op_mod_exp_lim_w: ActivePower = "csipaus:opModExpLimW" in CSIP_AUS,
+        opt op_mod_gen_lim_w: ActivePower = "csipaus:opModGenLimW" in CSIP_AUS,
+        opt op_mod_load_lim_w: ActivePower = "csipaus:opModLoadLimW" in CSIP_AUS,
+        opt op_mod_storage_target_w: ActivePower = "csipaus:opModStorageTargetW" in CSIP_AUS_13,
     }
 
     /// What holds when no event does.
     pub struct DefaultDerControl("DefaultDERControl") {
         @opt href: AnyUri = "href",
+        @opt reply_to: AnyUri = "replyTo" in Y2023,
+        @opt response_required: HexBinary8 = "responseRequired" in Y2023,
         @opt subscribable: u8 = "subscribable",
         one mrid: HexBinary128 = "mRID",
         opt description: Text<32> = "description",
@@ -108,6 +139,7 @@ complex! {
         opt set_es_random_delay: u32 = "setESRandomDelay",
         opt set_grad_w: u16 = "setGradW",
         opt set_soft_grad_w: u16 = "setSoftGradW",
+        opt updated_time: TimeType = "updatedTime" in Y2023,
     }
 
     /// Reactive power in percent of what `ref_type` says.
@@ -123,6 +155,7 @@ complex! {
         one kof: u16 = "kOF",
         one kuf: u16 = "kUF",
         one open_loop_tms: u16 = "openLoopTms",
+        opt p_min: ActivePower = "pMin" in Y2023,
     }
 
     /// Where an event is in its life.
@@ -142,7 +175,10 @@ codes! {
         ACTIVE = 1,
         CANCELLED = 2,
         CANCELLED_WITH_RANDOMIZATION = 3,
+        /// Deprecated in 2023: servers of that edition complete or cancel instead.
         SUPERSEDED = 4,
+        /// Since 2023.
+        COMPLETED = 5,
     }
 
     /// What a percentage is a percentage of.
@@ -155,44 +191,7 @@ codes! {
         SET_MAX_CHARGE_RATE_W = 5,
         SET_MAX_DISCHARGE_RATE_W = 6,
         STAT_W_AVAIL = 7,
-    }
-}
-
-/// Control modes as bits, in capability and settings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DerControlType(pub u32);
-
-impl DerControlType {
-    pub const CHARGE: u32 = 1 << 0;
-    pub const DISCHARGE: u32 = 1 << 1;
-    pub const CONNECT: u32 = 1 << 2;
-    pub const ENERGIZE: u32 = 1 << 3;
-    pub const FIXED_PF_ABSORB_W: u32 = 1 << 4;
-    pub const FIXED_PF_INJECT_W: u32 = 1 << 5;
-    pub const FIXED_VAR: u32 = 1 << 6;
-    pub const FIXED_W: u32 = 1 << 7;
-    pub const FREQ_DROOP: u32 = 1 << 8;
-    pub const FREQ_WATT: u32 = 1 << 9;
-    pub const MAX_LIM_W: u32 = 1 << 20;
-    pub const TARGET_VAR: u32 = 1 << 21;
-    pub const TARGET_W: u32 = 1 << 22;
-    pub const VOLT_VAR: u32 = 1 << 23;
-    pub const VOLT_WATT: u32 = 1 << 24;
-    pub const WATT_PF: u32 = 1 << 25;
-    pub const WATT_VAR: u32 = 1 << 26;
-
-    #[must_use]
-    pub fn has(self, bits: u32) -> bool {
-        self.0 & bits == bits
-    }
-}
-
-impl Simple for DerControlType {
-    fn read(text: &str) -> Result<Self, ValueError> {
-        HexBinary32::read(text).map(|bits| Self(bits.0))
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        HexBinary32(self.0).write(out);
+        /// Since 2023.
+        SET_MAX_VA = 8,
     }
 }

@@ -14,7 +14,7 @@ complex! {
         opt autonomous_v_ref_enable: bool = "autonomousVRefEnable",
         opt autonomous_v_ref_time_constant: u32 = "autonomousVRefTimeConstant",
         one creation_time: TimeType = "creationTime",
-        many curve_data: CurveData = "CurveData",
+        some curve_data: CurveData = "CurveData" max 10,
         one curve_type: DerCurveType = "curveType",
         opt open_loop_tms: u16 = "openLoopTms",
         opt ramp_dec_tms: u16 = "rampDecTms",

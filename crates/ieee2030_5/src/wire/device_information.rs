@@ -10,6 +10,7 @@ complex! {
     pub struct DeviceInformation("DeviceInformation") {
         @opt href: AnyUri = "href",
         @opt poll_rate: u32 = "pollRate",
+        opt connection_point_id: Text<32> = "connectionPointID" in Y2023,
         opt drlc_capabilities: DrlcCapabilities = "DRLCCapabilities",
         opt functions_implemented: HexBinary64 = "functionsImplemented",
         opt gps_location: GPSLocationType = "gpsLocation",
@@ -38,5 +39,19 @@ complex! {
     pub struct GPSLocationType("GPSLocationType") {
         one lat: Text<32> = "lat",
         one lon: Text<32> = "lon",
+    }
+
+    /// A language that a device can display.
+    pub struct SupportedLocale("SupportedLocale") {
+        @opt href: AnyUri = "href",
+        one locale: Text<42> = "locale",
+    }
+
+    /// Languages that a device can display.
+    pub struct SupportedLocaleList("SupportedLocaleList") {
+        @opt href: AnyUri = "href",
+        @one all: u32 = "all",
+        @one results: u32 = "results",
+        many supported_locale: SupportedLocale = "SupportedLocale",
     }
 }

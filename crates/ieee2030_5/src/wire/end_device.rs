@@ -9,16 +9,20 @@ complex! {
     pub struct EndDevice("EndDevice") {
         @opt href: AnyUri = "href",
         @opt subscribable: u8 = "subscribable",
+        opt aggregated_device_list_link: ListLink = "AggregatedDeviceListLink" in Y2023,
+        opt aggregation_priority_link: Link = "AggregationPriorityLink" in Y2023,
         opt configuration_link: Link = "ConfigurationLink",
         opt der_list_link: ListLink = "DERListLink",
         opt device_category: HexBinary32 = "deviceCategory",
         opt device_information_link: Link = "DeviceInformationLink",
         opt device_status_link: Link = "DeviceStatusLink",
+        opt distribution: u8 = "distribution" in Y2023,
         opt file_status_link: Link = "FileStatusLink",
         opt ip_interface_list_link: ListLink = "IPInterfaceListLink",
         opt lfdi: HexBinary160 = "lFDI",
         opt load_shed_availability_list_link: ListLink = "LoadShedAvailabilityListLink",
         opt log_event_list_link: ListLink = "LogEventListLink",
+        opt phase: u8 = "phase" in Y2023,
         opt power_status_link: Link = "PowerStatusLink",
         one sfdi: UInt40 = "sFDI",
         one changed_time: TimeType = "changedTime",
@@ -28,7 +32,9 @@ complex! {
         opt function_set_assignments_list_link: ListLink = "FunctionSetAssignmentsListLink",
         opt post_rate: u32 = "postRate",
         opt registration_link: Link = "RegistrationLink",
+        opt proxied_device_list_link: ListLink = "ProxiedDeviceListLink" in Y2023,
         opt subscription_list_link: ListLink = "SubscriptionListLink",
+        opt connection_point_link: Link = "csipaus:ConnectionPointLink" in CSIP_AUS,
     }
 
     /// End devices.

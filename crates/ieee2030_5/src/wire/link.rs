@@ -4,6 +4,11 @@ use crate::codec::simple::AnyUri;
 use crate::codec::table::complex;
 
 complex! {
+    /// A resource of which only the address is told.
+    pub struct Resource("Resource" in Y2018) {
+        @opt href: AnyUri = "href",
+    }
+
     /// A link to a resource.
     pub struct Link("Link") {
         @one href: AnyUri = "href",

@@ -1,7 +1,10 @@
 //! Metering: readings and what they measure.
 
-use crate::codec::simple::{AnyUri, HexBinary16, Int48, UInt48, codes};
+use crate::codec::simple::{
+    AnyUri, HexBinary16, HexBinary128, HexBinary160, Int48, Text, UInt48, codes,
+};
 use crate::codec::table::complex;
+use crate::wire::link::{Link, ListLink};
 use crate::wire::quantity::UnitValueType;
 use crate::wire::time::DateTimeInterval;
 
@@ -38,6 +41,78 @@ complex! {
         opt supply_limit: UInt48 = "supplyLimit",
         opt tiered_consumption_blocks: bool = "tieredConsumptionBlocks",
         opt uom: UomType = "uom",
+    }
+
+    /// A place where a service is delivered and metered.
+    pub struct UsagePoint("UsagePoint") {
+        @opt href: AnyUri = "href",
+        one mrid: HexBinary128 = "mRID",
+        opt description: Text<32> = "description",
+        opt version: u16 = "version",
+        one role_flags: HexBinary16 = "roleFlags",
+        one service_category_kind: ServiceKind = "serviceCategoryKind",
+        one status: u8 = "status",
+        opt device_lfdi: HexBinary160 = "deviceLFDI",
+        opt meter_reading_list_link: ListLink = "MeterReadingListLink",
+    }
+
+    /// Usage points.
+    pub struct UsagePointList("UsagePointList") {
+        @opt href: AnyUri = "href",
+        @opt subscribable: u8 = "subscribable",
+        @one all: u32 = "all",
+        @one results: u32 = "results",
+        @opt poll_rate: u32 = "pollRate",
+        many usage_point: UsagePoint = "UsagePoint",
+    }
+
+    /// Readings of one type at a usage point.
+    pub struct MeterReading("MeterReading") {
+        @opt href: AnyUri = "href",
+        one mrid: HexBinary128 = "mRID",
+        opt description: Text<32> = "description",
+        opt version: u16 = "version",
+        opt rate_component_list_link: ListLink = "RateComponentListLink",
+        opt reading_link: Link = "ReadingLink",
+        opt reading_set_list_link: ListLink = "ReadingSetListLink",
+        one reading_type_link: Link = "ReadingTypeLink",
+    }
+
+    /// What is read at a usage point.
+    pub struct MeterReadingList("MeterReadingList") {
+        @opt href: AnyUri = "href",
+        @opt subscribable: u8 = "subscribable",
+        @one all: u32 = "all",
+        @one results: u32 = "results",
+        many meter_reading: MeterReading = "MeterReading",
+    }
+
+    /// Readings of one period.
+    pub struct ReadingSet("ReadingSet") {
+        @opt href: AnyUri = "href",
+        one mrid: HexBinary128 = "mRID",
+        opt description: Text<32> = "description",
+        opt version: u16 = "version",
+        one time_period: DateTimeInterval = "timePeriod",
+        opt reading_list_link: ListLink = "ReadingListLink",
+    }
+
+    /// Reading sets, latest first.
+    pub struct ReadingSetList("ReadingSetList") {
+        @opt href: AnyUri = "href",
+        @opt subscribable: u8 = "subscribable",
+        @one all: u32 = "all",
+        @one results: u32 = "results",
+        many reading_set: ReadingSet = "ReadingSet",
+    }
+
+    /// Values of a reading set.
+    pub struct ReadingList("ReadingList") {
+        @opt href: AnyUri = "href",
+        @opt subscribable: u8 = "subscribable",
+        @one all: u32 = "all",
+        @one results: u32 = "results",
+        many reading: Reading = "Reading",
     }
 }
 

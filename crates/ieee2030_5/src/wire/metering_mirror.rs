@@ -2,6 +2,7 @@
 
 use crate::codec::simple::{AnyUri, HexBinary16, HexBinary128, HexBinary160, Text, TimeType};
 use crate::codec::table::complex;
+use crate::wire::link::Link;
 use crate::wire::metering::{Reading, ReadingType, ServiceKind};
 use crate::wire::time::DateTimeInterval;
 
@@ -9,6 +10,7 @@ complex! {
     /// A usage point whose meter is elsewhere.
     pub struct MirrorUsagePoint("MirrorUsagePoint") {
         @opt href: AnyUri = "href",
+        @opt subscribable: u8 = "subscribable" in Y2023,
         one mrid: HexBinary128 = "mRID",
         opt description: Text<32> = "description",
         opt version: u16 = "version",
@@ -18,11 +20,13 @@ complex! {
         one device_lfdi: HexBinary160 = "deviceLFDI",
         many mirror_meter_reading: MirrorMeterReading = "MirrorMeterReading",
         opt post_rate: u32 = "postRate",
+        opt usage_point_link: Link = "UsagePointLink" in Y2023,
     }
 
     /// Mirrored usage points.
     pub struct MirrorUsagePointList("MirrorUsagePointList") {
         @opt href: AnyUri = "href",
+        @opt subscribable: u8 = "subscribable" in Y2023,
         @one all: u32 = "all",
         @one results: u32 = "results",
         @opt poll_rate: u32 = "pollRate",

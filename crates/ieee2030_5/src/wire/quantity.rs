@@ -2,7 +2,7 @@
 
 use units::{Vars, VoltAmperes, WattHours, Watts};
 
-use crate::codec::simple::UInt48;
+use crate::codec::simple::{Int48, UInt48};
 use crate::codec::table::complex;
 use crate::wire::metering::UomType;
 
@@ -17,6 +17,18 @@ complex! {
     pub struct ReactivePower("ReactivePower") {
         one multiplier: i8 = "multiplier",
         one value: i16 = "value",
+    }
+
+    /// Watts of one direction.
+    pub struct UnsignedActivePower("UnsignedActivePower" in Y2023) {
+        one multiplier: i8 = "multiplier",
+        one value: u16 = "value",
+    }
+
+    /// Vars of one direction.
+    pub struct UnsignedReactivePower("UnsignedReactivePower" in Y2023) {
+        one multiplier: i8 = "multiplier",
+        one value: u16 = "value",
     }
 
     /// Volt-amperes.
@@ -79,6 +91,12 @@ complex! {
         one multiplier: i8 = "multiplier",
         one unit: UomType = "unit",
         one value: i32 = "value",
+    }
+
+    /// Watt-hours of either direction.
+    pub struct SignedRealEnergy("SignedRealEnergy") {
+        one multiplier: i8 = "multiplier",
+        one value: Int48 = "value",
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::codec::simple::{AnyUri, HexBinary128, HexBinary160, Text, TimeType, codes};
 use crate::codec::table::complex;
+use crate::wire::control_mode::{DefaultDerControlType, DerControlType, DerControlType2};
+use crate::wire::demand_response::{ApplianceLoadReduction, DutyCycle, Offset, SetPoint, UnitType};
 use crate::wire::link::ListLink;
 
 complex! {
@@ -39,6 +41,77 @@ complex! {
         @opt poll_rate: u32 = "pollRate",
         many response_set: ResponseSet = "ResponseSet",
     }
+
+    /// What a device did with a DER control.
+    pub struct DerControlResponse("DERControlResponse") {
+        @opt href: AnyUri = "href",
+        opt created_date_time: TimeType = "createdDateTime",
+        one end_device_lfdi: HexBinary160 = "endDeviceLFDI",
+        opt status: ResponseStatus = "status",
+        one subject: HexBinary128 = "subject",
+        opt modes_responded: DerControlType = "modesResponded" in Y2023,
+        opt modes_responded2: DerControlType2 = "modesResponded2" in Y2023,
+    }
+
+    /// What a device did with a default control.
+    pub struct DefaultDerControlResponse("DefaultDERControlResponse" in Y2023) {
+        @opt href: AnyUri = "href",
+        opt created_date_time: TimeType = "createdDateTime",
+        one end_device_lfdi: HexBinary160 = "endDeviceLFDI",
+        opt status: ResponseStatus = "status",
+        one subject: HexBinary128 = "subject",
+        one defaults_responded: DefaultDerControlType = "defaultsResponded",
+        one modes_responded: DerControlType = "modesResponded",
+        one modes_responded2: DerControlType2 = "modesResponded2",
+    }
+
+    /// What a device did with an end device control.
+    pub struct DrResponse("DrResponse") {
+        @opt href: AnyUri = "href",
+        opt created_date_time: TimeType = "createdDateTime",
+        one end_device_lfdi: HexBinary160 = "endDeviceLFDI",
+        opt status: ResponseStatus = "status",
+        one subject: HexBinary128 = "subject",
+        opt appliance_load_reduction: ApplianceLoadReduction = "ApplianceLoadReduction",
+        opt applied_target_reduction: AppliedTargetReduction = "AppliedTargetReduction",
+        opt duty_cycle: DutyCycle = "DutyCycle",
+        opt offset: Offset = "Offset",
+        opt override_duration: u16 = "overrideDuration",
+        opt set_point: SetPoint = "SetPoint",
+    }
+
+    /// The reduction that a device applied.
+    pub struct AppliedTargetReduction("AppliedTargetReduction") {
+        one kind: UnitType = "type",
+        one value: u16 = "value",
+    }
+
+    /// What a device did with a granted reservation.
+    pub struct FlowReservationResponseResponse("FlowReservationResponseResponse") {
+        @opt href: AnyUri = "href",
+        opt created_date_time: TimeType = "createdDateTime",
+        one end_device_lfdi: HexBinary160 = "endDeviceLFDI",
+        opt status: ResponseStatus = "status",
+        one subject: HexBinary128 = "subject",
+    }
+
+    /// What a device did with a price.
+    pub struct PriceResponse("PriceResponse") {
+        @opt href: AnyUri = "href",
+        opt created_date_time: TimeType = "createdDateTime",
+        one end_device_lfdi: HexBinary160 = "endDeviceLFDI",
+        opt status: ResponseStatus = "status",
+        one subject: HexBinary128 = "subject",
+    }
+
+    /// What a device did with a message.
+    pub struct TextResponse("TextResponse") {
+        @opt href: AnyUri = "href",
+        opt created_date_time: TimeType = "createdDateTime",
+        one end_device_lfdi: HexBinary160 = "endDeviceLFDI",
+        opt status: ResponseStatus = "status",
+        one subject: HexBinary128 = "subject",
+    }
 }
 
 codes! {
@@ -58,6 +131,8 @@ codes! {
         NO_DISPLAY = 12,
         ABORTED_BY_SERVER = 13,
         ABORTED_BY_PROGRAM = 14,
+        RESUMED = 15,
+        NOT_SUPPORTED = 251,
         NOT_APPLICABLE = 252,
         INVALID = 253,
         EXPIRED = 254,
@@ -69,10 +144,4 @@ pub mod response_required {
     pub const RECEIVED: u8 = 1 << 0;
     pub const SPECIFIC: u8 = 1 << 1;
     pub const USER: u8 = 1 << 2;
-}
-
-/// Whether `name` is an element of type Response or of a type derived from it without additions.
-#[must_use]
-pub fn is_response(name: &str) -> bool {
-    matches!(name, "Response" | "DERControlResponse")
 }

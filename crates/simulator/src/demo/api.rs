@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::error::DemoError;
 use super::layout::ADMIN;
-use crate::http::{Link, Message};
+use wattfold::der2030::link::{Link, Message};
 
 pub(super) struct Api {
     link: Link,
@@ -18,7 +18,7 @@ impl Api {
     pub(super) fn new(address: SocketAddr, password: &str) -> Self {
         let credentials = STANDARD.encode(format!("{ADMIN}:{password}"));
         Self {
-            link: Link::plain(address, format!("Basic {credentials}")),
+            link: Link::plain(address.into(), format!("Basic {credentials}")),
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use wattfold::tls::TlsSetupError;
 
-use crate::http::ExchangeError;
+use wattfold::der2030::link::ExchangeError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ieee2030_5::client::{Config, Stage as ClientStage};
+use ieee2030_5::client::{Config, DeviceConfig, Stage as ClientStage};
 use tokio::task::JoinSet;
 use wattfold::pki;
 use wattfold::tls::{Connector, TlsFiles, lfdi_of_pem};
@@ -12,9 +12,9 @@ use super::error::DemoError;
 use super::roster::Roster;
 use super::stage::Stage;
 use crate::device::{Device, Fault, Hold, Seen};
-use crate::http::Link;
 use crate::noise::Noise;
 use crate::world::{Meters, World};
+use wattfold::der2030::link::Link;
 
 /// The sun of the demo stands where it does at this hour.
 const HOUR: f64 = 11.5;
@@ -53,18 +53,18 @@ impl Fleet {
                 trust,
             };
             let connector = Connector::new(&files).map_err(tls)?;
-            let config = Config {
-                device_capability_href: format!("https://{}/dcap", stage.layout.devices),
-                lfdi: lfdi.0,
-                sfdi: lfdi.sfdi(),
+            let device = DeviceConfig {
                 pin: pins.get(&member.name).copied(),
-                pen: 0,
+                ..DeviceConfig::new(lfdi.0, lfdi.sfdi(), member.nameplate)
+            };
+            let start = format!("https://{}/dcap", stage.layout.devices);
+            let config = Config {
                 poll_floor: POLL_FLOOR,
                 seed: Noise::fork(roster.seed, index).bits(),
-                nameplate: member.nameplate,
+                ..Config::of_device(start, device)
             };
-            let link = Link::mutual_tls(stage.layout.devices, connector);
-            let (device, hold) = Device::new(config, link, terminal, stage.clock);
+            let link = Link::mutual_tls(stage.layout.devices.into(), connector);
+            let (device, hold) = Device::new(config, member.nameplate, link, terminal, stage.clock);
             running.spawn(device.run());
             devices.push(hold);
         }

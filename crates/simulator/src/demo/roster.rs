@@ -1,8 +1,8 @@
 //! The cast: sixty DER below one feeder head.
 
 use ieee2030_5::client::report::Nameplate;
+use ieee2030_5::wire::control_mode::DerControlType;
 use ieee2030_5::wire::der::DerType;
-use ieee2030_5::wire::der_control::DerControlType;
 use units::{Vars, VoltAmperes, WattHours, Watts};
 
 use crate::feeder::Feeder;
@@ -146,7 +146,7 @@ fn nameplate(kind: Kind) -> Nameplate {
     let watts = |w: f64| Watts::from_f64(w);
     let base = |der_type, modes, inject_w: f64, absorb_w: f64, ramp_per_s: f64| Nameplate {
         der_type,
-        modes: DerControlType(modes),
+        modes: DerControlType::new(modes),
         p_inject_max: watts(inject_w),
         p_absorb_max: watts(absorb_w),
         s_max: VoltAmperes::from_f64(inject_w.max(absorb_w)),

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use super::error::DemoError;
 use super::layout::Layout;
 use super::roster::Roster;
-use crate::http::{Link, Message};
+use wattfold::der2030::link::{Link, Message};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -57,7 +57,7 @@ impl Server {
     }
 
     async fn wait_until_ready(&mut self, layout: &Layout) -> Result<(), DemoError> {
-        let mut link = Link::plain(layout.enterprise, String::new());
+        let mut link = Link::plain(layout.enterprise.into(), String::new());
         let message = Message {
             method: "GET",
             href: "/readyz",

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use fleet::{Der, DerId, DerKind, Event, Pin, ProgramId, Registration};
+use fleet::{
+    Access, AggregatorId, AssignmentId, Der, DerId, DerKind, Event, Pin, ProgramId, Registration,
+};
 use serde::{Deserialize, Serialize};
 use units::{Percent, Timestamp};
 
@@ -42,6 +44,16 @@ pub(super) struct DerV1<'a> {
     #[serde(default, skip_serializing_if = "is_zero")]
     reserve_hundredths: i32,
     program: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manager: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    assignments: Vec<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_ms: Option<i64>,
 }
 
 #[expect(
@@ -50,6 +62,19 @@ pub(super) struct DerV1<'a> {
 )]
 const fn is_zero(hundredths: &i32) -> bool {
     *hundredths == 0
+}
+
+pub(super) fn revoked(access: Access) -> Option<i64> {
+    match access {
+        Access::Granted => None,
+        Access::Revoked(at) => Some(at.millis()),
+    }
+}
+
+pub(super) fn access(revoked_ms: Option<i64>) -> Access {
+    revoked_ms.map_or(Access::Granted, |at| {
+        Access::Revoked(Timestamp::from_millis(at))
+    })
 }
 
 impl<'a> From<&'a Der> for DerV1<'a> {
@@ -76,6 +101,11 @@ impl<'a> From<&'a Der> for DerV1<'a> {
             settings: der.settings.as_ref().map(Into::into),
             reserve_hundredths: der.reserve.hundredths(),
             program: der.program.0,
+            manager: der.manager.map(|manager| manager.0),
+            revoked_ms: revoked(der.access),
+            assignments: der.assignments.iter().map(|node| node.0).collect(),
+            changed_ms: Some(der.changed.millis()).filter(|at| *at != der.enrolled.millis()),
+            removed_ms: der.removed.map(Timestamp::millis),
         }
     }
 }
@@ -103,6 +133,11 @@ impl DerV1<'_> {
             settings: self.settings.map(Into::into),
             reserve: Percent::from_hundredths(self.reserve_hundredths),
             program: ProgramId(self.program),
+            manager: self.manager.map(AggregatorId),
+            access: access(self.revoked_ms),
+            assignments: self.assignments.into_iter().map(AssignmentId).collect(),
+            changed: Timestamp::from_millis(self.changed_ms.unwrap_or(self.enrolled_ms)),
+            removed: self.removed_ms.map(Timestamp::from_millis),
         })
     }
 }

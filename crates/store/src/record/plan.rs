@@ -1,5 +1,7 @@
 //! Plans: one short row for each share, since a plan may hold millions.
 
+use std::time::Duration;
+
 use fleet::dispatch::assess::Standing;
 use fleet::dispatch::plan::{Allocation, Balance, Plan};
 use fleet::{ActivePower, DerId, DispatchId};
@@ -17,6 +19,7 @@ enum StandingV1 {
     Rejected,
     NotFollowing,
     Unable,
+    Commanded,
 }
 
 impl From<Standing> for StandingV1 {
@@ -28,6 +31,7 @@ impl From<Standing> for StandingV1 {
             Standing::Rejected => Self::Rejected,
             Standing::NotFollowing => Self::NotFollowing,
             Standing::Unable => Self::Unable,
+            Standing::Commanded => Self::Commanded,
         }
     }
 }
@@ -41,6 +45,7 @@ impl From<StandingV1> for Standing {
             StandingV1::Rejected => Self::Rejected,
             StandingV1::NotFollowing => Self::NotFollowing,
             StandingV1::Unable => Self::Unable,
+            StandingV1::Commanded => Self::Commanded,
         }
     }
 }
@@ -116,6 +121,9 @@ pub(super) struct PlanV1 {
     shares: Vec<ShareV1>,
     unasked: Vec<(u32, StandingV1)>,
     balances: Vec<BalanceV1>,
+    /// DER and milliseconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    late: Vec<(u32, u64)>,
     observed: u64,
 }
 
@@ -139,6 +147,11 @@ impl From<&Plan> for PlanV1 {
                 .map(|(der, why)| (der.0, (*why).into()))
                 .collect(),
             balances: plan.balances.iter().map(balance).collect(),
+            late: plan
+                .late
+                .iter()
+                .map(|(der, by)| (der.0, u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+                .collect(),
             observed: plan.observed,
         }
     }
@@ -168,6 +181,11 @@ impl PlanV1 {
                 .map(|(der, why)| (DerId(*der), (*why).into()))
                 .collect(),
             balances: self.balances.iter().map(balance).collect(),
+            late: self
+                .late
+                .iter()
+                .map(|(der, by_ms)| (DerId(*der), Duration::from_millis(*by_ms)))
+                .collect(),
             observed: self.observed,
         })
     }

@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use fleet::{
-    ControlId, Delivery, DeliveryEntry, DeliveryState, DerId, Event, Evidence, Fleet, Group,
-    GroupId,
+    ControlId, DeliveryEntry, DeliveryState, DerId, Event, Evidence, Fleet, Group, GroupId, Ledger,
 };
 use store::{
     Account, AccountId, Batch, CommitError, Document, DocumentChange, DocumentKey, Memory, Sqlite,
@@ -206,16 +205,16 @@ fn the_ledger_has_each_step_in_order(open: Open<'_>) {
 
     let (fleet, _) = store::fold(store.as_ref()).unwrap();
     let ledger = store::ledger(store.as_ref(), &fleet).unwrap();
-    let mut expected: Vec<Delivery> = fleet
-        .controls()
-        .iter()
-        .map(|control| Delivery::planned(control.id, control.der, control.created))
-        .collect();
+    let mut expected = Ledger::default();
+    for control in fleet.controls() {
+        expected.begin(control);
+    }
     for step in steps
         .iter()
         .filter(|step| step.evidence != Evidence::Journal)
     {
-        expected[step.control.index()].push(*step);
+        let created = fleet.control(step.control).unwrap().created;
+        assert!(expected.push(*step, created));
     }
     assert_eq!(ledger, expected);
 }

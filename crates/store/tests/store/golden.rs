@@ -118,7 +118,7 @@ fn version_1_folds() {
     assert_eq!(fleet.controls().len(), 4);
     assert_eq!(fleet.controls()[0].cancelled, Some(NOW));
     assert_eq!(
-        fleet.controls()[0].base.active.unwrap().p(),
+        fleet.controls()[0].base.active().unwrap().p(),
         Watts::from_micro(-3_009_780_000)
     );
 }

@@ -9,4 +9,5 @@ mod golden;
 mod record;
 mod replay;
 mod sample;
+mod settings;
 mod telemetry;

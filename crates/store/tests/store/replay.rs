@@ -2,7 +2,7 @@
 
 use fleet::{
     ActivePower, Command, ControlBase, ControlId, DerId, DerKind, DispatchId, Fleet, GroupChange,
-    GroupId, Identity, NewControl, NewDispatch, NewGroup, Origin, ProgramId, Target,
+    GroupId, Identity, NewControl, NewDispatch, NewGroup, Origin, ProgramId, Setting, Target,
 };
 use proptest::prelude::*;
 use store::{Memory, Sqlite, Store};
@@ -36,11 +36,15 @@ fn base() -> impl Strategy<Value = ControlBase> {
         any::<Option<bool>>(),
         any::<Option<bool>>(),
     )
-        .prop_map(|(active, connect, energize)| ControlBase {
-            active,
-            connect,
-            energize,
-            reactive: None,
+        .prop_map(|(active, connect, energize)| {
+            let mut base = active.map_or_else(ControlBase::default, ControlBase::asking);
+            let connect = connect.map(Setting::Connect);
+            let energize = energize.map(Setting::Energize);
+            connect
+                .into_iter()
+                .chain(energize)
+                .for_each(|s| base.set(s));
+            base
         })
 }
 
@@ -99,11 +103,12 @@ fn change() -> impl Strategy<Value = Command> {
 fn control() -> impl Strategy<Value = Command> {
     (ids(), 0..60_i64, 1..30_u64, base()).prop_map(|(der, start, minutes, base)| {
         Command::IssueControl(NewControl {
-            der: DerId(der),
+            der: Some(DerId(der)),
             program: ProgramId(der),
             origin: Origin::Operator,
             interval: sample::interval(start * 60, minutes * 60),
             base,
+            terms: None,
         })
     })
 }

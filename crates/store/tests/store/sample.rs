@@ -6,9 +6,9 @@ use fleet::dispatch::assess::Standing;
 use fleet::dispatch::plan::{Allocation, Balance, Plan};
 use fleet::{
     ActivePower, Capability, CimMrid, Command, ControlBase, ControlId, DerFunction, DerFunctions,
-    DerId, DerKind, DispatchId, Event, Fleet, GroupChange, GroupId, GroupName, Identity, Lfdi,
-    Mode, Modes, Name, NewControl, NewDer, NewDispatch, NewGroup, Origin, Pin, ProgramId,
-    ReactivePower, Settings, Target, Version,
+    DerId, DerKind, DispatchId, Event, FixedVar, Fleet, FreqDroop, GroupChange, GroupId, GroupName,
+    Identity, Lfdi, Mode, Modes, Name, NewControl, NewDer, NewDispatch, NewGroup, Origin, Pin,
+    PowerFactor, ProgramId, Scaled, Setting, Settings, Share, Target, VarReference, Version,
 };
 use store::{Actor, Batch, Entry, JournalId, Memory, Store};
 use units::{Interval, Percent, Timestamp, Vars, VoltAmperes, WattHours, Watts};
@@ -122,6 +122,8 @@ pub(crate) fn new_der(index: u8, kind: DerKind) -> NewDer {
         pin: Pin::with_check_digit(11_111),
         registered: !index.is_multiple_of(2),
         reserve: Percent::default(),
+        manager: None,
+        assignments: Vec::new(),
     }
 }
 
@@ -134,6 +136,7 @@ pub(crate) fn capability() -> Capability {
         q_absorb_max: None,
         energy_max: Some(WattHours::whole(13_500)),
         modes: Modes::default().with(Mode::FixedW).with(Mode::Connect),
+        doe_modes: 0,
     }
 }
 
@@ -141,8 +144,13 @@ fn settings() -> Settings {
     Settings {
         p_inject_max: Watts::whole(4_600),
         p_absorb_max: Watts::whole(4_600),
+        p_max: None,
         s_max: None,
         energy_max: Some(WattHours::whole(13_000)),
+        q_inject_max: None,
+        q_absorb_max: None,
+        soft_ramp_per_second: None,
+        enter_service: fleet::EnterService::default(),
         ramp_per_second: Some(Percent::from_hundredths(250)),
         modes: Modes::default().with(Mode::FixedW).with(Mode::Connect),
         updated: Timestamp::from_millis(-1),
@@ -207,6 +215,7 @@ fn plan() -> Plan {
             unasked: Watts::whole(-17),
             residue: Watts::from_micro(1),
         }],
+        late: vec![(DerId(1), Duration::from_secs(300))],
         observed: u64::MAX,
     }
 }
@@ -230,26 +239,51 @@ fn powers() -> [ActivePower; 3] {
 }
 
 fn bases() -> impl Iterator<Item = ControlBase> {
-    let reactive = ReactivePower {
-        percent: Percent::from_hundredths(-1),
-        of: Vars::whole(2_200),
+    let share = |hundredths, of| Share {
+        percent: Percent::from_hundredths(hundredths),
+        of,
     };
-    let rest = ControlBase {
-        active: None,
-        reactive: Some(reactive),
-        connect: Some(true),
-        energize: Some(false),
+    let scaled = |value, multiplier| Scaled { value, multiplier };
+    let factor = |injects_vars| PowerFactor {
+        displacement: 950,
+        injects_vars,
+        multiplier: -3,
     };
-    let active = |power| ControlBase {
-        active: Some(power),
-        ..ControlBase::default()
-    };
-    powers().map(active).into_iter().chain([rest])
+    let rest = ControlBase::of([
+        Setting::FixedVar(FixedVar {
+            reference: VarReference::SetMaxVar,
+            percent: Percent::from_hundredths(-1),
+            of: Some(Vars::whole(2_200)),
+        }),
+        Setting::Connect(true),
+        Setting::Energize(false),
+        Setting::FixedPfAbsorbW(factor(false)),
+        Setting::FixedPfInjectW(factor(true)),
+        Setting::FixedW(share(-10_000, None)),
+        Setting::FreqDroop(FreqDroop {
+            db_of_mhz: 36,
+            db_uf_mhz: u32::MAX,
+            k_of: 50,
+            k_uf: u16::MAX,
+            open_loop_tms: 500,
+        }),
+        Setting::MaxLimW(share(0, None)),
+        Setting::TargetVar(scaled(i16::MIN, 2)),
+        Setting::TargetW(scaled(-1, -9)),
+        Setting::ImpLimW(scaled(1, 3)),
+        Setting::ExpLimW(scaled(0, 0)),
+        Setting::GenLimW(scaled(i16::MAX, 9)),
+        Setting::LoadLimW(scaled(7, 1)),
+        Setting::StorageTargetW(scaled(-7, 1)),
+        Setting::RampTms(u16::MAX),
+    ]);
+    let own = powers().map(ControlBase::asking);
+    own.into_iter().chain([rest])
 }
 
 pub(crate) fn new_control(base: ControlBase) -> NewControl {
-    let origin = match base.active {
-        Some(ActivePower::FixedW { .. }) => Origin::Dispatch {
+    let origin = match base.active() {
+        Some(ActivePower::FixedW { .. }) if base.settings().len() == 1 => Origin::Dispatch {
             dispatch: DispatchId(0),
             generation: 1,
             interval: 0,
@@ -257,10 +291,11 @@ pub(crate) fn new_control(base: ControlBase) -> NewControl {
         _ => Origin::Operator,
     };
     NewControl {
-        der: DerId(0),
+        der: Some(DerId(0)),
         program: ProgramId(0),
         origin,
         interval: interval(600, 900),
         base,
+        terms: None,
     }
 }

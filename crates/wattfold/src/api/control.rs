@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use fleet::dispatch::assess::World;
 use fleet::{
-    ActivePower, Control, ControlStatus, Delivery, DeliveryEntry, DeliveryState, Evidence, Origin,
+    Control, ControlStatus, Delivery, DeliveryEntry, DeliveryState, DerId, Evidence, Origin,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +19,10 @@ pub enum ControlSource {
     Dispatch,
     /// An operator, directly.
     Operator,
+    /// An operating envelope.
+    Envelope,
+    /// A settings profile being rolled out.
+    Settings,
 }
 
 impl From<Origin> for ControlSource {
@@ -26,6 +30,8 @@ impl From<Origin> for ControlSource {
         match origin {
             Origin::Dispatch { .. } => Self::Dispatch,
             Origin::Operator => Self::Operator,
+            Origin::Envelope => Self::Envelope,
+            Origin::Settings => Self::Settings,
         }
     }
 }
@@ -173,14 +179,14 @@ pub(super) fn in_force(world: &World<'_>, control: &Control) -> ControlInForce {
             Origin::Dispatch { dispatch, .. } => {
                 world.fleet.dispatch(dispatch).map(|d| d.mrid.to_string())
             }
-            Origin::Operator => None,
+            Origin::Operator | Origin::Envelope | Origin::Settings => None,
         },
     }
 }
 
 /// A control with its ledger.
-pub(super) fn row(world: &World<'_>, control: &Control) -> ControlRow {
-    let delivery = world.deliveries.get(control.id.index());
+pub(super) fn row(world: &World<'_>, control: &Control, der: DerId) -> ControlRow {
+    let delivery = world.deliveries.get(control.id, der);
     ControlRow {
         mrid: control.mrid.to_string(),
         start: control.interval.start.into(),
@@ -202,11 +208,7 @@ pub(super) fn entries(delivery: Option<&Delivery>) -> Vec<LedgerEntry> {
 
 /// Active power that `control` asks for, in watts.
 pub(super) fn asked_w(control: &Control) -> Option<f64> {
-    control
-        .base
-        .active
-        .map(ActivePower::p)
-        .map(units::Watts::as_f64)
+    control.base.p(None).map(units::Watts::as_f64)
 }
 
 fn evidence(evidence: Evidence) -> String {
@@ -240,6 +242,8 @@ const fn response(code: u8) -> &'static str {
         10 => "completed without participation",
         13 => "event aborted by the server",
         14 => "event aborted for another programme",
+        15 => "event resumed",
+        251 => "not supported",
         252 => "not applicable",
         253 => "invalid",
         254 => "expired",

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use fleet::dispatch::share::Grid;
-use fleet::{ActivePower, Command, ControlBase, Der, Fleet};
+use fleet::{ActivePower, Command, ControlBase, Der, Fleet, Setting};
 use serde::{Deserialize, Serialize};
 use units::Watts;
 use utoipa::ToSchema;
@@ -40,31 +40,40 @@ pub(super) async fn set(
     Named(mrid): Named,
     Body(given): Body<DefaultControl>,
 ) -> Result<Json<DefaultControl>, Problem> {
-    let command = api.world(|world| {
-        let der = find(world.fleet, &mrid)?;
-        let active = given.p_w.map(|p_w| active(der, p_w)).transpose()?;
-        let base = ControlBase {
-            active,
-            ..present(world.fleet, der)
-        };
-        Ok::<_, Problem>(Command::SetDefaultControl(der.program, base))
-    })?;
-    api.command_one(&principal, command).await?;
+    let name = mrid.clone();
+    let command = move |fleet: &Fleet| set_p_w(find(fleet, &name)?, given.p_w, fleet);
+    api.revise_one(&principal, command).await?;
     api.world(|world| {
         let p_w = p_w(world.fleet, find(world.fleet, &mrid)?);
         Ok(Json(DefaultControl { p_w }))
     })
 }
 
-/// The active power asked of a DER by default, in W.
-pub(super) fn p_w(fleet: &Fleet, der: &Der) -> Option<f64> {
-    let active = present(fleet, der).active.map(ActivePower::p);
-    active.map(Watts::as_f64)
+/// What its default control says besides active power stays.
+fn set_p_w(der: &Der, p_w: Option<f64>, fleet: &Fleet) -> Result<Command, Problem> {
+    let active = p_w.map(|p_w| active(der, p_w)).transpose()?;
+    let present = present(fleet, der);
+    let others = present.base.settings().iter().filter(|setting| {
+        !matches!(
+            setting,
+            Setting::FixedW(_) | Setting::TargetW(_) | Setting::MaxLimW(_)
+        )
+    });
+    let asked = active.map_or_else(ControlBase::default, ControlBase::asking);
+    let base = ControlBase::of(others.chain(asked.settings()).copied());
+    let default = fleet::DefaultControl { base, ..present };
+    Ok(Command::SetDefaultControl(der.program, default))
 }
 
-fn present(fleet: &Fleet, der: &Der) -> ControlBase {
+/// The active power asked of a DER by default, in W.
+pub(super) fn p_w(fleet: &Fleet, der: &Der) -> Option<f64> {
+    let p = present(fleet, der).base.p(der.settings.as_ref());
+    p.map(Watts::as_f64)
+}
+
+fn present(fleet: &Fleet, der: &Der) -> fleet::DefaultControl {
     let program = fleet.program(der.program);
-    program.map_or_else(ControlBase::default, |program| program.default)
+    program.map_or_else(Default::default, |program| program.default.clone())
 }
 
 /// The request for `p_w` on the device's own grid.

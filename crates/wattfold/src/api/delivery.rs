@@ -1,10 +1,12 @@
 //! What became of a dispatch at each of its members.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
-use fleet::{Control, Dispatch, Origin};
+use fleet::{Control, DerId, Dispatch, Origin};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,6 +47,8 @@ pub enum MemberStanding {
     NotFollowing,
     /// Its active power can't be asked for, or it is disconnected.
     Unable,
+    /// A control of higher rank sets its active power.
+    Commanded,
 }
 
 impl From<Standing> for MemberStanding {
@@ -56,6 +60,7 @@ impl From<Standing> for MemberStanding {
             Standing::Rejected => Self::Rejected,
             Standing::NotFollowing => Self::NotFollowing,
             Standing::Unable => Self::Unable,
+            Standing::Commanded => Self::Commanded,
         }
     }
 }
@@ -76,6 +81,10 @@ pub struct DeliveryControl {
     /// Active power asked, in W, injection positive.
     #[schema(required)]
     pub p_w: Option<f64>,
+    /// By how much, in s, the device learned of it after it was to begin, or has not learned of it
+    /// though it was; null when it knew in time.
+    #[schema(required)]
+    pub told_late_s: Option<f64>,
     /// How far it has come; null when the ledger has no row for it.
     #[schema(required)]
     pub state: Option<DeliveryStep>,
@@ -96,6 +105,13 @@ pub struct DeliveryRow {
     pub verdict: Option<Outcome>,
     /// How it stands now, or stood at the end.
     pub standing: MemberStanding,
+    /// By how much, in s, the notice that the plan in force gives is shorter than the time the
+    /// device may take to know; null when it is not, and when nothing new is asked.
+    #[schema(required)]
+    pub late_by_s: Option<f64>,
+    /// Whether it learned of any of the controls after it was to begin, or has not learned of it
+    /// though it was: what it did not deliver, it may not have known of.
+    pub told_late: bool,
     /// Active power asked now, in W, injection positive; null when nothing is.
     #[schema(required)]
     pub asked_w: Option<f64>,
@@ -142,15 +158,16 @@ pub(super) async fn list(
 fn rows(
     world: &World<'_>,
     dispatch: &Dispatch,
-    members: &[fleet::DerId],
+    members: &[DerId],
     meters: &Meters,
 ) -> Vec<DeliveryRow> {
     let index = judgement::controls(world.fleet, &[dispatch]);
     let judged = judgement::judge(world, dispatch, members, &index, meters);
-    judged.iter().map(|member| row(world, member)).collect()
+    let row = |member| row(world, dispatch, member);
+    judged.iter().map(row).collect()
 }
 
-fn row(world: &World<'_>, member: &Member<'_>) -> DeliveryRow {
+fn row(world: &World<'_>, dispatch: &Dispatch, member: &Member<'_>) -> DeliveryRow {
     let observation = world.observation(member.der.id);
     let running = member
         .current
@@ -164,6 +181,8 @@ fn row(world: &World<'_>, member: &Member<'_>) -> DeliveryRow {
         state: member.state.map(DeliveryStep::from),
         verdict: member.verdict.map(Outcome::from),
         standing: member.standing.into(),
+        late_by_s: late_by(dispatch, member.der.id).map(|by| by.as_secs_f64()),
+        told_late: !member.told_late.is_empty(),
         asked_w: running.and_then(control::asked_w),
         measured_w: observation.p.map(MeasuredValue::of_watts),
         asked_wh: member.energy.asked.as_f64(),
@@ -172,20 +191,26 @@ fn row(world: &World<'_>, member: &Member<'_>) -> DeliveryRow {
         controls: member
             .controls
             .iter()
-            .map(|c| delivery_control(world, c))
+            .map(|c| delivery_control(world, member, c))
             .collect(),
     }
 }
 
-fn delivery_control(world: &World<'_>, control: &Control) -> DeliveryControl {
-    let delivery = world.deliveries.get(control.id.index());
+fn late_by(dispatch: &Dispatch, der: DerId) -> Option<Duration> {
+    let late = &dispatch.plan.as_ref()?.late;
+    let at = late.binary_search_by_key(&der, |(der, _)| *der).ok()?;
+    Some(late.get(at)?.1)
+}
+
+fn delivery_control(world: &World<'_>, member: &Member<'_>, control: &Control) -> DeliveryControl {
+    let delivery = world.deliveries.own(control.id);
     let (interval, generation) = match control.origin {
         Origin::Dispatch {
             interval,
             generation,
             ..
         } => (interval, generation),
-        Origin::Operator => (0, 0),
+        Origin::Operator | Origin::Envelope | Origin::Settings => (0, 0),
     };
     DeliveryControl {
         mrid: control.mrid.to_string(),
@@ -194,6 +219,7 @@ fn delivery_control(world: &World<'_>, control: &Control) -> DeliveryControl {
         start: control.interval.start.into(),
         end: control.interval.end().into(),
         p_w: control::asked_w(control),
+        told_late_s: member.told_late.get(&control.id).map(Duration::as_secs_f64),
         state: delivery.map(|d| d.state().into()),
         entries: control::entries(delivery),
     }

@@ -9,27 +9,20 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use fleet::dispatch::assess::World;
-use fleet::{
-    CimMrid, Command, Der, DerId, DerKind, Event, Fleet, Lfdi, Mode, Modes, Name, NewDer, Pin,
-    Registration,
-};
-use http::StatusCode;
+use fleet::{CimMrid, Der, DerId, DerKind, Fleet, Mode, Modes, Name, Registration};
 use serde::{Deserialize, Serialize};
-use units::{Percent, Vars, VoltAmperes, WattHours, Watts};
+use units::{Vars, VoltAmperes, WattHours, Watts};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::access::AccessView;
 use crate::api::control::{self, ControlInForce, ControlRow};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
-use crate::api::request::{Bodies, Named, OneOrMany, Params};
+use crate::api::request::{Named, Params};
 use crate::api::value::{MeasuredValue, Time};
-use crate::api::{Api, default_control, fresh_mrid};
-use crate::auth::Principal;
+use crate::api::{Api, assignment, default_control};
 
-/// Most DER enrolled by one request.
-pub const MAX_ENROLMENTS: usize = 1_000;
 /// Most characters of a filter.
 pub const MAX_FILTER_CHARS: usize = 64;
 /// Most controls shown with one DER, the ones that begin last.
@@ -85,6 +78,15 @@ pub enum RegistrationState {
     Registered,
 }
 
+impl From<Registration> for RegistrationState {
+    fn from(registration: Registration) -> Self {
+        match registration {
+            Registration::Authorised => Self::Authorised,
+            Registration::Registered(_) => Self::Registered,
+        }
+    }
+}
+
 /// Whether a DER is heard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -112,11 +114,20 @@ pub struct DerRow {
     pub sfdi: u64,
     /// How far enrolment has come.
     pub registration: RegistrationState,
+    /// Whether its certificate may come in.
+    pub access: AccessView,
+    /// Number of the aggregator that stands in for it.
+    #[schema(required)]
+    pub aggregator: Option<u32>,
+    /// IEEE 2030.5 mRID of the programme that carries the controls addressed to it alone.
+    pub program: String,
     /// Whether it is heard.
     pub state: Contact,
-    /// When the device last made a request; null when never.
+    /// When the device last made a request, or its aggregator made one for it; null when never.
     #[schema(required)]
     pub last_contact_at: Option<Time>,
+    /// Longest time, in s, until it knows of a control that is issued now.
+    pub latency_s: f64,
     /// Active power in W, injection positive.
     #[schema(required)]
     pub p_w: Option<MeasuredValue>,
@@ -198,6 +209,8 @@ pub struct DerDetail {
     pub row: DerRow,
     /// IEEE 2030.5 registration PIN, the check digit last.
     pub pin: u32,
+    /// mRIDs of the nodes of the hierarchy that it belongs to, the most local ones only.
+    pub assignments: Vec<String>,
     /// Nameplate; null before it has reported.
     #[schema(required)]
     pub capability: Option<CapabilityView>,
@@ -230,56 +243,6 @@ pub struct DerQuery {
     pub after: Option<u32>,
 }
 
-/// A DER to enrol.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Enrolment {
-    /// Name, unique in the fleet, 1 to 64 characters.
-    pub name: String,
-    /// Technology.
-    pub kind: Kind,
-    /// LFDI of its certificate, 40 hexadecimal digits.
-    pub lfdi: String,
-    /// Registration PIN with its check digit; drawn at random when absent.
-    pub pin: Option<u32>,
-    /// IEC 61968 mRID; a UUID is assigned when absent.
-    pub mrid: Option<String>,
-    /// Who creates its `EndDevice`.
-    #[serde(default)]
-    pub registration: EnrolBy,
-    /// State of charge that dispatch never goes below, in percent, 0 to 100; 0 when absent.
-    pub reserve_pct: Option<f64>,
-}
-
-/// Who creates the `EndDevice` of a DER.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EnrolBy {
-    /// The device posts it itself.
-    #[default]
-    InBand,
-    /// It exists as soon as the DER is enrolled.
-    OutOfBand,
-}
-
-/// What became of one of several enrolments: one of the two is present.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct EnrolmentResult {
-    /// The DER, if it is enrolled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub der: Option<DerDetail>,
-    /// Why it is not, otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Problem>,
-}
-
-/// What became of several enrolments, in the order given.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub struct EnrolmentResults {
-    /// One result for each.
-    pub items: Vec<EnrolmentResult>,
-}
-
 /// List the DER, oldest enrolment first.
 #[utoipa::path(get, path = "/api/v1/ders", operation_id = "list_ders", tag = "ders", params(DerQuery),
     responses((status = 200, body = Page<DerRow>), (status = 422, body = Problem)))]
@@ -301,136 +264,31 @@ pub(super) async fn show(
     api.world(|world| Ok(Json(detail(world, find(world.fleet, &mrid)?))))
 }
 
-/// Enrol one DER or several.
-///
-/// Several are enrolled each on its own: one that is refused does not hold up the others. The
-/// status is 201 when all were enrolled, else 207.
-#[utoipa::path(post, path = "/api/v1/ders", operation_id = "enrol_ders", tag = "ders",
-    request_body = inline(OneOrMany<Enrolment>),
-    responses((status = 201, description = "One was given", body = DerDetail),
-        (status = 207, description = "Several were given", body = EnrolmentResults),
-        (status = 409, body = Problem), (status = 422, body = Problem)))]
-pub(super) async fn enrol(
-    State(api): State<Api>,
-    principal: Principal,
-    Bodies(given): Bodies<Enrolment>,
-) -> Result<Response, Problem> {
-    match given {
-        OneOrMany::One(one) => {
-            let command = Command::EnrolDer(new_der(&one)?);
-            let events = api.command_one(&principal, command).await?;
-            let der = enrolled(&api, &events)?;
-            Ok((StatusCode::CREATED, Json(der)).into_response())
-        }
-        OneOrMany::Many(many) => enrol_many(&api, &principal, &many).await,
-    }
-}
-
-async fn enrol_many(
-    api: &Api,
-    principal: &Principal,
-    many: &[Enrolment],
-) -> Result<Response, Problem> {
-    if many.is_empty() || MAX_ENROLMENTS < many.len() {
-        return Err(Problem::field(
-            "body",
-            format!("must hold 1 to {MAX_ENROLMENTS} DER"),
-        ));
-    }
-    let read: Vec<Result<NewDer, Problem>> = many
-        .iter()
-        .enumerate()
-        .map(|(index, one)| new_der(one).map_err(|problem| problem.under(&format!("[{index}]"))))
-        .collect();
-    let commands = read
-        .iter()
-        .flatten()
-        .cloned()
-        .map(Command::EnrolDer)
-        .collect();
-    let mut answers = api.commands(principal, commands).await?.into_iter();
-    let items: Vec<EnrolmentResult> = read
-        .into_iter()
-        .map(|read| read.and_then(|_| answers.next().ok_or_else(Problem::lost)?))
-        .map(|events| events.and_then(|events| enrolled(api, &events)))
-        .map(|result| match result {
-            Ok(der) => EnrolmentResult {
-                der: Some(der),
-                problem: None,
-            },
-            Err(problem) => EnrolmentResult {
-                der: None,
-                problem: Some(problem),
-            },
-        })
-        .collect();
-    let all = items.iter().all(|item| item.problem.is_none());
-    let status = if all {
-        StatusCode::CREATED
-    } else {
-        StatusCode::MULTI_STATUS
-    };
-    Ok((status, Json(EnrolmentResults { items })).into_response())
-}
-
-fn enrolled(api: &Api, events: &[Event]) -> Result<DerDetail, Problem> {
-    let id = events.iter().find_map(|event| match event {
-        Event::DerEnrolled(der) => Some(der.id),
-        _ => None,
-    });
-    let id = id.ok_or_else(Problem::lost)?;
-    api.world(|world| {
-        world
-            .fleet
-            .der(id)
-            .map(|der| detail(world, der))
-            .ok_or_else(Problem::lost)
-    })
-}
-
-/// The command's content, each field checked.
-fn new_der(given: &Enrolment) -> Result<NewDer, Problem> {
-    let pin = match given.pin {
-        Some(digits) => Pin::new(digits).map_err(|e| Problem::field("pin", e.to_string()))?,
-        None => Pin::with_check_digit(u32::from_be_bytes(crate::auth::random())),
-    };
-    let mrid = match &given.mrid {
-        Some(text) => CimMrid::new(text).map_err(|e| Problem::field("mrid", e.to_string()))?,
-        None => fresh_mrid(),
-    };
-    Ok(NewDer {
-        mrid,
-        name: Name::new(&given.name).map_err(|e| Problem::field("name", e.to_string()))?,
-        kind: given.kind.into(),
-        lfdi: given
-            .lfdi
-            .parse::<Lfdi>()
-            .map_err(|e| Problem::field("lfdi", e.to_string()))?,
-        pin,
-        registered: given.registration == EnrolBy::OutOfBand,
-        reserve: reserve(given.reserve_pct)?,
-    })
-}
-
-fn reserve(pct: Option<f64>) -> Result<Percent, Problem> {
-    let pct = pct.unwrap_or(0.0);
-    if !(0.0..=100.0).contains(&pct) {
-        return Err(Problem::field("reserve_pct", "must be 0 to 100"));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "checked to be at most 100 %"
-    )]
-    let hundredths = (pct * 100.0).round() as i32;
-    Ok(Percent::from_hundredths(hundredths))
-}
-
 /// The DER of this mRID, or the answer that there is none.
 pub(super) fn find<'a>(fleet: &'a Fleet, mrid: &str) -> Result<&'a Der, Problem> {
     CimMrid::new(mrid)
         .ok()
         .and_then(|mrid| fleet.der_by_mrid(&mrid))
         .ok_or_else(|| Problem::not_found("DER", mrid))
+}
+
+/// DER by mRID, else by name.
+pub(super) fn find_all(
+    fleet: &Fleet,
+    field: &str,
+    given: &[String],
+) -> Result<Vec<DerId>, Problem> {
+    let one = |(index, text): (usize, &String)| {
+        let by_mrid = CimMrid::new(text).ok();
+        let by_mrid = by_mrid.and_then(|mrid| fleet.der_by_mrid(&mrid));
+        let by_name = || fleet.der_by_name(&Name::new(text).ok()?);
+        let rule = "is no DER's mRID or name";
+        by_mrid
+            .or_else(by_name)
+            .map(|der| der.id)
+            .ok_or_else(|| Problem::field(format!("{field}[{index}]"), rule))
+    };
+    given.iter().enumerate().map(one).collect()
 }
 
 /// A page of rows.
@@ -452,7 +310,8 @@ pub(super) fn rows(world: &World<'_>, query: &DerQuery) -> Result<Page<DerRow>, 
         None => None,
     };
     let wanted = world.fleet.ders().iter().filter(|der| {
-        members.is_none_or(|members| members.binary_search(&der.id).is_ok())
+        der.removed.is_none()
+            && members.is_none_or(|members| members.binary_search(&der.id).is_ok())
             && query
                 .state
                 .is_none_or(|state| state == contact(world, der.id))
@@ -525,12 +384,16 @@ pub(super) fn row(world: &World<'_>, der: &Der, groups: &BTreeMap<DerId, Vec<Str
         kind: der.kind.into(),
         lfdi: der.lfdi.to_string(),
         sfdi: der.lfdi.sfdi(),
-        registration: match der.registration {
-            Registration::Authorised => RegistrationState::Authorised,
-            Registration::Registered(_) => RegistrationState::Registered,
-        },
+        registration: der.registration.into(),
+        access: der.access.into(),
+        aggregator: der.manager.map(|manager| manager.0),
+        program: world
+            .fleet
+            .program(der.program)
+            .map_or_else(String::new, |program| program.mrid.to_string()),
         state: contact(world, der.id),
         last_contact_at: seen.last_contact.map(Time),
+        latency_s: world.latency(der).as_secs_f64(),
         p_w: seen.p.map(MeasuredValue::of_watts),
         q_var: seen.q.map(MeasuredValue::of_vars),
         voltage_v: seen.voltage_v.map(MeasuredValue::of_number),
@@ -548,12 +411,13 @@ pub(super) fn row(world: &World<'_>, der: &Der, groups: &BTreeMap<DerId, Vec<Str
 
 /// Everything known of one DER.
 pub(super) fn detail(world: &World<'_>, der: &Der) -> DerDetail {
-    let mut controls: Vec<_> = world.fleet.controls_of(der.id).collect();
+    let mut controls = world.fleet.controls_of(der.id);
     controls.sort_by(|a, b| b.list_order(a));
     controls.truncate(MAX_CONTROLS_SHOWN);
     DerDetail {
         row: row(world, der, &groups_of(world.fleet, &[der])),
         pin: der.pin.digits(),
+        assignments: assignment::mrids(world.fleet, &der.assignments),
         capability: der.capability.as_ref().map(|c| CapabilityView {
             p_inject_max_w: c.p_inject_max.as_f64(),
             p_absorb_max_w: c.p_absorb_max.as_f64(),
@@ -575,7 +439,7 @@ pub(super) fn detail(world: &World<'_>, der: &Der) -> DerDetail {
         default_p_w: default_control::p_w(world.fleet, der),
         controls: controls
             .into_iter()
-            .map(|control| control::row(world, control))
+            .map(|control| control::row(world, control, der.id))
             .collect(),
     }
 }

@@ -5,6 +5,7 @@
     reason = "what `utoipa::path` expands to has them"
 )]
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ use crate::auth::Principal;
 
 /// Largest magnitude of a net target, in watts: a thousand gigawatts.
 pub const MAX_TARGET_W: f64 = 1e12;
+/// Most members shown that may be told too late.
+pub const MAX_LATE_SHOWN: usize = 100;
 
 /// Where a dispatch stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -82,6 +85,17 @@ pub struct ScheduledInterval {
     pub p_w: f64,
 }
 
+/// A member that may be told too late.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct LateMember {
+    /// IEC 61968 mRID.
+    pub mrid: String,
+    /// Name.
+    pub name: String,
+    /// By how much, in s, its notice is shorter than the time that it may take to know.
+    pub by_s: f64,
+}
+
 /// A dispatch.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DispatchRow {
@@ -112,6 +126,14 @@ pub struct DispatchRow {
     /// By interval: the part of the target, in W, that the plan in force gives to nobody; null
     /// for intervals that it no longer covers.
     pub residue_w: Vec<Option<f64>>,
+    /// Members to which the plan in force gives shorter notice than the time they may take to
+    /// know, those that lack most first; at most 100 are shown.
+    pub late: Vec<LateMember>,
+    /// How many such members there are.
+    pub late_members: usize,
+    /// Members that learned of a control after it was to begin, or have not learned of it though it
+    /// was.
+    pub told_late: usize,
     /// Net target now, in W, injection positive; null outside its intervals.
     #[schema(required)]
     pub target_w: Option<f64>,
@@ -369,6 +391,9 @@ fn row(
         cancelled_at: dispatch.cancelled.map(Time),
         generation: dispatch.plan.as_ref().map_or(0, |plan| plan.generation),
         residue_w: residues(dispatch),
+        late: late(world, dispatch),
+        late_members: dispatch.plan.as_ref().map_or(0, |plan| plan.late.len()),
+        told_late: members.iter().filter(|m| !m.told_late.is_empty()).count(),
         target_w: running.map(|target| target.p.as_f64()),
         measured_w: open.then(|| measured(world, &members)).flatten(),
         promised_w: running.map_or(0.0, |_| promised(world, &members).as_f64()),
@@ -387,6 +412,24 @@ pub(super) fn scheduled(target: &Target) -> ScheduledInterval {
         end: target.interval.end().into(),
         p_w: target.p.as_f64(),
     }
+}
+
+fn late(world: &World<'_>, dispatch: &Dispatch) -> Vec<LateMember> {
+    let mut late = dispatch
+        .plan
+        .as_ref()
+        .map_or_else(Vec::new, |p| p.late.clone());
+    late.sort_by_key(|(der, by)| (Reverse(*by), *der));
+    late.truncate(MAX_LATE_SHOWN);
+    let shown = late.into_iter().filter_map(|(der, by)| {
+        let der = world.fleet.der(der)?;
+        Some(LateMember {
+            mrid: der.mrid.to_string(),
+            name: der.name.to_string(),
+            by_s: by.as_secs_f64(),
+        })
+    });
+    shown.collect()
 }
 
 fn residues(dispatch: &Dispatch) -> Vec<Option<f64>> {
@@ -422,12 +465,12 @@ fn promised(world: &World<'_>, members: &[Member<'_>]) -> Watts {
             return Watts::ZERO;
         }
         let held = member.current.filter(|control| {
-            let row = world.deliveries.get(control.id.index());
+            let row = world.deliveries.own(control.id);
             control.interval.contains(world.now)
                 && row.is_some_and(fleet::Delivery::is_known_to_device)
         });
         let share = held
-            .and_then(|control| control.base.active)
+            .and_then(|control| control.base.active())
             .map(ActivePower::p);
         let unasked = member.current.is_none() || member.standing == Standing::OptedOut;
         let metered = world

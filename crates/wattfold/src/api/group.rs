@@ -19,7 +19,7 @@ use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named, Params};
 use crate::api::value::{MeasuredValue, Time, sum};
-use crate::api::{Api, fresh_mrid};
+use crate::api::{Api, der, fresh_mrid};
 use crate::auth::Principal;
 
 /// The nine abilities of IEC 61968-5, by their names there.
@@ -259,7 +259,7 @@ fn new_group(fleet: &Fleet, given: &GroupRequest) -> Result<NewGroup, Problem> {
         names: names(&given.names)?,
         description: description(given.description.as_deref())?,
         functions: given.functions.as_deref().map_or(Ok(default), functions)?,
-        members: ders(fleet, "members", &given.members)?,
+        members: der::find_all(fleet, "members", &given.members)?,
         version: None,
     })
 }
@@ -269,8 +269,8 @@ fn group_change(fleet: &Fleet, given: &GroupPatch) -> Result<GroupChange, Proble
         names: given.names.as_deref().map(names).transpose()?,
         description: description(given.description.as_deref())?,
         functions: given.functions.as_deref().map(functions).transpose()?,
-        add: ders(fleet, "add", &given.add)?,
-        remove: ders(fleet, "remove", &given.remove)?,
+        add: der::find_all(fleet, "add", &given.add)?,
+        remove: der::find_all(fleet, "remove", &given.remove)?,
         version: None,
     })
 }
@@ -324,26 +324,6 @@ fn functions(given: &[String]) -> Result<DerFunctions, Problem> {
         set = set.with(*function);
     }
     Ok(set)
-}
-
-/// DER by mRID, else by name.
-fn ders(fleet: &Fleet, field: &str, given: &[String]) -> Result<Vec<DerId>, Problem> {
-    let given = given.iter().enumerate();
-    given
-        .map(|(index, text)| {
-            let by_mrid = CimMrid::new(text)
-                .ok()
-                .and_then(|mrid| fleet.der_by_mrid(&mrid));
-            let by_name = || {
-                Name::new(text)
-                    .ok()
-                    .and_then(|name| fleet.der_by_name(&name))
-            };
-            by_mrid.or_else(by_name).map(|der| der.id).ok_or_else(|| {
-                Problem::field(format!("{field}[{index}]"), "is no DER's mRID or name")
-            })
-        })
-        .collect()
 }
 
 /// A group with its members.

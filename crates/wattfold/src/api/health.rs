@@ -10,6 +10,7 @@ use units::Timestamp;
 
 use crate::api::{Api, summary};
 use crate::clock;
+use crate::metrics::Levels;
 
 /// Longest time the owner of the state may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,13 +51,20 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
 
 /// What is counted.
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
-    let counts = api.world(|world| summary::contacts(world).0);
-    let gauge = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let uptime = clock::now().since(api.started);
-    let text = api
-        .node
-        .metrics()
-        .text(gauge(counts.reachable), gauge(counts.silent), uptime);
+    let levels = api.world(|world| {
+        let counts = summary::contacts(world).0;
+        let open = world.fleet.open_dispatches(world.now);
+        let plans = open.filter_map(|dispatch| dispatch.plan.as_ref());
+        Levels {
+            reachable: counts.reachable,
+            silent: counts.silent,
+            late_members: plans.map(|plan| plan.late.len()).sum(),
+            uptime: world.now.since(api.started),
+        }
+    });
+    let waiting = api.node.notifications_waiting();
+    api.node.metrics().notifications_waiting(waiting);
+    let text = api.node.metrics().text(levels);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], text).into_response()
 }

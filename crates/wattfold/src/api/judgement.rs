@@ -7,8 +7,8 @@ use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
 use fleet::dispatch::verdict::{self, Case, Course, Energy, Stretch, Verdict};
 use fleet::{
-    ActivePower, Control, ControlStatus, DeliveryState, Der, DerId, Dispatch, DispatchId,
-    DispatchPhase, Evidence, Fleet, Origin, delivery,
+    ActivePower, Control, ControlId, ControlStatus, DeliveryState, Der, DerId, Dispatch,
+    DispatchId, DispatchPhase, Evidence, Fleet, Origin, delivery,
 };
 use serde::Serialize;
 use units::{Interval, Timestamp, Watts};
@@ -86,6 +86,9 @@ pub(super) struct Member<'a> {
     pub(super) verdict: Option<Verdict>,
     /// Asked and metered so far, ramps left out.
     pub(super) energy: Energy,
+    /// The controls of which the device learned only after they were to begin, or has not learned
+    /// though they were, and by how much.
+    pub(super) told_late: BTreeMap<ControlId, Duration>,
 }
 
 /// The controls of each of these dispatches, by DER.
@@ -100,8 +103,9 @@ pub(super) fn controls<'a>(fleet: &'a Fleet, dispatches: &[&Dispatch]) -> Contro
     for control in fleet.controls() {
         if let Origin::Dispatch { dispatch, .. } = control.origin
             && let Some(by_der) = index.get_mut(&dispatch)
+            && let Some(der) = control.der
         {
-            by_der.entry(control.der).or_default().push(control);
+            by_der.entry(der).or_default().push(control);
         }
     }
     for controls in index.values_mut().flat_map(BTreeMap::values_mut) {
@@ -194,7 +198,7 @@ fn member<'a>(
     };
     let verdict = (asked || refused).then(|| verdict::verdict(&case));
     let current = current(world, &controls);
-    let delivery = current.and_then(|control| world.deliveries.get(control.id.index()));
+    let delivery = current.and_then(|control| world.deliveries.own(control.id));
     let all: Vec<Stretch> = over.iter().chain(&running).copied().collect();
     Member {
         der,
@@ -203,14 +207,37 @@ fn member<'a>(
         state: delivery.map(fleet::Delivery::state),
         verdict,
         energy: verdict::energy(&all),
+        told_late: told_late(world, &controls),
         controls,
     }
+}
+
+/// A control that was withdrawn or displaced before it was to begin can't be late.
+fn told_late(world: &World<'_>, controls: &[&Control]) -> BTreeMap<ControlId, Duration> {
+    let late = |control: &&&Control| {
+        let row = world.deliveries.own(control.id)?;
+        let due = control.interval.start;
+        let known = row.told().unwrap_or(world.now);
+        let over = over_at(control, controls).unwrap_or(world.now);
+        (due < over && due < known).then(|| (control.id, known.min(over).since(due)))
+    };
+    controls
+        .iter()
+        .filter_map(|control| late(&control))
+        .collect()
+}
+
+/// When `control`, one of `controls`, ceased to hold.
+fn over_at(control: &Control, controls: &[&Control]) -> Option<Timestamp> {
+    let displaced = control.superseded_at(controls.iter().copied());
+    let ends = [Some(control.interval.end()), control.cancelled, displaced];
+    ends.into_iter().flatten().min()
 }
 
 /// A refusal stated for any of the controls. It outlives the control's place among the live ones.
 fn refusal(world: &World<'_>, controls: &[&Control]) -> Option<Standing> {
     controls.iter().find_map(|control| {
-        let row = world.deliveries.get(control.id.index())?;
+        let row = world.deliveries.own(control.id)?;
         match (row.state(), row.entries.last()?.evidence) {
             (DeliveryState::Overridden, Evidence::Response(code)) if delivery::is_opt_out(code) => {
                 Some(Standing::OptedOut)
@@ -253,12 +280,10 @@ fn stretches(
 ) -> (Vec<Stretch>, Option<Stretch>) {
     let (mut over, mut running) = (Vec::new(), None);
     for control in controls {
-        let Some(asked) = control.base.active.map(ActivePower::p) else {
+        let Some(asked) = control.base.active().map(ActivePower::p) else {
             continue;
         };
-        let displaced = control.superseded_at(controls.iter().copied());
-        let ends = [Some(control.interval.end()), control.cancelled, displaced];
-        let end = ends.into_iter().flatten().min().unwrap_or(world.now);
+        let end = over_at(control, controls).unwrap_or(world.now);
         let settled = control
             .interval
             .start
@@ -271,7 +296,7 @@ fn stretches(
         let stretch = Stretch {
             interval,
             asked,
-            metered: meters.mean(control.der, interval),
+            metered: control.der.and_then(|der| meters.mean(der, interval)),
         };
         if end <= world.now {
             over.push(stretch);

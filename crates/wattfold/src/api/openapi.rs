@@ -8,7 +8,10 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    default_control, delivery, der, dispatch, group, series, session, stream, summary, telemetry,
+    access, aggregator, assignment, client_profile, curve, default_control, delivery, der,
+    dispatch, document, enrolment, envelope, group, log_event, program, program_control,
+    program_default, rates, roll_out, series, session, settings_comparison, settings_profile,
+    settings_requirement, stream, subscription, summary, telemetry, usage_point,
 };
 use crate::auth::SESSION_COOKIE;
 
@@ -24,9 +27,26 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     paths(
-        default_control::set, delivery::list, der::enrol, der::list, der::show, dispatch::cancel, dispatch::create,
+        client_profile::set_aggregator, client_profile::set_der, document::delete, document::list,
+        document::put, document::show, log_event::list, rates::change, rates::show, subscription::list,
+        usage_point::delete_all, usage_point::delete_one, usage_point::list,
+        access::rekey_aggregator, access::rekey_der, access::set_aggregator, access::set_der,
+        aggregator::enrol, aggregator::list, aggregator::show, assignment::assign,
+        assignment::create, assignment::delete, assignment::list, assignment::show, curve::create,
+        curve::delete, curve::list, curve::show, enrolment::enrol, enrolment::remove,
+        envelope::clear, envelope::list, envelope::set, program::change, program::create,
+        program::delete, program::list, program::show, program_control::cancel,
+        program_control::cancel_all, program_control::issue, program_control::list,
+        program_control::show, program_default::set,
+        default_control::set, delivery::list, der::list, der::show, dispatch::cancel, dispatch::create,
         dispatch::list, dispatch::show, group::change, group::create, group::delete, group::list,
-        group::show, series::series, session::begin, session::change_password, session::end,
+        group::show, roll_out::advance, roll_out::begin, roll_out::ders, roll_out::halt,
+        roll_out::list, roll_out::resume, roll_out::roll_back, roll_out::show,
+        settings_comparison::apply, settings_comparison::drifts, settings_comparison::export,
+        settings_comparison::show, settings_profile::create, settings_profile::export,
+        settings_profile::import, settings_profile::list, settings_profile::show,
+        settings_requirement::list, settings_requirement::require,
+        settings_requirement::set_category, series::series, session::begin, session::change_password, session::end,
         session::show, stream::open, summary::show, telemetry::show
     ),
     components(schemas(stream::Ping)),

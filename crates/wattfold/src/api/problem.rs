@@ -133,16 +133,31 @@ pub struct Problem {
     pub detail: String,
     /// The field at fault, as a path such as `schedule[0].p_w`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    pub field: Option<Box<str>>,
     /// The rule that the field breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
+    pub rule: Option<Box<str>>,
+    /// Every field or row at fault, where there can be several.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub errors: Box<[FieldRule]>,
     /// What is missing, of a dispatch that can't be planned.
     #[serde(flatten)]
     pub shortage: Option<Box<Shortage>>,
     /// A header that goes with the answer.
     #[serde(skip)]
     header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// A field, or a row of a file, and the rule it breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldRule {
+    /// Which field.
+    pub field: String,
+    /// Which row of the file, from 1 for its header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
+    /// The rule that it breaks.
+    pub rule: String,
 }
 
 /// What is missing to plan a dispatch.
@@ -180,6 +195,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             rule: None,
+            errors: Box::default(),
             shortage: None,
             header: (kind == Kind::Overloaded).then(|| Box::new(retry_after())),
         }
@@ -189,6 +205,22 @@ impl Problem {
     #[must_use]
     pub fn field(field: impl Into<String>, rule: impl Into<String>) -> Self {
         Self::at_field(Kind::InvalidField, field.into(), rule.into())
+    }
+
+    /// These fields or rows break rules; the first of them stands for all.
+    pub(super) fn fields(errors: Vec<FieldRule>) -> Self {
+        let first = errors.first();
+        let problem = first.map(|first| Self::field(first.field.clone(), first.rule.clone()));
+        let problem = problem.unwrap_or_else(|| Self::field("body", "breaks a rule"));
+        Self {
+            errors: errors.into(),
+            ..problem
+        }
+    }
+
+    /// The text given is no LFDI.
+    pub(super) fn lfdi(error: impl std::fmt::Display) -> Self {
+        Self::field("lfdi", error.to_string())
     }
 
     /// There is no `what` of this name.
@@ -207,9 +239,9 @@ impl Problem {
     /// The same with the field's path below `parent`.
     #[must_use]
     pub fn under(mut self, parent: &str) -> Self {
-        self.field = self.field.map(|field| match field.as_str() {
-            _ if field.starts_with('[') => format!("{parent}{field}"),
-            _ => format!("{parent}.{field}"),
+        self.field = self.field.map(|field| match field.starts_with('[') {
+            true => format!("{parent}{field}").into(),
+            false => format!("{parent}.{field}").into(),
         });
         self
     }
@@ -223,8 +255,8 @@ impl Problem {
 
     pub(super) fn at_field(kind: Kind, field: String, rule: String) -> Self {
         let mut problem = Self::new(kind, format!("{field}: {rule}"));
-        problem.field = Some(field);
-        problem.rule = Some(rule);
+        problem.field = Some(field.into());
+        problem.rule = Some(rule.into());
         problem
     }
 }
@@ -249,6 +281,7 @@ impl From<Rejection> for Problem {
             Rejection::MridTaken(_) => field(Kind::Conflict, "mrid", "is in use"),
             Rejection::NameTaken(_) => field(Kind::Conflict, "name", "is in use"),
             Rejection::LfdiTaken(_) => field(Kind::Conflict, "lfdi", "is enrolled already"),
+            Rejection::LfdiRevoked(_) => field(Kind::Conflict, "lfdi", "was revoked"),
             Rejection::Unknown { what, .. } => field(Kind::InvalidField, what, "does not exist"),
             Rejection::Invalid { field: name, rule } => field(Kind::InvalidField, name, &rule),
             Rejection::FunctionMissing { function, .. } => field(

@@ -54,9 +54,26 @@ where
     }
 }
 
+/// A file of comma-separated values of at most `MAX` bytes.
+#[derive(Debug)]
+pub(super) struct Csv<const MAX: usize>(pub(super) Bytes);
+
+impl<S: Send + Sync, const MAX: usize> FromRequest<S> for Csv<MAX> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        bytes_of("text/csv", request, MAX).await.map(Self)
+    }
+}
+
 async fn bytes(request: Request, max: usize) -> Result<Bytes, Problem> {
-    if !is_json(&request) {
-        let detail = "the body must be application/json";
+    bytes_of("application/json", request, max).await
+}
+
+/// The body of a request whose type is `media`.
+pub(super) async fn bytes_of(media: &str, request: Request, max: usize) -> Result<Bytes, Problem> {
+    if !is_of(media, &request) {
+        let detail = format!("the body must be {media}");
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
     let (head, body) = request.into_parts();
@@ -71,13 +88,13 @@ async fn bytes(request: Request, max: usize) -> Result<Bytes, Problem> {
     })
 }
 
-fn is_json(request: &Request) -> bool {
+fn is_of(media: &str, request: &Request) -> bool {
     let value = request
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok());
     let essence = value.and_then(|v| v.split(';').next()).map(str::trim);
-    essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+    essence.is_some_and(|essence| essence.eq_ignore_ascii_case(media))
 }
 
 /// Reads JSON. `serde_json` itself goes no deeper than 128 levels.

@@ -114,12 +114,11 @@ pub(super) fn summary(api: &ApiState, world: &World<'_>, meters: &Meters) -> Sum
 
 /// DER by contact, and the first of those that are lost.
 pub(super) fn contacts<'a>(world: &World<'a>) -> (DerCounts, Vec<&'a fleet::Der>) {
-    let mut counts = DerCounts {
-        total: world.fleet.ders().len(),
-        ..DerCounts::default()
-    };
+    let mut counts = DerCounts::default();
     let mut lost = Vec::new();
-    for der in world.fleet.ders() {
+    let ders = world.fleet.ders().iter();
+    for der in ders.filter(|der| der.removed.is_none()) {
+        counts.total += 1;
         match der::contact(world, der.id) {
             Contact::Reachable => counts.reachable += 1,
             Contact::NeverHeard => counts.never_heard += 1,

@@ -36,6 +36,12 @@ pub enum Measured {
     SocPct,
     /// The highest injection the DER could give, in W.
     PAvailableW,
+    /// Energy injected in Wh, as the meter counts it.
+    EnergyInjectedWh,
+    /// Energy absorbed in Wh, as the meter counts it.
+    EnergyAbsorbedWh,
+    /// Frequency in Hz.
+    FrequencyHz,
 }
 
 impl From<Measured> for Quantity {
@@ -46,6 +52,9 @@ impl From<Measured> for Quantity {
             Measured::VoltageV => Self::Voltage,
             Measured::SocPct => Self::Soc,
             Measured::PAvailableW => Self::PAvailable,
+            Measured::EnergyInjectedWh => Self::EnergyInjected,
+            Measured::EnergyAbsorbedWh => Self::EnergyAbsorbed,
+            Measured::FrequencyHz => Self::Frequency,
         }
     }
 }

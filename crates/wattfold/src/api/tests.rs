@@ -4,7 +4,11 @@ mod bad_input;
 mod default_control;
 mod dispatching;
 mod groups;
+mod places;
+mod programs;
+mod served;
 mod sessions;
+mod settings;
 mod streaming;
 mod world;
 

@@ -92,8 +92,8 @@ fn each_rule_is_checked_and_names_its_key() {
         ("control.tolerance_pct", control("tolerance_pct = 50.1")),
         ("control.tolerance_pct", control("tolerance_pct = nan")),
         ("control.silent_after_s", control("silent_after_s = 0")),
-        ("control.silent_after_s", devices("silent_after_s = 1799")),
-        ("control.lead_s", devices("lead_s = 899")),
+        ("control.silent_after_s", devices("silent_after_s = 1199")),
+        ("control.lead_s", devices("lead_s = 599")),
     ];
     for (index, (key, text)) in cases.iter().enumerate() {
         let refusal = refusal(&format!("rule{index}"), text);
@@ -145,6 +145,36 @@ fn limits_are_at_most_max_limits() {
 }
 
 #[test]
+fn addresses_and_tunnels_of_the_device_listener_are_bounded() {
+    let one = "\"127.0.0.1:8443\"";
+    let listening = |count: usize| {
+        let list = format!("listen = [{}]", vec![one; count].join(", "));
+        let devices = DEVICES.replace(&format!("listen = {one}"), &list);
+        format!("{LEAST}{devices}")
+    };
+    let (_, config) = read("addresses", &listening(MAX_ADDRESSES));
+    assert_eq!(
+        config.unwrap().ieee2030_5.unwrap().listen.len(),
+        MAX_ADDRESSES
+    );
+    for count in [0, MAX_ADDRESSES + 1] {
+        let refusal = refusal("more-addresses", &listening(count));
+        assert!(refusal.contains("1 to 16 of them"), "{refusal}");
+    }
+    let tunnels = |count: usize| {
+        let list = vec!["{ relay = \"relay.example:8444\" }"; count].join(", ");
+        format!("{LEAST}{DEVICES}tunnels = [{list}]\n")
+    };
+    let (_, config) = read("tunnels", &tunnels(MAX_TUNNELS));
+    assert_eq!(
+        config.unwrap().ieee2030_5.unwrap().tunnels.len(),
+        MAX_TUNNELS
+    );
+    let refusal = refusal("more-tunnels", &tunnels(MAX_TUNNELS + 1));
+    assert_eq!(refusal, "ieee2030_5.tunnels: are at most 8");
+}
+
+#[test]
 fn ders_are_all_or_a_list_of_names() {
     let bound = "name = \"street\"\nmax_export_w = 9000.5\nmax_import_w = 4000.0";
     let of = |test: &str, ders: &str| {
@@ -185,6 +215,8 @@ fn fleet(names: &[&str]) -> Fleet {
             pin: Pin::with_check_digit(11_111),
             registered: true,
             reserve: Percent::default(),
+            manager: None,
+            assignments: Vec::new(),
         };
         let events = fleet.decide(&Command::EnrolDer(new), Timestamp::default());
         events.unwrap().iter().for_each(|event| fleet.apply(event));

@@ -1,28 +1,69 @@
 //! Readings: into the latest observation at once, into telemetry in batches.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
-use fleet::{DerId, Observation, Reading};
-use ieee2030_5::server::Answer;
+use fleet::{Access, Client, DerId, Fleet, Lfdi, Observation, Reading};
+use ieee2030_5::server::{Answer, Submission};
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity};
 use units::{Timestamp, Vars, Watts};
 
-use super::{DeviceRequest, Node};
+use super::{DeviceRequest, Node, Unavailable};
+use crate::clock;
+use crate::telemetry::Report;
+
+/// A DER that asks more often is heard as often.
+const HEARD_EVERY: Duration = Duration::from_secs(1);
 
 impl Node {
-    /// Notes that `der` has made a request.
-    pub fn heard(&self, der: DerId, now: Timestamp) {
+    /// Notes that who holds a certificate has made a request, and tells whether it may come in. Who
+    /// may not is not heard: it gets nothing.
+    pub fn heard_from(&self, lfdi: Lfdi, now: Timestamp) -> Access {
+        let (der, access) = self.read(|published| {
+            let der = published.fleet.der_by_lfdi(lfdi).map(|der| der.id);
+            let is_news = |der: &DerId| {
+                let known = published.observations.get(der.index());
+                let last = known.and_then(|observation| observation.last_contact);
+                last.is_none_or(|last| now < last || HEARD_EVERY <= now.since(last))
+            };
+            (der.filter(is_news), published.fleet.access_of(lfdi))
+        });
+        if let (Some(der), Access::Granted) = (der, access) {
+            self.heard(&[der], now);
+        }
+        access
+    }
+
+    /// Notes that each of `ders` has made a request, or who speaks for it has made one for it.
+    pub fn heard(&self, ders: &[DerId], now: Timestamp) {
+        if ders.is_empty() {
+            return;
+        }
         let mut observations = self
             .observations
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(observation) = observations.get_mut(der.index()) {
-            observation.last_contact = Some(now);
+        for der in ders {
+            if let Some(observation) = observations.get_mut(der.index()) {
+                observation.last_contact = Some(now);
+            }
         }
     }
 
     /// Takes in readings of `der`. What is older than the latest goes to telemetry only.
     pub fn observe(&self, der: DerId, measurements: &[Measurement], now: Timestamp) {
+        match self.telemetry.reserve(der, measurements) {
+            Some(report) => self.take_in(der, (measurements, report), now),
+            None => tracing::warn!(?der, "no room for its readings"),
+        }
+    }
+
+    fn take_in(
+        &self,
+        der: DerId,
+        (measurements, report): (&[Measurement], Report),
+        now: Timestamp,
+    ) {
         if measurements.is_empty() {
             return;
         }
@@ -37,41 +78,91 @@ impl Node {
                 own.for_each(|measurement| restore(observation, measurement));
             }
         }
-        self.telemetry.record(der, measurements);
+        self.telemetry.record(report);
         self.bump();
+    }
+
+    /// Whether a client may post this now, and the room for its readings.
+    pub(super) fn admit(
+        &self,
+        submission: &Submission,
+        fleet: &Fleet,
+    ) -> Result<Report, Unavailable> {
+        let measurements = &submission.measurements;
+        let report = match submission.der {
+            Some(der) => self.telemetry.reserve(der, measurements),
+            None => Some(Report::default()),
+        };
+        let report = report.ok_or(Unavailable::Telemetry)?;
+        let ders = match submission.client {
+            Client::Der(_) => 1,
+            Client::Aggregator(id) => fleet.ders_of(id).len(),
+        };
+        let amount = (ders, 1 + measurements.len());
+        let now = clock::monotonic();
+        let allowed = self.allowances.take(submission.client, amount, now);
+        allowed.map_err(|wait| Unavailable::TooOften { wait })?;
+        Ok(report)
+    }
+
+    /// Takes in what a client has posted of the DER that it reports for.
+    pub(super) fn observe_submitted(
+        &self,
+        submission: &Submission,
+        report: Report,
+        now: Timestamp,
+    ) {
+        self.heard(&concerned(submission), now);
+        if let Some(der) = submission.der {
+            self.take_in(der, (&submission.measurements, report), now);
+        }
     }
 
     /// Answers a device's request from what is published where that suffices: reading, and
     /// posting of readings alone. `None` when the owner has to decide.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the readings are too many at this time; none of them is kept.
     pub fn device_at_once(
         &self,
         request: &DeviceRequest,
         now: Timestamp,
-    ) -> Option<ieee2030_5::server::Response> {
-        let answer = {
+    ) -> Option<Result<ieee2030_5::server::Response, Unavailable>> {
+        let (submission, admitted) = {
             let durable = self.durable();
-            let view = ieee2030_5::server::View {
-                fleet: &durable.state.fleet,
-                resources: &durable.resources,
-                config: &self.devices,
-            };
-            ieee2030_5::server::handle(&request.borrowed(), &view, now)
-        };
-        match answer {
-            Answer::Reply(response) => Some(response),
-            Answer::Submit(submission) => {
-                let readings_only = submission.command.is_none()
-                    && submission.evidence.is_empty()
-                    && submission.documents.is_empty();
-                if !readings_only {
-                    return None;
-                }
-                self.observe(submission.der, &submission.measurements, now);
-                Some(submission.reply)
+            let fleet = &durable.state.fleet;
+            let (view, revisions) = (self.view_of(&durable), &durable.revisions);
+            let asked = request.borrowed();
+            if let Some(kept) = self.bodies.get(&asked, &view, revisions, now) {
+                return Some(Ok(kept));
             }
-        }
+            let submission = match ieee2030_5::server::handle(&asked, &view, now) {
+                Answer::Reply(response) => {
+                    self.bodies.keep(&asked, &response, (&view, revisions), now);
+                    return Some(Ok(response));
+                }
+                Answer::Submit(submission) => submission,
+            };
+            let readings_only = submission.command.is_none()
+                && submission.evidence.is_empty()
+                && submission.documents.is_empty();
+            if !readings_only {
+                return None;
+            }
+            let admitted = self.admit(&submission, fleet);
+            (submission, admitted)
+        };
+        Some(admitted.map(|report| {
+            self.observe_submitted(&submission, report, now);
+            submission.reply
+        }))
     }
+}
+
+/// The DER that a submission says something of.
+fn concerned(submission: &Submission) -> Vec<DerId> {
+    let answered = submission.evidence.iter().map(|sign| sign.der);
+    submission.der.into_iter().chain(answered).collect()
 }
 
 /// Takes one reading into an observation, unless it has a newer one; at start from what is stored.
@@ -116,7 +207,7 @@ pub(crate) fn restore(observation: &mut Observation, measurement: &Measurement) 
                 },
             );
         }
-        Quantity::Frequency => {}
+        Quantity::EnergyInjected | Quantity::EnergyAbsorbed | Quantity::Frequency => {}
     }
 }
 

@@ -13,10 +13,14 @@ use store::{
 use tokio::sync::oneshot;
 use units::Timestamp;
 
-use super::{AccountChange, AccountError, Durable, Input, Node, Outcomes, Unavailable};
+use super::settle::changes_of;
+use super::{
+    AccountChange, AccountError, Durable, Input, Node, Outcomes, Published, Revision, Unavailable,
+};
 use crate::clock;
 use crate::config::Limit;
 use crate::control_loop::Inputs;
+use crate::telemetry::Report;
 
 /// Inputs that share one commit at most; bounds how long the first of them waits.
 const MAX_INPUTS_PER_COMMIT: usize = 1_024;
@@ -39,6 +43,10 @@ pub struct DeviceRequest {
     pub accept: Option<String>,
     /// `Content-Type`.
     pub content_type: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
+    /// `Range`.
+    pub range: Option<String>,
     /// Body.
     pub body: bytes::Bytes,
     /// From the client certificate.
@@ -55,8 +63,14 @@ impl DeviceRequest {
             query: self.query.as_deref(),
             accept: self.accept.as_deref(),
             content_type: self.content_type.as_deref(),
+            if_none_match: self.if_none_match.as_deref(),
+            range: self.range.as_deref(),
             body: &self.body,
             lfdi: self.lfdi,
+            random: match self.method.as_str() {
+                "GET" | "HEAD" => 0,
+                _ => u32::from_be_bytes(crate::auth::random()),
+            },
         }
     }
 }
@@ -67,15 +81,21 @@ enum Pending {
     Device(
         oneshot::Sender<Result<Response, Unavailable>>,
         Box<Submission>,
+        Report,
+    ),
+    Documents(oneshot::Sender<Result<(), Unavailable>>),
+    Revised(
+        oneshot::Sender<Result<Option<Outcomes>, Unavailable>>,
+        Option<Outcomes>,
     ),
     /// A reply that changes nothing, but may rest on what is not durable yet.
     Reply(oneshot::Sender<Result<Response, Unavailable>>, Response),
 }
 
 pub(super) struct Owner {
-    node: Arc<Node>,
+    pub(super) node: Arc<Node>,
     store: Box<dyn Store>,
-    working: Durable,
+    pub(super) working: Durable,
     limits: Vec<Limit>,
     /// `limits` as rows over the fleet, and the number of DER they were made for.
     rows: (usize, Vec<LinearLimit>),
@@ -156,16 +176,42 @@ impl Owner {
                     self.device(&request, reply, now, (&mut batch, &mut pending));
                 }
                 Input::Served { controls, at } => {
-                    for control in controls {
+                    for row in controls {
                         self.working
                             .state
-                            .witness(control, Evidence::Served, at, &mut batch);
+                            .witness(row, Evidence::Served, at, &mut batch);
                     }
+                }
+                Input::Documents {
+                    actor,
+                    writes,
+                    reply,
+                } => {
+                    self.operators_documents(&actor, &writes, &mut batch);
+                    pending.push(Pending::Documents(reply));
+                }
+                Input::Revise {
+                    actor,
+                    revise,
+                    reply,
+                } => {
+                    let revision = self.with_published(now, revise);
+                    let outcomes = revision.map(|revision| match revision {
+                        Revision::Commands(commands) => {
+                            self.commands(&actor, &commands, now, &mut batch)
+                        }
+                        Revision::Documents(writes) => {
+                            self.operators_documents(&actor, &writes, &mut batch);
+                            Outcomes::new()
+                        }
+                    });
+                    pending.push(Pending::Revised(reply, outcomes));
                 }
                 Input::Account { change, reply } => answer(reply, self.account(change, now)),
                 Input::Accounts { reply } => {
                     answer(reply, self.store.accounts().map_err(|_| Unavailable::Store));
                 }
+                Input::Settle { settlements } => self.settle(&settlements, &mut batch),
                 Input::Stop => stop = true,
             }
         }
@@ -216,11 +262,28 @@ impl Owner {
             .unwrap_or_else(PoisonError::into_inner);
         let inputs = Inputs {
             observations: &observations,
-            policy: self.node.policy,
+            policy: self.node.policy(&self.working.resources),
             limits: &self.rows.1,
             now,
         };
         act(&mut self.working.state, &inputs)
+    }
+
+    /// Looks at the working state as others look at what is published.
+    fn with_published<R>(&self, now: Timestamp, look: impl FnOnce(&Published<'_>) -> R) -> R {
+        let observations = self
+            .node
+            .observations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        look(&Published {
+            fleet: &self.working.state.fleet,
+            deliveries: &self.working.state.deliveries,
+            observations: &observations,
+            resources: &self.working.resources,
+            policy: self.node.policy(&self.working.resources),
+            at: now,
+        })
     }
 
     fn commands(
@@ -257,6 +320,11 @@ impl Owner {
             Answer::Reply(response) => return pending.push(Pending::Reply(reply, response)),
             Answer::Submit(submission) => submission,
         };
+        let report = match self.node.admit(&submission, view.fleet) {
+            Ok(report) => report,
+            Err(unavailable) => return answer(reply, Err(unavailable)),
+        };
+        let profile = view.profile_of(submission.client);
         let actor = Actor::Device(request.lfdi);
         let decided = submission.command.as_ref().map(|command| {
             self.with_inputs(now, |state, inputs| {
@@ -264,21 +332,35 @@ impl Owner {
             })
         });
         if let Some(Err(rejection)) = decided {
-            let response = server::rejected(&rejection, self.node.devices.edition);
+            let response = server::rejected(&rejection, profile);
             return pending.push(Pending::Reply(reply, response));
         }
         for sign in &submission.evidence {
             self.working
                 .state
-                .witness(sign.control, sign.evidence, sign.at, batch);
+                .witness((sign.control, sign.der), sign.evidence, sign.at, batch);
         }
-        for write in &submission.documents {
+        self.documents(&submission.documents, batch);
+        pending.push(Pending::Device(reply, submission, report));
+    }
+
+    fn operators_documents(
+        &mut self,
+        actor: &Actor,
+        writes: &[server::DocumentWrite],
+        batch: &mut Batch,
+    ) {
+        tracing::info!(?actor, writes = writes.len(), "documents changed");
+        self.documents(writes, batch);
+    }
+
+    pub(super) fn documents(&mut self, writes: &[server::DocumentWrite], batch: &mut Batch) {
+        for write in writes {
             if let Err(error) = self.working.resources.apply(write) {
                 tracing::error!(%error, "a document made by the server itself is not readable");
             }
             batch.documents.push(document(write));
         }
-        pending.push(Pending::Device(reply, submission));
     }
 
     fn account(&mut self, change: AccountChange, now: Timestamp) -> Result<(), AccountError> {
@@ -330,6 +412,7 @@ impl Owner {
     }
 
     fn publish(&self, batch: &Batch, now: Timestamp) {
+        let changes = changes_of(batch);
         {
             let mut durable = self
                 .node
@@ -343,6 +426,10 @@ impl Owner {
                 }
             }
             durable.at = now;
+            let Durable {
+                state, revisions, ..
+            } = &mut *durable;
+            revisions.commit(changes.iter().copied(), &state.fleet);
             let ders = durable.state.fleet.ders().len();
             let mut observations = self
                 .node
@@ -353,6 +440,7 @@ impl Owner {
                 observations.resize(ders, fleet::Observation::default());
             }
         }
+        self.node.committed(changes);
         self.node.bump();
     }
 
@@ -360,11 +448,12 @@ impl Owner {
         for waiting in pending {
             match waiting {
                 Pending::Commands(reply, outcomes) => answer(reply, committed.map(|()| outcomes)),
+                Pending::Documents(reply) => answer(reply, committed),
+                Pending::Revised(reply, outcomes) => answer(reply, committed.map(|()| outcomes)),
                 Pending::Reply(reply, response) => answer(reply, committed.map(|()| response)),
-                Pending::Device(reply, submission) => {
+                Pending::Device(reply, submission, report) => {
                     if committed.is_ok() {
-                        self.node
-                            .observe(submission.der, &submission.measurements, now);
+                        self.node.observe_submitted(&submission, report, now);
                     }
                     answer(reply, committed.map(|()| submission.reply));
                 }
@@ -382,7 +471,7 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
 fn document(write: &server::DocumentWrite) -> DocumentChange {
     let key = DocumentKey {
         listener: DOCUMENT_LISTENER.to_owned(),
-        owner: write.der.to_string(),
+        owner: write.owner.to_string(),
         path: write.path.clone(),
     };
     match &write.bytes {
@@ -402,9 +491,8 @@ fn write(change: &DocumentChange) -> server::DocumentWrite {
         DocumentChange::Delete(key) => (key, None),
     };
     let owner = key.owner.parse();
-    let der = fleet::DerId(owner.expect("the owner of what `document` made is a number"));
     server::DocumentWrite {
-        der,
+        owner: owner.expect("`document` writes the owner as it is read"),
         path: key.path.clone(),
         bytes,
     }

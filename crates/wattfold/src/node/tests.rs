@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet::{
-    ActivePower, CimMrid, ControlBase, DerKind, Lfdi, Name, NewControl, NewDer, Origin, Pin,
-    ProgramId,
+    Access, ActivePower, CimMrid, Client, ControlBase, DerKind, Lfdi, Name, NewAggregator,
+    NewControl, NewDer, Origin, Pin, ProgramId,
 };
 use store::{
     AccountId, Batch, CommitError, DocumentKey, Entry, Head, JournalId, Memory, ReadError, Visit,
@@ -143,6 +143,8 @@ fn enrolment(n: u8) -> Command {
         pin: Pin::with_check_digit(11_111),
         registered: true,
         reserve: Percent::default(),
+        manager: None,
+        assignments: Vec::new(),
     })
 }
 
@@ -152,6 +154,25 @@ async fn enrol(node: &Node, n: u8) -> Result<(), Unavailable> {
         .into_iter()
         .for_each(|outcome| drop(outcome.unwrap()));
     Ok(())
+}
+
+/// A control of the first DER, in an hour.
+fn later_control() -> NewControl {
+    let base = ControlBase::asking(ActivePower::FixedW {
+        percent: Percent::WHOLE,
+        of: Watts::whole(5_000),
+    });
+    NewControl {
+        der: Some(DerId(0)),
+        program: ProgramId(0),
+        origin: Origin::Operator,
+        interval: Interval {
+            start: Timestamp::from_secs(clock::now().secs() + 3_600),
+            duration: Duration::from_secs(60),
+        },
+        base,
+        terms: None,
+    }
 }
 
 fn ders(node: &Node) -> usize {
@@ -230,46 +251,99 @@ async fn decisions_never_go_back_before_what_was_decided() {
 async fn only_news_of_serving_reaches_the_owner() {
     let (node, owner) = start(Box::new(Memory::new(JournalId(1))), State::default());
     enrol(&node, 1).await.unwrap();
-    let base = ControlBase {
-        active: Some(ActivePower::FixedW {
-            percent: Percent::WHOLE,
-            of: Watts::whole(5_000),
-        }),
-        ..ControlBase::default()
-    };
-    let control = NewControl {
-        der: DerId(0),
-        program: ProgramId(0),
-        origin: Origin::Operator,
-        interval: Interval {
-            start: Timestamp::from_secs(clock::now().secs() + 3_600),
-            duration: Duration::from_secs(60),
-        },
-        base,
-    };
-    let issue = vec![Command::IssueControl(control); 2];
+    let issue = vec![Command::IssueControl(later_control()); 2];
     node.command(Actor::System, issue).await.unwrap();
-    node.served(vec![ControlId(0)], clock::now());
+    node.served(vec![(ControlId(0), DerId(0))], clock::now());
     // It is answered after whatever the owner was told before.
     enrol(&node, 2).await.unwrap();
-    let state = |id: usize| node.read(|published| published.deliveries[id].state());
+    let state =
+        |id| node.read(|published| published.deliveries.own(ControlId(id)).map(Delivery::state));
     assert_eq!(
         (state(0), state(1)),
-        (DeliveryState::Sent, DeliveryState::Planned)
+        (Some(DeliveryState::Sent), Some(DeliveryState::Planned))
     );
     node.stop();
     owner.join().unwrap().unwrap();
-    let dropped = |ids: Vec<ControlId>| {
-        node.served(ids, clock::now());
-        let text = node.metrics().text(0, 0, Duration::ZERO);
+    let dropped = |ids: &[u32]| {
+        let rows = ids.iter().map(|id| (ControlId(*id), DerId(0)));
+        node.served(rows.collect(), clock::now());
+        let text = node.metrics().text(crate::metrics::Levels::default());
         text.lines()
             .find(|line| line.starts_with("wattfold_inputs_dropped_total"))
             .unwrap()
             .to_owned()
     };
-    let none = dropped(vec![ControlId(0)]);
-    assert_eq!(none, dropped(vec![ControlId(0), ControlId(7)]));
-    assert_ne!(none, dropped(vec![ControlId(0), ControlId(1)]));
+    let none = dropped(&[0]);
+    assert_eq!(none, dropped(&[0, 7]));
+    assert_ne!(none, dropped(&[0, 1]));
+}
+
+#[tokio::test]
+async fn who_is_shut_out_is_not_heard() {
+    let (node, owner) = start(Box::new(Memory::new(JournalId(1))), State::default());
+    enrol(&node, 1).await.unwrap();
+    let (lfdi, now) = (Lfdi([1; 20]), clock::now());
+    let last_contact = || node.read(|published| published.observations[0].last_contact);
+    assert_eq!(node.heard_from(lfdi, now), Access::Granted);
+    assert_eq!(last_contact(), Some(now));
+    let revoke = Command::SetAccess(Client::Der(DerId(0)), false);
+    node.command(Actor::System, vec![revoke]).await.unwrap();
+    let later = now.after(Duration::from_secs(1));
+    assert!(matches!(node.heard_from(lfdi, later), Access::Revoked(_)));
+    assert_eq!(last_contact(), Some(now));
+    node.stop();
+    owner.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_der_is_heard_when_its_aggregator_puts_or_fetches_something_for_it() {
+    let (node, owner) = start(Box::new(Memory::new(JournalId(1))), State::default());
+    let aggregator = NewAggregator {
+        name: Name::new("aggregator").unwrap(),
+        lfdi: Lfdi([9; 20]),
+        pin: Pin::with_check_digit(11_111),
+        registered: true,
+        may_enrol: false,
+    };
+    let Command::EnrolDer(der) = enrolment(1) else {
+        unreachable!("it enrols a DER");
+    };
+    let managed = NewDer {
+        manager: Some(fleet::AggregatorId(0)),
+        ..der
+    };
+    let commands = vec![
+        Command::EnrolAggregator(aggregator),
+        Command::EnrolDer(managed),
+    ];
+    node.command(Actor::System, commands).await.unwrap();
+    let last_contact = || node.read(|published| published.observations[0].last_contact);
+    assert_eq!(last_contact(), None);
+    let settings = "<DERSettings xmlns=\"urn:ieee:std:2030.5:ns\"><setGradW>0</setGradW>\
+         <setMaxW><multiplier>0</multiplier><value>5000</value></setMaxW>\
+         <updatedTime>1800000000</updatedTime></DERSettings>";
+    let put = DeviceRequest {
+        method: "PUT".to_owned(),
+        path: "/edev/0/der/1/derg".to_owned(),
+        query: None,
+        accept: None,
+        content_type: Some("application/sep+xml".to_owned()),
+        if_none_match: None,
+        range: None,
+        body: bytes::Bytes::from_static(settings.as_bytes()),
+        lfdi: Lfdi([9; 20]),
+    };
+    let reply = node.device(put).await.unwrap();
+    assert_eq!(reply.status, 204, "{:?}", reply.reason);
+    let put_at = last_contact().unwrap();
+    node.command(Actor::System, vec![Command::IssueControl(later_control())])
+        .await
+        .unwrap();
+    let fetched_at = put_at.after(Duration::from_secs(60));
+    node.fetched(vec![(ControlId(0), DerId(0))], fetched_at);
+    assert_eq!(last_contact(), Some(fetched_at));
+    node.stop();
+    owner.join().unwrap().unwrap();
 }
 
 #[tokio::test]

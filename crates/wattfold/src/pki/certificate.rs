@@ -1,8 +1,6 @@
 //! Certificates of both trees.
 
-use std::net::IpAddr;
-
-use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::asn1::{Asn1Integer, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
@@ -13,32 +11,24 @@ use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
     SubjectKeyIdentifier,
 };
-use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameBuilder};
+use openssl::x509::{
+    X509, X509Builder, X509CrlBuilder, X509Extension, X509Name, X509NameBuilder, X509RevokedBuilder,
+};
 use units::Timestamp;
+
+use super::extension::{
+    self, AUTHORITY_POLICIES, DeviceType, Grade, Names, SELF_SIGNED_POLICY,
+    SERVICE_PROVIDER_POLICY, add_names, hardware_module_name,
+};
 
 /// RFC 5280 4.1.2.5: a certificate without a good expiration date, as IEEE 2030.5 devices have.
 const NO_EXPIRY: &str = "99991231235959Z";
 /// Development certificates of the enterprise tree outlive a project, not an archive.
 const ENTERPRISE_VALIDITY_S: i64 = 3650 * 86_400;
-
-/// IEEE 2030.5 6.11: the policy of a generic device, and the one that marks test certificates.
-const DEVICE_POLICIES: [&str; 2] = ["1.3.6.1.4.1.40732.1.1", "1.3.6.1.4.1.40732.2.1"];
-/// RFC 4108 5: id-on-hardwareModuleName.
-const HARDWARE_MODULE_NAME: &str = "1.3.6.1.5.5.7.8.4";
-/// Private enterprise number 32473 is reserved for documentation by RFC 5612.
-const HARDWARE_TYPE: &str = "1.3.6.1.4.1.32473.1";
+/// A list stands until the next one is made, which may be never.
+const LIST_VALIDITY_S: i64 = 3650 * 86_400;
 
 const SERIAL_BITS: i32 = 127;
-
-const DER_OCTET_STRING: u8 = 0x04;
-const DER_OBJECT_IDENTIFIER: u8 = 0x06;
-const DER_SEQUENCE: u8 = 0x30;
-
-/// What a server is reached by.
-pub(super) struct Names<'a> {
-    pub(super) dns: &'a [String],
-    pub(super) ips: &'a [IpAddr],
-}
 
 #[derive(Clone, Copy)]
 pub(super) enum EnterpriseUse<'a> {
@@ -63,6 +53,7 @@ impl Issued {
     }
 }
 
+/// Makes certificates.
 pub(super) struct Authority {
     certificate: X509,
     key: PKey<Private>,
@@ -95,16 +86,16 @@ impl Authority {
         })
     }
 
-    /// An intermediate that was written before; `parent` is the one intermediate above it.
+    /// An authority that was written before; `chain` are its own certificate and those of the
+    /// authorities above it but the root's.
     pub(super) fn from_pem(
         certificate: &[u8],
         key: &[u8],
-        parent: &[u8],
+        chain: &[u8],
     ) -> Result<Self, ErrorStack> {
-        let certificate = X509::from_pem(certificate)?;
         Ok(Self {
-            intermediates: vec![certificate.clone(), X509::from_pem(parent)?],
-            certificate,
+            intermediates: X509::stack_from_pem(chain)?,
+            certificate: X509::from_pem(certificate)?,
             key: PKey::private_key_from_pem(key)?,
         })
     }
@@ -119,7 +110,7 @@ impl Authority {
         let mut draft = Draft::new(&key, now, NotAfter::Never)?;
         draft.subject(common_name)?;
         draft.authority(Some(path_len))?;
-        draft.policies()?;
+        draft.push(extension::policies(&AUTHORITY_POLICIES)?)?;
         let certificate = draft.sign(self)?;
         let mut intermediates = vec![certificate.clone()];
         intermediates.extend(self.intermediates.iter().cloned());
@@ -131,19 +122,39 @@ impl Authority {
     }
 
     /// A DER's certificate: no subject, a hardware module name instead.
-    pub(super) fn issue_device(&self, serial: &str, now: Timestamp) -> Result<Issued, ErrorStack> {
-        self.issue_2030_5(&mut hardware_module_name(serial)?, now)
+    pub(super) fn issue_device(
+        &self,
+        serial: &str,
+        kind: DeviceType,
+        grade: Grade,
+        now: Timestamp,
+    ) -> Result<Issued, ErrorStack> {
+        let policies = grade.with(&[kind.policy()]);
+        self.issue_2030_5(&mut hardware_module_name(serial)?, &policies, now)
+    }
+
+    /// The certificate of a service provider that speaks for many devices.
+    pub(super) fn issue_aggregator(
+        &self,
+        serial: &str,
+        grade: Grade,
+        now: Timestamp,
+    ) -> Result<Issued, ErrorStack> {
+        let policies = grade.with(&[DeviceType::Generic.policy(), SERVICE_PROVIDER_POLICY]);
+        self.issue_2030_5(&mut hardware_module_name(serial)?, &policies, now)
     }
 
     /// Our 2030.5 server's certificate: a device's, plus the names that HTTPS clients check.
     pub(super) fn issue_server(
         &self,
         names: &Names<'_>,
+        grade: Grade,
         now: Timestamp,
     ) -> Result<Issued, ErrorStack> {
         let mut alternative = hardware_module_name("wattfold")?;
         add_names(&mut alternative, names);
-        self.issue_2030_5(&mut alternative, now)
+        let policies = grade.with(&[DeviceType::Generic.policy()]);
+        self.issue_2030_5(&mut alternative, &policies, now)
     }
 
     /// A certificate that any webpki verifier accepts.
@@ -180,6 +191,10 @@ impl Authority {
         })
     }
 
+    pub(super) fn certificate(&self) -> &X509 {
+        &self.certificate
+    }
+
     pub(super) fn certificate_pem(&self) -> Result<Vec<u8>, ErrorStack> {
         self.certificate.to_pem()
     }
@@ -188,33 +203,69 @@ impl Authority {
         self.key.private_key_to_pem_pkcs8()
     }
 
+    /// A list of what this authority has issued and does not stand by any more.
+    pub(super) fn revocation_list(
+        &self,
+        revoked: &[(X509, Timestamp)],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, ErrorStack> {
+        let mut list = X509CrlBuilder::new()?;
+        list.set_issuer_name(self.certificate.subject_name())?;
+        let this_update = Asn1Time::from_unix(now.secs())?;
+        list.set_last_update(&this_update)?;
+        let next_update = Asn1Time::from_unix(now.secs().saturating_add(LIST_VALIDITY_S))?;
+        list.set_next_update(&next_update)?;
+        for (certificate, at) in revoked {
+            let mut entry = X509RevokedBuilder::new()?;
+            entry.set_serial_number(certificate.serial_number())?;
+            let at = Asn1Time::from_unix(at.secs())?;
+            entry.set_revocation_date(&at)?;
+            list.add_revoked(entry.build())?;
+        }
+        list.append_extension(extension::signing_key(&self.certificate)?)?;
+        list.append_extension(extension::list_number(now)?)?;
+        list.sort()?;
+        list.sign(&self.key, MessageDigest::sha256())?;
+        list.build()?.to_pem()
+    }
+
     fn issue_2030_5(
         &self,
         alternative: &mut SubjectAlternativeName,
+        policies: &[&str],
         now: Timestamp,
     ) -> Result<Issued, ErrorStack> {
         let key = generate_key()?;
         let mut draft = Draft::new(&key, now, NotAfter::Never)?;
-        draft.push(BasicConstraints::new().critical().build()?)?;
-        draft.push(
-            KeyUsage::new()
-                .critical()
-                .digital_signature()
-                .key_agreement()
-                .build()?,
-        )?;
-        draft.policies()?;
-        // RFC 5280 4.2.1.6: critical, because there is no subject.
-        let alternative = alternative
-            .critical()
-            .build(&draft.builder.x509v3_context(None, None))?;
-        draft.push(alternative)?;
+        draft.device(alternative, policies)?;
         Ok(Issued {
             certificate: draft.sign(self)?,
             key,
             intermediates: self.intermediates.clone(),
         })
     }
+}
+
+/// A service provider's certificate that no authority stands behind. It has a subject, because its
+/// issuer must have a name.
+pub(super) fn self_signed_aggregator(
+    name: &str,
+    grade: Grade,
+    now: Timestamp,
+) -> Result<Issued, ErrorStack> {
+    let key = generate_key()?;
+    let mut draft = Draft::new(&key, now, NotAfter::Never)?;
+    let policies = grade.with(&[
+        DeviceType::Generic.policy(),
+        SELF_SIGNED_POLICY,
+        SERVICE_PROVIDER_POLICY,
+    ]);
+    draft.device(&mut hardware_module_name(name)?, &policies)?;
+    Ok(Issued {
+        certificate: draft.sign_self(name)?,
+        key,
+        intermediates: Vec::new(),
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -276,14 +327,26 @@ impl<'a> Draft<'a> {
         self.push(identifier)
     }
 
-    fn policies(&mut self) -> Result<(), ErrorStack> {
-        let mut policies = Vec::new();
-        for oid in DEVICE_POLICIES {
-            policies.extend(der(DER_SEQUENCE, &der_oid(oid)?));
-        }
-        let content = Asn1OctetString::new_from_bytes(&der(DER_SEQUENCE, &policies))?;
-        let oid = Asn1Object::from_str("2.5.29.32")?;
-        self.push(X509Extension::new_from_der(&oid, true, &content)?)
+    /// What an end entity of the 2030.5 tree has; RFC 5280 4.2.1.6 wants the alternative name
+    /// critical, because there is no subject.
+    fn device(
+        &mut self,
+        alternative: &mut SubjectAlternativeName,
+        policies: &[&str],
+    ) -> Result<(), ErrorStack> {
+        self.push(BasicConstraints::new().critical().build()?)?;
+        self.push(
+            KeyUsage::new()
+                .critical()
+                .digital_signature()
+                .key_agreement()
+                .build()?,
+        )?;
+        self.push(extension::policies(policies)?)?;
+        let alternative = alternative
+            .critical()
+            .build(&self.builder.x509v3_context(None, None))?;
+        self.push(alternative)
     }
 
     fn push(&mut self, extension: X509Extension) -> Result<(), ErrorStack> {
@@ -325,41 +388,4 @@ fn random_serial() -> Result<Asn1Integer, ErrorStack> {
     let mut serial = BigNum::new()?;
     serial.rand(SERIAL_BITS, MsbOption::ONE, false)?;
     serial.to_asn1_integer()
-}
-
-/// RFC 4108 5: SEQUENCE of a hardware type (OID) and a serial number (OCTET STRING).
-fn hardware_module_name(serial: &str) -> Result<SubjectAlternativeName, ErrorStack> {
-    let mut fields = der_oid(HARDWARE_TYPE)?;
-    fields.extend(der(DER_OCTET_STRING, serial.as_bytes()));
-    let mut alternative = SubjectAlternativeName::new();
-    alternative.other_name2(
-        Asn1Object::from_str(HARDWARE_MODULE_NAME)?,
-        &der(DER_SEQUENCE, &fields),
-    );
-    Ok(alternative)
-}
-
-fn add_names(alternative: &mut SubjectAlternativeName, names: &Names<'_>) {
-    for name in names.dns {
-        alternative.dns(name);
-    }
-    for address in names.ips {
-        alternative.ip(&address.to_string());
-    }
-}
-
-fn der_oid(dotted: &str) -> Result<Vec<u8>, ErrorStack> {
-    Ok(der(
-        DER_OBJECT_IDENTIFIER,
-        Asn1Object::from_str(dotted)?.as_slice(),
-    ))
-}
-
-/// One DER element in the short form of its length, which every element made here fits.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len()).expect("at most a 64-byte serial and an OID");
-    assert!(length < 0x80, "the short form holds at most 127 bytes");
-    let mut element = vec![tag, length];
-    element.extend_from_slice(content);
-    element
 }

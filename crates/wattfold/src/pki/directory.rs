@@ -48,7 +48,7 @@ impl Directory {
     }
 
     pub(super) fn open(path: &Path) -> Result<Self, PkiError> {
-        for missing in ["serca.pem", "mca.pem", "mica.pem", "mica.key.pem"] {
+        for missing in ["serca.pem", "ca-chain.pem", "issued.csv"] {
             if !path.join(missing).is_file() {
                 return Err(PkiError::NotInitialised {
                     dir: path.to_owned(),
@@ -87,6 +87,33 @@ impl Directory {
             }
             Err(source) => Err(PkiError::Write { path, source }),
         }
+    }
+
+    /// Replaces a file, or makes it, so that a reader sees the old one or the new one.
+    pub(super) fn replace(
+        &self,
+        name: &str,
+        content: &[u8],
+        secrecy: Secrecy,
+    ) -> Result<(), PkiError> {
+        let path = self.path.join(name);
+        let draft = self.path.join(format!("{name}.new"));
+        let replaced = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(secrecy.mode())
+            .open(&draft)
+            .and_then(|mut file| {
+                file.write_all(content)?;
+                file.sync_all()
+            })
+            .and_then(|()| std::fs::rename(&draft, &path));
+        replaced.map_err(|source| PkiError::Write { path, source })
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.path.join(name).exists()
     }
 
     pub(super) fn append(&self, name: &str, line: &str) -> Result<(), PkiError> {

@@ -27,6 +27,16 @@ fn init_args(dir: &Path) -> InitArgs {
     }
 }
 
+fn device_args(dir: &Path) -> DeviceArgs {
+    DeviceArgs {
+        dir: dir.to_owned(),
+        name: "new".to_owned(),
+        kind: DeviceType::Generic,
+        pin: None,
+        issuing: IssuingArgs::default(),
+    }
+}
+
 #[test]
 fn a_pki_is_never_overwritten() {
     let dir = scratch("twice");
@@ -37,8 +47,8 @@ fn a_pki_is_never_overwritten() {
     assert_eq!(std::fs::read(dir.join("serca.pem")).unwrap(), before);
 
     let again = DeviceArgs {
-        dir: dir.clone(),
         name: "house-7".to_owned(),
+        ..device_args(&dir)
     };
     let refusal = add_device(&again, NOW).unwrap_err();
     assert!(matches!(refusal, PkiError::Exists { .. }), "{refusal}");
@@ -69,8 +79,8 @@ fn the_roster_lists_every_device_and_grows() {
     let dir = scratch("roster");
     init(&init_args(&dir), NOW).unwrap();
     let late = DeviceArgs {
-        dir: dir.clone(),
         name: "late".to_owned(),
+        ..device_args(&dir)
     };
     let added = add_device(&late, NOW).unwrap();
     let roster = std::fs::read_to_string(dir.join("devices.csv")).unwrap();
@@ -145,8 +155,8 @@ fn a_longest_name_fits_its_certificate() {
 #[test]
 fn a_device_needs_a_pki() {
     let args = DeviceArgs {
-        dir: scratch("absent"),
         name: "der-001".to_owned(),
+        ..device_args(&scratch("absent"))
     };
     let refusal = add_device(&args, NOW).unwrap_err();
     assert!(

@@ -95,6 +95,8 @@ fn state(count: u8) -> State {
                 pin: Pin::with_check_digit(11_111),
                 registered: n + 1 < count,
                 reserve: Percent::default(),
+                manager: None,
+                assignments: Vec::new(),
             }),
         );
     }
@@ -111,31 +113,29 @@ fn run(state: &mut State, command: &Command) {
 
 /// Gives `der` a control and takes it through `steps`, seconds and evidence.
 fn control(state: &mut State, der: u32, steps: &[(i64, Evidence)]) {
-    let id = ControlId(u32::try_from(state.deliveries.len()).unwrap());
+    let id = ControlId::from(state.fleet.controls().len());
     let percent = Percent::WHOLE;
-    let active = Some(ActivePower::FixedW {
+    let active = ActivePower::FixedW {
         percent,
         of: Watts::whole(1_000),
-    });
+    };
     run(
         state,
         &Command::IssueControl(NewControl {
-            der: DerId(der),
+            der: Some(DerId(der)),
             program: ProgramId(der),
             origin: Origin::Operator,
             interval: Interval {
                 start: Timestamp::from_secs(20_000),
                 duration: Duration::from_secs(60),
             },
-            base: ControlBase {
-                active,
-                ..ControlBase::default()
-            },
+            base: ControlBase::asking(active),
+            terms: None,
         }),
     );
     for (at, evidence) in steps {
         let at = Timestamp::from_secs(*at);
-        assert!(state.witness(id, *evidence, at, &mut Batch::default()));
+        assert!(state.witness((id, DerId(der)), *evidence, at, &mut Batch::default()));
     }
 }
 
@@ -178,6 +178,7 @@ fn only_what_was_silent_last_is_still_silent() {
                 q_absorb_max: None,
                 energy_max: None,
                 modes: Modes::default(),
+                doe_modes: 0,
             },
         ),
     );
@@ -197,7 +198,7 @@ fn what_a_device_said_of_its_connection_is_recalled() {
                 <readingTime>700</readingTime></DERStatus>";
     let mut resources = Resources::default();
     let write = DocumentWrite {
-        der: DerId(0),
+        owner: ieee2030_5::server::Owner::Client(fleet::Client::Der(DerId(0))),
         path: "ders".to_owned(),
         bytes: Some(body.into()),
     };

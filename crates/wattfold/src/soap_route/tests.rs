@@ -112,6 +112,8 @@ async fn the_journal_knows_a_password_by_its_account_and_a_certificate_by_its_na
         pin: Pin::with_check_digit(11_111),
         registered: true,
         reserve: Percent::default(),
+        manager: None,
+        assignments: Vec::new(),
     };
     let enrolled = node
         .command(Actor::System, vec![Command::EnrolDer(new)])

@@ -52,6 +52,12 @@ impl Api {
             .await
     }
 
+    pub(crate) async fn try_put(&mut self, path: &str, body: &Value) -> Reply {
+        let request = Request::new("PUT", &format!("{PREFIX}{path}"));
+        let request = request.body("application/json", body.to_string());
+        self.send(request).await.unwrap()
+    }
+
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Value {
         let reply = self.try_post(path, body).await.unwrap();
         assert!((200..300).contains(&reply.status), "POST {path}: {reply:?}");

@@ -31,6 +31,14 @@ impl Device {
         }
     }
 
+    /// The same device, which looks for the server elsewhere.
+    pub(crate) fn at(&self, server: SocketAddr) -> Self {
+        Self {
+            server,
+            ..self.clone()
+        }
+    }
+
     pub(crate) async fn connect(&self) -> io::Result<Wire> {
         let stream = TcpStream::connect(self.server).await?;
         stream.set_nodelay(true)?;

@@ -1,4 +1,8 @@
 //! HTTP/1.1 by hand, so that a test can say exactly what is sent, and when.
+#![expect(
+    clippy::fn_params_excessive_bools,
+    reason = "a test says what it expects"
+)]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -125,7 +129,13 @@ impl Wire {
     }
 
     pub(crate) async fn reply_within(&mut self, within: Duration) -> io::Result<Reply> {
-        let reply = tokio::time::timeout(within, self.read_reply()).await;
+        let reply = tokio::time::timeout(within, self.read_reply(true)).await;
+        reply.unwrap_or_else(|late| Err(late.into()))
+    }
+
+    /// The next reply, which has no body, whatever length its head says.
+    pub(crate) async fn reply_to_head(&mut self) -> io::Result<Reply> {
+        let reply = tokio::time::timeout(ANSWER_WITHIN, self.read_reply(false)).await;
         reply.unwrap_or_else(|late| Err(late.into()))
     }
 
@@ -136,7 +146,7 @@ impl Wire {
         matches!(read, Ok(Ok(0) | Err(_)))
     }
 
-    async fn read_reply(&mut self) -> io::Result<Reply> {
+    async fn read_reply(&mut self, has_body: bool) -> io::Result<Reply> {
         let end = loop {
             if let Some(at) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at;
@@ -153,7 +163,7 @@ impl Wire {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let length = headers.get("content-length");
+        let length = headers.get("content-length").filter(|_| has_body);
         let length = length.map_or(Ok(0), |text| text.parse::<usize>());
         let length = length.map_err(io::Error::other)?;
         while self.unread.len() < length {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use wattfold::clock;
+use wattfold::device_listener::MAX_CONNECTIONS_OF_DER;
 
 use crate::device::Device;
 use crate::exchange::{Request, Wire};
@@ -13,8 +14,9 @@ use crate::peers;
 use crate::rig::{Rig, Setup, alone, shared, until};
 
 const CONNECTIONS: usize = 10_000;
-/// Connections that go through a whole handshake.
-const ESTABLISHED: usize = 2_000;
+/// Connections that go through a whole handshake, of so many devices that none has too many.
+const ESTABLISHED: usize = FLOODING * MAX_CONNECTIONS_OF_DER;
+const FLOODING: usize = 250;
 /// How long a well-behaved device waits at most while others flood.
 const SERVED_WITHIN: Duration = Duration::from_secs(3);
 /// What each silent connection may add to the server's memory.
@@ -98,8 +100,8 @@ impl Drop for Flood {
     }
 }
 
-async fn registered(rig: &Rig) -> Device {
-    let device = rig.device(1);
+async fn registered(rig: &Rig, number: usize) -> Device {
+    let device = rig.device(number);
     let enrolment = json!({
         "name": device.name, "kind": "pv", "lfdi": device.lfdi.to_string(),
         "registration": "out_of_band",
@@ -139,8 +141,15 @@ async fn calm(rig: &Rig, connections: u64, within: Duration) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_connections_cost_others_little() {
     let _machine = alone().await;
-    let mut rig = Rig::started("flood", &Setup::default()).await;
-    let device = registered(&rig).await;
+    let setup = Setup {
+        devices: 1 + FLOODING,
+        ..Setup::default()
+    };
+    let mut rig = Rig::started("flood", &setup).await;
+    let device = registered(&rig, 1).await;
+    for number in 2..2 + FLOODING {
+        registered(&rig, number).await;
+    }
     let mut kept = device.connect().await.unwrap();
     served(&device, &mut kept).await;
     for kind in kinds(&rig) {
@@ -152,6 +161,9 @@ async fn ten_thousand_connections_cost_others_little() {
 
 fn kinds(rig: &Rig) -> [Kind; 3] {
     let pki = |file: &str| rig.pki().join(file).to_str().unwrap().to_owned();
+    let certificates = (2..2 + FLOODING).flat_map(|number| {
+        ["chain", "key"].map(|half| pki(&format!("der-{number:03}.{half}.pem")))
+    });
     [
         Kind {
             what: "silent",
@@ -163,11 +175,10 @@ fn kinds(rig: &Rig) -> [Kind; 3] {
         Kind {
             what: "established and idle",
             count: ESTABLISHED,
-            how: vec![
-                "--tls".to_owned(),
-                pki("der-001.chain.pem"),
-                pki("der-001.key.pem"),
-            ],
+            how: ["--tls".to_owned()]
+                .into_iter()
+                .chain(certificates)
+                .collect(),
             is_given_up: false,
             bytes_max: TLS_BYTES_MAX,
         },
@@ -219,7 +230,7 @@ async fn connections_beyond_the_limit_are_refused_and_hold_up_nobody() {
         ..Setup::default()
     };
     let mut rig = Rig::started("limit", &setup).await;
-    let device = registered(&rig).await;
+    let device = registered(&rig, 1).await;
     let mut kept = device.connect().await.unwrap();
     let mut unfinished = Vec::new();
     for _ in 0..7 {

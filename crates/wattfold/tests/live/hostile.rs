@@ -2,6 +2,7 @@
 //! protocol, nothing is half-applied, and the server goes on serving.
 
 mod cases;
+mod crossing;
 mod slow;
 
 use std::fs::File;
@@ -95,13 +96,20 @@ async fn devices_get_an_error_of_the_protocol() {
         (Request::new("GET", "/dcap"), 200),
         (Request::new("GET", "/tm"), 200),
         (Request::new("GET", "/edev/0"), 404),
-        (Request::new("GET", "/edev/1/derp"), 404),
+        (Request::new("GET", "/edev/0/fsa"), 404),
         (Request::new("GET", "/edev/0/der/1/derg"), 404),
         (Request::new("GET", "/rsps/0"), 404),
     ] {
         let reply = stranger.ask(&request).await.unwrap();
         transcript.add("a stranger", &reply);
         assert_eq!(reply.status, status, "{request:?}: {}", reply.text());
+    }
+    assert_eq!(device.get("/edev/0/fsa").await.unwrap().status, 200);
+    let log = rig.whole_log();
+    for reason in ["limit", "cut_off", "head_too_large", "no_http", "absent"] {
+        let told = format!("reason=\"{reason}\"");
+        let told = [told, format!("reason={reason}")];
+        assert!(told.iter().any(|told| log.contains(told)), "{reason}");
     }
     let seen = stranger.get("/edev?l=255").await.unwrap().text();
     assert!(
@@ -118,6 +126,23 @@ async fn devices_get_an_error_of_the_protocol() {
     rig.stop().await;
 }
 
+/// The listener's buffer is many times as long as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_come_all_at_once_are_all_answered_in_order() {
+    let _machine = shared().await;
+    let mut rig = Rig::started("pipelined", &Setup::default()).await;
+    let mut wire = rig.device(1).connect().await.unwrap();
+    let [time, nothing] = ["/tm", "/nothing"].map(|path| Request::new("GET", path).bytes());
+    let pair = [time, nothing].concat();
+    let pairs = 4 * MAX_HEAD_BYTES / pair.len();
+    wire.send(&pair.repeat(pairs)).await.unwrap();
+    for number in 0..pairs {
+        assert_eq!(wire.reply().await.unwrap().status, 200, "{number}");
+        assert_eq!(wire.reply().await.unwrap().status, 404, "{number}");
+    }
+    rig.stop().await;
+}
+
 /// A refusal of the protocol says why, but where that would tell absent from forbidden.
 fn assert_tells(what: &str, reply: &Reply) {
     let has_error = reply.text().contains("<Error ") && reply.text().contains("<reasonCode>");
@@ -126,7 +151,7 @@ fn assert_tells(what: &str, reply: &Reply) {
         "{what}: {reply:?}"
     );
     if reply.status == 405 {
-        assert_eq!(reply.header("allow"), "GET, HEAD, PUT");
+        assert_eq!(reply.header("allow"), "GET, HEAD");
     }
 }
 
@@ -204,9 +229,10 @@ fn device_cases() -> Vec<Case> {
         ),
         Case::of("JSON as such", 415, typed("application/json").bytes()),
         Case::of("XML as text", 415, typed("text/xml").bytes()),
+        Case::of("a wrong method", 405, write("DELETE", "/tm", "").bytes()),
         Case::of(
-            "a wrong method",
-            405,
+            "an end device that its aggregator alone may delete",
+            403,
             write("DELETE", "/edev/0", "").bytes(),
         ),
         Case::of(

@@ -120,7 +120,10 @@ async fn respond(device: Device) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
     let ended: io::Result<()> = async {
         let mut wire = device.connect().await?;
-        let programs = ask(&mut wire, &Request::new("GET", "/edev/0/derp?l=9")).await?;
+        let assignments = ask(&mut wire, &Request::new("GET", "/edev/0/fsa?l=9")).await?;
+        let programs = attributes(&assignments, "<DERProgramListLink ", "href");
+        let programs = format!("{}?l=9", programs[0]);
+        let programs = ask(&mut wire, &Request::new("GET", &programs)).await?;
         let lists = attributes(&programs, "<DERControlListLink ", "href");
         loop {
             for list in &lists {

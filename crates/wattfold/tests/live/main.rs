@@ -3,13 +3,23 @@
 #![cfg(test)]
 
 mod api;
+mod conformance;
+mod der2030;
 mod device;
+mod discovery;
 mod exchange;
 mod flood;
 mod hostile;
 mod kill;
+mod notifications;
+mod opender;
 mod peers;
 mod py20305;
+mod relay;
 mod rig;
+mod sep2_client;
+mod sessions;
+mod sink;
 mod telemetry;
+mod transcripts;
 mod zeep;

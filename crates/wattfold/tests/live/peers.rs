@@ -24,6 +24,18 @@ pub(crate) fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
+/// The program around the crate `sep2_client`, which `cargo xtask peers` builds.
+pub(crate) fn sep2_client() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/peers/sep2_client/debug/sep2_client_peer");
+    assert!(
+        built.is_file(),
+        "there is no {}: run `cargo xtask peers`",
+        built.display()
+    );
+    built
+}
+
 /// Runs a script to its end without holding up the test's other tasks.
 pub(crate) async fn run(name: &str, arguments: &[String]) -> Output {
     let mut command = Command::new(python());

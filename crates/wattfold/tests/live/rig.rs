@@ -197,9 +197,14 @@ trust = "pki/ca-chain.pem"
         self.dir.join("server.log")
     }
 
+    /// All that the server wrote.
+    pub(crate) fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
     /// The last lines that the server wrote.
     pub(crate) fn log_tail(&self) -> String {
-        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let text = self.whole_log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n")
     }
@@ -264,6 +269,22 @@ trust = "pki/ca-chain.pem"
         Device::new(name, lfdi, connector, self.devices)
     }
 
+    /// One that shows its certificate alone, without those above it.
+    pub(crate) fn device_with_leaf_only(&self, number: usize) -> Device {
+        let device = self.device(number);
+        let files = self.tls_files(&device.name);
+        let chain = std::fs::read_to_string(&files.cert_chain).unwrap();
+        let (leaf, _) = chain.split_once("-----END CERTIFICATE-----\n").unwrap();
+        let path = self.dir.join(format!("{}.leaf.pem", device.name));
+        std::fs::write(&path, format!("{leaf}-----END CERTIFICATE-----\n")).unwrap();
+        let files = TlsFiles {
+            cert_chain: path,
+            ..files
+        };
+        let connector = Connector::new(&files).unwrap();
+        Device::new(device.name, device.lfdi, connector, self.devices)
+    }
+
     pub(crate) fn tls_files(&self, name: &str) -> TlsFiles {
         let pki = self.pki();
         TlsFiles {
@@ -296,7 +317,7 @@ impl Drop for Rig {
     }
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let process = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap();
     for _ in 0..PORTS {
         let next = NEXT_PORT.fetch_add(1, Ordering::Relaxed);

@@ -1,12 +1,14 @@
 """Opens many TCP connections to one address and holds them.
 
     hold_connections.py PORT COUNT [HEX]
-    hold_connections.py PORT COUNT --tls CHAIN KEY
+    hold_connections.py PORT COUNT --tls CHAIN KEY [CHAIN KEY ...]
 
-Sends the bytes HEX over each, or completes a TLS handshake. Then says `open N` and obeys lines on
-standard input: `count` says how many the server has not closed. Ends with standard input.
+Sends the bytes HEX over each, or completes a TLS handshake, with each certificate in turn. Then says
+`open N` and obeys lines on standard input: `count` says how many the server has not closed. Ends with
+standard input.
 """
 
+import itertools
 import resource
 import select
 import socket
@@ -52,10 +54,11 @@ def still_open(streams):
 
 def main(port, count, *rest):
     raise_limit(int(count))
-    context = tls(*rest[1:]) if rest[:1] == ("--tls",) else None
-    first = bytes.fromhex(rest[0]) if rest and context is None else b""
+    is_tls = rest[:1] == ("--tls",)
+    contexts = [tls(*pair) for pair in zip(rest[1::2], rest[2::2])] if is_tls else [None]
+    first = bytes.fromhex(rest[0]) if rest and not is_tls else b""
     streams = []
-    for _ in range(int(count)):
+    for context in itertools.islice(itertools.cycle(contexts), int(count)):
         try:
             streams.append(connect(int(port), first, context))
         except OSError:

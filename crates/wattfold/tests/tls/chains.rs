@@ -8,6 +8,7 @@ use super::{openssl, path};
 pub(crate) struct Leaf {
     pub(crate) not_after: &'static str,
     pub(crate) curve: &'static str,
+    pub(crate) digest: &'static str,
 }
 
 impl Default for Leaf {
@@ -15,6 +16,7 @@ impl Default for Leaf {
         Self {
             not_after: "99991231235959Z",
             curve: "P-256",
+            digest: "sha256",
         }
     }
 }
@@ -49,7 +51,49 @@ subjectKeyIdentifier = hash
 
 /// Writes `NAME.chain.pem` (the leaf alone) and `NAME.key.pem`, issued by `ISSUER.pem`.
 pub(crate) fn issue(dir: &Path, name: &str, issuer: &str, leaf: &Leaf) {
-    sign(dir, name, issuer, "device", leaf);
+    let config = write_config(dir);
+    sign(dir, &config, name, issuer, "device", leaf);
+}
+
+/// Makes an authority with one more extension, a line of the command's configuration, and does not
+/// trust it.
+pub(crate) fn issue_odd_authority(dir: &Path, name: &str, issuer: &str, extension: &str) {
+    let config = write_config(dir);
+    let text = std::fs::read_to_string(&config).unwrap();
+    let odd = path(dir, "odd.cnf");
+    let section = format!("[odd]\n{extension}\nbasicConstraints");
+    let text = text.replace("[authority]\nbasicConstraints", &section);
+    std::fs::write(&odd, text).unwrap();
+    sign(dir, &odd, name, issuer, "odd", &Leaf::default());
+    std::fs::copy(
+        dir.join(format!("{name}.chain.pem")),
+        dir.join(format!("{name}.pem")),
+    )
+    .unwrap();
+}
+
+/// Has `ISSUER` revoke the certificate of `NAME` and writes `ISSUER.crl.pem`.
+pub(crate) fn revoke(dir: &Path, name: &str, issuer: &str) {
+    let config = write_config(dir);
+    let authority = [
+        "-config".to_owned(),
+        config,
+        "-cert".to_owned(),
+        path(dir, &format!("{issuer}.pem")),
+        "-keyfile".to_owned(),
+        path(dir, &format!("{issuer}.key.pem")),
+    ];
+    let certificate = path(dir, &format!("{name}.chain.pem"));
+    let list = path(dir, &format!("{issuer}.crl.pem"));
+    for task in [
+        vec!["-revoke", &certificate],
+        vec!["-gencrl", "-crldays", "30", "-out", &list],
+    ] {
+        let mut args = vec!["ca"];
+        args.extend(authority.iter().map(String::as_str));
+        args.extend(task);
+        openssl(&args);
+    }
 }
 
 /// Makes authorities one below the other, and trusts them all.
@@ -57,7 +101,8 @@ pub(crate) fn issue_authority(dir: &Path, root: &str, names: &[&str]) {
     let mut issuer = root;
     let mut trusted = std::fs::read_to_string(dir.join("ca-chain.pem")).unwrap();
     for &name in names {
-        sign(dir, name, issuer, "authority", &Leaf::default());
+        let config = write_config(dir);
+        sign(dir, &config, name, issuer, "authority", &Leaf::default());
         std::fs::copy(
             dir.join(format!("{name}.chain.pem")),
             dir.join(format!("{name}.pem")),
@@ -110,13 +155,12 @@ pub(crate) fn with_cipher<'a>(args: &'a [String], cipher: &'a str) -> Vec<&'a st
     all
 }
 
-fn sign(dir: &Path, name: &str, issuer: &str, extensions: &str, leaf: &Leaf) {
-    let config = write_config(dir);
+fn sign(dir: &Path, config: &str, name: &str, issuer: &str, extensions: &str, leaf: &Leaf) {
     let request = path(dir, &format!("{name}.request.pem"));
     openssl(&[
         "req",
         "-config",
-        &config,
+        config,
         "-new",
         "-newkey",
         "ec",
@@ -133,9 +177,11 @@ fn sign(dir: &Path, name: &str, issuer: &str, extensions: &str, leaf: &Leaf) {
     openssl(&[
         "ca",
         "-config",
-        &config,
+        config,
         "-batch",
         "-notext",
+        "-md",
+        leaf.digest,
         "-startdate",
         "20250101000000Z",
         "-enddate",

@@ -15,6 +15,9 @@ const MAX_ROUNDS: usize = 64;
 /// half of a common step.
 const MAX_ROUNDING_PASSES: usize = 16;
 
+/// By how much a shared limit may seem exceeded for the sake of floating point, in micro-watts.
+const TOLERANCE_MICRO_W: f64 = 1_000.0;
+
 /// A member's feasible range in the interval at hand.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -347,7 +350,6 @@ impl<'a> State<'a> {
     }
 
     fn most_exceeded<'r>(&self, rows: &'r [Row]) -> Option<(&'r Row, f64)> {
-        const TOLERANCE_MICRO_W: f64 = 1_000.0;
         rows.iter()
             .map(|row| (row, row.excess(|index| self.slots[index].share)))
             .filter(|(_, excess)| *excess > TOLERANCE_MICRO_W)
@@ -456,6 +458,7 @@ impl<'a> State<'a> {
             }
         }
         let mut loads = Loads::new(rows, &self.slots);
+        given += self.unload(rows, &mut loads);
         let mut left = wanted - given;
         for _ in 0..MAX_ROUNDING_PASSES {
             let before = left;
@@ -471,7 +474,46 @@ impl<'a> State<'a> {
                 break;
             }
         }
+        // What is left by now is less than the steps of most; whoever has fine ones takes it.
+        for (index, member) in self.request.members.iter().enumerate() {
+            if member.role == Role::Controllable && left != Watts::ZERO {
+                left -= steps(&mut self.slots[index], member, left, (index, &mut loads));
+            }
+        }
         left
+    }
+
+    /// Takes back what rounding has put on a shared limit beyond its room, as few steps as that
+    /// takes; returns the change of power.
+    fn unload(&mut self, rows: &[Row], loads: &mut Loads) -> Watts {
+        let mut change = Watts::ZERO;
+        for (row_index, row) in rows.iter().enumerate() {
+            for (index, coefficient) in &row.terms {
+                let excess = -loads.room[row_index];
+                if excess <= TOLERANCE_MICRO_W {
+                    break;
+                }
+                let member = &self.request.members[*index];
+                if member.role != Role::Controllable {
+                    continue;
+                }
+                let slot = &mut self.slots[*index];
+                let way = watts((excess / coefficient.abs()).ceil());
+                let moved = if *coefficient > 0.0 {
+                    let lowest = member.grid.ceil(slot.lo);
+                    member.grid.floor(slot.share - way).max(lowest)
+                } else {
+                    let highest = member.grid.floor(slot.hi);
+                    member.grid.ceil(slot.share + way).min(highest)
+                };
+                let fits = slot.lo <= moved && moved <= slot.hi && moved != slot.share;
+                if fits && loads.take(*index, moved - slot.share) {
+                    change += moved - slot.share;
+                    slot.share = moved;
+                }
+            }
+        }
+        change
     }
 
     fn controllable(&self) -> impl Iterator<Item = (usize, &Slot)> {
@@ -550,6 +592,28 @@ fn step(
     };
     let change = moved - slot.share;
     let fits = change.abs() <= left.abs() && slot.lo <= moved && moved <= slot.hi;
+    if !fits || !loads.take(index, change) {
+        return Watts::ZERO;
+    }
+    slot.share = moved;
+    change
+}
+
+/// Moves one member by as many wire steps towards `left` as fit; returns the change.
+fn steps(
+    slot: &mut Slot,
+    member: &Member,
+    left: Watts,
+    (index, loads): (usize, &mut Loads),
+) -> Watts {
+    let moved = if left > Watts::ZERO {
+        member.grid.floor((slot.share + left).min(slot.hi))
+    } else {
+        member.grid.ceil((slot.share + left).max(slot.lo))
+    };
+    let change = moved - slot.share;
+    let towards = (left > Watts::ZERO) == (change > Watts::ZERO) && change != Watts::ZERO;
+    let fits = towards && slot.lo <= moved && moved <= slot.hi;
     if !fits || !loads.take(index, change) {
         return Watts::ZERO;
     }

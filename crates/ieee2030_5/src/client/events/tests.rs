@@ -2,23 +2,76 @@ use std::collections::BTreeMap;
 
 use units::{Timestamp, Watts};
 
-use super::{Events, Outcome, Phase, Program};
-use crate::client::setpoint::{ActivePowerRequest, Source};
-use crate::codec::simple::{HexBinary8, HexBinary128, PerCent, SignedPerCent, TimeType};
-use crate::wire::der_control::{
-    DefaultDerControl, DerControl, DerControlBase, EventState, EventStatus,
-};
+use super::{Events, FunctionSet, MAX_EVENTS, Outcome, Phase, Traits};
+use crate::client::event::{Announced, Extent, Listed, Referred};
+use crate::client::setpoint::{Modes, Request, Requests, Setpoint, Source};
+use crate::codec::simple::{HexBinary8, HexBinary32, HexBinary128, PerCent, TimeType};
+use crate::codec::table::Edition;
+use crate::wire::control_mode::{DerControlType, Mode};
+use crate::wire::der_control::{DerControl, DerControlBase, EventState, EventStatus};
 use crate::wire::quantity::ActivePower;
 use crate::wire::time::DateTimeInterval;
 
-const SITE: Program = Program {
-    mrid: 0xA,
-    primacy: 1,
-};
-const SYSTEM: Program = Program {
-    mrid: 0xB,
-    primacy: 5,
-};
+mod laws;
+
+const SITE: u128 = 0xA;
+const SYSTEM: u128 = 0xB;
+
+fn traits() -> Traits {
+    Traits {
+        function_set: FunctionSet::Der,
+        seed: 1,
+        supported: Modes::ALL,
+        category: None,
+        edition: Edition::Y2018,
+    }
+}
+
+/// The events of a device with both programmes.
+struct Bench {
+    events: Events<Requests>,
+}
+
+impl Bench {
+    fn new(seed: u64) -> Self {
+        Self::with(Traits { seed, ..traits() })
+    }
+
+    fn with(traits: Traits) -> Self {
+        let mut events = Events::new(traits);
+        events.assign(&BTreeMap::from([(SITE, 1), (SYSTEM, 5)]), at(0));
+        Self { events }
+    }
+
+    fn learn(&mut self, program: u128, controls: &[DerControl], now: Timestamp) {
+        let listed = controls.iter().map(|control| {
+            let event = Announced::der_control(program, control);
+            Listed::new(event, &control.event_status)
+        });
+        let listed: Vec<_> = listed.collect();
+        self.events.learn(program, (&listed, Extent::Whole), now);
+    }
+
+    fn step(&mut self, now: Timestamp) {
+        self.events.step(now);
+    }
+
+    fn next_change(&self) -> Option<Timestamp> {
+        self.events.next_change()
+    }
+
+    fn phases(&self) -> impl Iterator<Item = (u128, Phase)> {
+        self.events.phases()
+    }
+
+    fn setpoint(&self) -> Setpoint {
+        let mut setpoint = Setpoint::default();
+        for (event, modes) in self.events.in_force() {
+            setpoint.fill(&event.payload, modes, Source::Event(event.mrid.value()));
+        }
+        setpoint
+    }
+}
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_secs(seconds)
@@ -26,7 +79,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn target(w: i64) -> DerControlBase {
     DerControlBase {
-        op_mod_target_w: Some(ActivePower::nearest(Watts::whole(w))),
+        op_mod_target_w: Some(Mode::of(ActivePower::nearest(Watts::whole(w)))),
         ..DerControlBase::default()
     }
 }
@@ -35,7 +88,7 @@ fn target(w: i64) -> DerControlBase {
 fn control(mrid: u8, start: i64, duration: u32) -> DerControl {
     DerControl {
         reply_to: Some("/rsp".into()),
-        response_required: Some(HexBinary8(0b111)),
+        response_required: Some(HexBinary8::new(0b111)),
         mrid: HexBinary128::new(mrid.into()),
         creation_time: TimeType(mrid.into()),
         interval: DateTimeInterval {
@@ -58,25 +111,27 @@ fn with_status(control: &DerControl, current_status: EventState) -> DerControl {
     }
 }
 
-fn statuses(events: &mut Events) -> Vec<(u128, u8)> {
+fn statuses(events: &mut Bench) -> Vec<(u128, u8)> {
     events
+        .events
         .take_due()
         .iter()
-        .map(|due| (due.subject, due.status.0))
+        .map(|due| (due.subject.value(), due.status.0))
         .collect()
 }
 
-fn asked(events: &Events) -> Option<i64> {
-    match events.setpoint().active_power {
-        Some((ActivePowerRequest::TargetW(p), _)) => Some(p.micro() / units::MICRO),
-        Some((ActivePowerRequest::FixedW(hundredths), _)) => Some(hundredths.into()),
-        None => None,
-    }
+fn asked(events: &Bench) -> Option<i64> {
+    let setpoint = events.setpoint();
+    let active = setpoint.active_power()?;
+    let Request::TargetW(p) = &active.request else {
+        panic!("{active:?} in a test that asks for watts");
+    };
+    Some(p.quantity()?.micro() / units::MICRO)
 }
 
 #[test]
 fn an_event_is_received_started_and_completed() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     events.learn(SITE, &[control(1, 100, 50)], at(90));
     assert_eq!(
         (statuses(&mut events), asked(&events)),
@@ -102,11 +157,11 @@ fn an_event_is_received_started_and_completed() {
 
 #[test]
 fn an_event_that_is_over_is_not_met_again_while_the_server_shows_it() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     let list = [control(1, 100, 50)];
     events.learn(SITE, &list, at(90));
     events.step(at(200));
-    events.take_due();
+    statuses(&mut events);
     events.learn(SITE, &list, at(201));
     assert_eq!(statuses(&mut events), []);
     events.learn(SITE, &[], at(202));
@@ -115,9 +170,9 @@ fn an_event_that_is_over_is_not_met_again_while_the_server_shows_it() {
 
 #[test]
 fn responses_are_made_only_where_required() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     let quiet = DerControl {
-        response_required: Some(HexBinary8(0b010)),
+        response_required: Some(HexBinary8::new(0b010)),
         ..control(1, 100, 50)
     };
     let nowhere = DerControl {
@@ -135,11 +190,11 @@ fn responses_are_made_only_where_required() {
 fn a_later_control_of_the_programme_supersedes_whatever_the_order_of_arrival() {
     let (old, new) = (control(1, 100, 100), control(2, 130, 30));
     for list in [[old.clone(), new.clone()], [new, old]] {
-        let mut events = Events::new(1);
+        let mut events = Bench::new(1);
         events.learn(SITE, &list, at(90));
         events.step(at(100));
         assert_eq!(asked(&events), Some(1_000));
-        events.take_due();
+        statuses(&mut events);
         events.step(at(130));
         assert_eq!(asked(&events), Some(2_000));
         assert_eq!(statuses(&mut events), [(2, 2), (1, 7)]);
@@ -155,10 +210,10 @@ fn a_later_control_of_the_programme_supersedes_whatever_the_order_of_arrival() {
 
 #[test]
 fn the_better_programme_wins_though_its_control_is_older() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     events.learn(SYSTEM, &[control(9, 100, 100)], at(90));
     events.learn(SITE, &[control(1, 100, 40)], at(90));
-    events.take_due();
+    statuses(&mut events);
     events.step(at(100));
     assert_eq!(asked(&events), Some(1_000));
     assert_eq!(statuses(&mut events), [(1, 2), (9, 14)]);
@@ -168,9 +223,9 @@ fn the_better_programme_wins_though_its_control_is_older() {
 
 #[test]
 fn a_limit_stands_beside_a_set_point() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     let base = DerControlBase {
-        op_mod_max_lim_w: Some(PerCent(4_000)),
+        op_mod_max_lim_w: Some(Mode::of(PerCent(4_000))),
         ..DerControlBase::default()
     };
     let limit = DerControl {
@@ -179,16 +234,13 @@ fn a_limit_stands_beside_a_set_point() {
     };
     events.learn(SITE, &[control(1, 100, 50), limit], at(100));
     let setpoint = events.setpoint();
-    assert_eq!(
-        setpoint.active_power.map(|(_, source)| source),
-        Some(Source::Event(1))
-    );
-    assert_eq!(setpoint.limit_hundredths, Some((4_000, Source::Event(2))));
+    assert_eq!(setpoint.active_power().unwrap().source, Source::Event(1));
+    assert_eq!(setpoint.max_lim_w(), Some(4_000));
 }
 
 #[test]
 fn an_event_loses_only_the_modes_that_a_better_one_takes() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     let base = DerControlBase {
         op_mod_connect: Some(false),
         ..target(500)
@@ -198,7 +250,7 @@ fn an_event_loses_only_the_modes_that_a_better_one_takes() {
         ..control(1, 100, 100)
     };
     events.learn(SITE, &[both, control(2, 120, 20)], at(100));
-    events.take_due();
+    statuses(&mut events);
     events.step(at(120));
     assert_eq!(asked(&events), Some(2_000));
     assert!(!events.setpoint().is_connected());
@@ -211,11 +263,11 @@ fn an_event_loses_only_the_modes_that_a_better_one_takes() {
 
 #[test]
 fn a_cancelled_event_ends_and_frees_what_it_would_have_displaced() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     let (old, new) = (control(1, 100, 100), control(2, 130, 30));
     events.learn(SITE, &[old.clone(), new.clone()], at(90));
     events.step(at(100));
-    events.take_due();
+    statuses(&mut events);
     events.learn(
         SITE,
         &[old.clone(), with_status(&new, EventState::CANCELLED)],
@@ -233,25 +285,30 @@ fn a_cancelled_event_ends_and_frees_what_it_would_have_displaced() {
 
 #[test]
 fn cancelled_with_randomization_ends_within_the_range() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     let event = DerControl {
         randomize_duration: Some(30),
         ..control(1, 100, 1_000)
     };
     events.learn(SITE, std::slice::from_ref(&event), at(100));
-    events.take_due();
+    statuses(&mut events);
     let mut cancelled = with_status(&event, EventState::CANCELLED_WITH_RANDOMIZATION);
     cancelled.event_status.date_time = TimeType(200);
     events.learn(SITE, &[cancelled], at(200));
+    let end = events.next_change().unwrap();
+    assert!((at(200)..=at(230)).contains(&end));
     events.step(at(231));
-    assert_eq!(asked(&events), None);
+    assert_eq!(
+        (asked(&events), statuses(&mut events)),
+        (None, vec![(1, 6)])
+    );
 }
 
 #[test]
 fn start_and_duration_are_randomised_within_their_ranges() {
     let mut starts = Vec::new();
     for seed in 0..40 {
-        let mut events = Events::new(seed);
+        let mut events = Bench::new(seed);
         let event = DerControl {
             randomize_start: Some(-10),
             randomize_duration: Some(20),
@@ -272,7 +329,7 @@ fn start_and_duration_are_randomised_within_their_ranges() {
 
 #[test]
 fn what_comes_too_late_or_asks_nothing_is_refused() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     let empty = DerControl {
         base: DerControlBase::default(),
         ..control(2, 100, 50)
@@ -286,10 +343,10 @@ fn what_comes_too_late_or_asks_nothing_is_refused() {
 
 #[test]
 fn the_owner_opts_out_of_what_runs_and_what_comes() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     events.learn(SITE, &[control(1, 100, 50), control(2, 150, 50)], at(100));
-    events.take_due();
-    events.opt_out(at(110));
+    statuses(&mut events);
+    events.events.opt_out(at(110));
     assert_eq!(
         (statuses(&mut events), asked(&events)),
         (vec![(1, 4), (2, 4)], None)
@@ -298,47 +355,35 @@ fn the_owner_opts_out_of_what_runs_and_what_comes() {
     assert_eq!(statuses(&mut events), [(3, 1), (3, 4)]);
     events.step(at(210));
     assert_eq!(asked(&events), None);
-    let ends: Vec<_> = events.phases().map(|(_, phase)| phase).collect();
-    assert!(
-        ends.iter()
-            .all(|phase| *phase == Phase::Over(Outcome::OptedOut))
+    assert_eq!(
+        statuses(&mut events),
+        [(1, 8), (2, 10)],
+        "one took part, the other never did"
     );
-    events.opt_in();
+    assert_eq!(
+        events.phases().collect::<Vec<_>>(),
+        [1, 2, 3].map(|mrid| (mrid, Phase::Over(Outcome::OptedOut)))
+    );
+    events.events.opt_in(at(220));
+    assert_eq!(
+        (statuses(&mut events), asked(&events)),
+        (vec![(3, 5)], Some(3_000))
+    );
+    events.step(at(250));
+    assert_eq!(statuses(&mut events), [(3, 9)]);
     events.learn(SITE, &[control(4, 300, 50)], at(300));
     assert_eq!(asked(&events), Some(4_000));
 }
 
 #[test]
-fn the_default_of_the_best_programme_holds_between_events() {
-    let mut events = Events::new(1);
-    let default = |mrid, hundredths| DefaultDerControl {
-        mrid: HexBinary128::new(mrid),
-        base: DerControlBase {
-            op_mod_fixed_w: Some(SignedPerCent(hundredths)),
-            ..DerControlBase::default()
-        },
-        ..DefaultDerControl::default()
-    };
-    events.learn_default(SYSTEM, default(0xD1, 111));
-    events.learn_default(SITE, default(0xD2, 222));
-    assert_eq!(asked(&events), Some(222));
-    events.learn(SYSTEM, &[control(1, 100, 50)], at(100));
-    assert_eq!(
-        asked(&events),
-        Some(1_000),
-        "any event stands above any default"
-    );
-    events.step(at(150));
-    assert_eq!(asked(&events), Some(222));
-}
-
-#[test]
 fn a_programme_that_is_no_longer_assigned_is_abandoned() {
-    let mut events = Events::new(1);
+    let mut events = Bench::new(1);
     events.learn(SITE, &[control(1, 100, 50)], at(100));
     events.learn(SYSTEM, &[control(2, 300, 50)], at(100));
-    events.take_due();
-    events.assign(&BTreeMap::from([(SYSTEM.mrid, SYSTEM)]), at(110));
+    statuses(&mut events);
+    events
+        .events
+        .assign(&BTreeMap::from([(SYSTEM, 5)]), at(110));
     assert_eq!(
         (statuses(&mut events), asked(&events)),
         (vec![(1, 13)], None)
@@ -348,13 +393,216 @@ fn a_programme_that_is_no_longer_assigned_is_abandoned() {
 
 #[test]
 fn the_number_of_events_held_is_limited() {
-    let mut events = Events::new(1);
-    let many: Vec<DerControl> = (0..super::MAX_EVENTS + 3)
+    let mut events = Bench::new(1);
+    let many: Vec<DerControl> = (0..MAX_EVENTS + 3)
         .map(|n| DerControl {
             mrid: HexBinary128::new(u128::try_from(n).unwrap()),
             ..control(1, 100, 50)
         })
         .collect();
     events.learn(SITE, &many, at(90));
-    assert_eq!(events.phases().count(), super::MAX_EVENTS);
+    assert_eq!(events.phases().count(), MAX_EVENTS);
+}
+
+#[test]
+fn follow_up_events_hand_over_without_a_gap_or_a_loser() {
+    for seed in 0..60 {
+        let mut events = Bench::new(seed);
+        let randomised = |mrid, start| DerControl {
+            randomize_start: Some(30),
+            creation_time: TimeType(100 - i64::from(mrid)),
+            ..control(mrid, start, 100)
+        };
+        events.learn(SITE, &[randomised(1, 100), randomised(2, 200)], at(90));
+        statuses(&mut events);
+        let mut asked_then = Vec::new();
+        for now_s in 90..400 {
+            events.step(at(now_s));
+            asked_then.push(asked(&events));
+        }
+        asked_then.dedup();
+        let told = statuses(&mut events);
+        assert!(told.contains(&(1, 3)) && told.contains(&(2, 3)), "{told:?}");
+        assert!(told.iter().all(|(_, status)| *status < 4), "{told:?}");
+        let powers: Vec<i64> = asked_then.into_iter().flatten().collect();
+        assert_eq!(powers, [1_000, 2_000], "seed {seed}");
+    }
+}
+
+#[test]
+fn events_for_other_kinds_of_device_are_ignored_without_a_word() {
+    let mut events = Bench::with(Traits {
+        category: Some(0b100),
+        ..traits()
+    });
+    let of = |mrid, category| DerControl {
+        device_category: Some(HexBinary32::new(category)),
+        ..control(mrid, 100, 50)
+    };
+    events.learn(SITE, &[of(1, 0b11), of(2, 0b110)], at(100));
+    assert_eq!(statuses(&mut events), [(2, 1), (2, 2)]);
+}
+
+#[test]
+fn what_the_device_cannot_do_is_not_applicable_and_displaces_nothing() {
+    let mut events = Bench::with(Traits {
+        supported: Modes::of_type(DerControlType::new(DerControlType::TARGET_W)),
+        ..traits()
+    });
+    let limit = DerControl {
+        base: DerControlBase {
+            op_mod_max_lim_w: Some(Mode::of(PerCent(0))),
+            ..DerControlBase::default()
+        },
+        ..control(2, 100, 50)
+    };
+    events.learn(SITE, &[control(1, 100, 50), limit], at(100));
+    assert_eq!(statuses(&mut events), [(1, 1), (2, 252), (1, 2)]);
+    assert_eq!(events.setpoint().max_lim_w(), None);
+}
+
+#[test]
+fn since_2023_each_mode_that_is_lost_is_answered() {
+    let mut events = Bench::with(Traits {
+        edition: Edition::Y2023,
+        ..traits()
+    });
+    let both = DerControl {
+        base: DerControlBase {
+            op_mod_connect: Some(true),
+            ..target(1_000)
+        },
+        ..control(1, 100, 100)
+    };
+    events.learn(SITE, &[both, control(2, 120, 20)], at(100));
+    events.events.take_due();
+    events.step(at(120));
+    let due = events.events.take_due();
+    let told: Vec<_> = due
+        .iter()
+        .map(|it| (it.subject.value(), it.status.0))
+        .collect();
+    assert_eq!(told, [(2, 2), (1, 7)]);
+    assert_eq!(due[1].modes.types().0, DerControlType::TARGET_W);
+    events.step(at(200));
+    let due = events.events.take_due();
+    assert_eq!(due.last().unwrap().modes.types().0, DerControlType::CONNECT);
+}
+
+#[test]
+fn since_2023_an_event_that_is_removed_before_its_end_is_cancelled() {
+    for (edition, extent, ends) in [
+        (Edition::Y2023, Extent::Whole, 6),
+        (Edition::Y2023, Extent::Part, 3),
+        (Edition::Y2018, Extent::Whole, 3),
+    ] {
+        let mut events = Bench::with(Traits {
+            edition,
+            ..traits()
+        });
+        events.learn(SITE, &[control(1, 100, 50), control(2, 300, 50)], at(100));
+        events.learn(SYSTEM, &[control(3, 500, 50)], at(100));
+        statuses(&mut events);
+        events.events.learn(SITE, (&[], extent), at(120));
+        let is_cancelled = ends == 6;
+        let told = if is_cancelled {
+            vec![(1, 6), (2, 6)]
+        } else {
+            vec![]
+        };
+        let asks = (!is_cancelled).then_some(1_000);
+        assert_eq!((statuses(&mut events), asked(&events)), (told, asks));
+        events.step(at(500));
+        events.step(at(600));
+        let of_system = statuses(&mut events);
+        assert!(of_system.ends_with(&[(3, 2), (3, 3)]), "{of_system:?}");
+    }
+}
+
+#[test]
+fn an_event_that_is_removed_at_its_end_is_completed() {
+    let mut events = Bench::with(Traits {
+        edition: Edition::Y2023,
+        ..traits()
+    });
+    events.learn(SITE, &[control(1, 100, 50)], at(100));
+    events.learn(SITE, &[], at(150));
+    assert_eq!(statuses(&mut events), [(1, 1), (1, 2), (1, 3)]);
+}
+
+#[test]
+fn an_event_whose_curve_has_not_been_read_is_met_later_and_not_taken_for_removed() {
+    let mut events = Bench::with(Traits {
+        edition: Edition::Y2023,
+        ..traits()
+    });
+    let event = control(1, 100, 50);
+    let mut listed = [Listed::new(
+        Announced::der_control(SITE, &event),
+        &event.event_status,
+    )];
+    for (referred, told) in [
+        (Referred::Awaited, vec![]),
+        (Referred::Good, vec![(1, 1), (1, 2)]),
+        (Referred::Awaited, vec![]),
+    ] {
+        listed[0].referred = referred;
+        events.events.learn(SITE, (&listed, Extent::Whole), at(100));
+        assert_eq!(statuses(&mut events), told);
+    }
+    assert_eq!(asked(&events), Some(1_000));
+}
+
+#[test]
+fn a_completed_event_of_the_server_is_left_to_the_devices_own_end() {
+    let mut events = Bench::new(1);
+    let event = control(1, 100, 50);
+    events.learn(SITE, std::slice::from_ref(&event), at(100));
+    statuses(&mut events);
+    let completed = with_status(&event, EventState::COMPLETED);
+    events.learn(
+        SITE,
+        &[
+            completed,
+            with_status(&control(2, 10, 50), EventState::COMPLETED),
+        ],
+        at(120),
+    );
+    assert_eq!(
+        (statuses(&mut events), asked(&events)),
+        (vec![], Some(1_000))
+    );
+    events.step(at(150));
+    assert_eq!(statuses(&mut events), [(1, 3)]);
+}
+
+#[test]
+fn a_legacy_server_may_supersede_by_itself() {
+    let mut events = Bench::new(1);
+    let event = control(1, 100, 50);
+    events.learn(SITE, std::slice::from_ref(&event), at(100));
+    statuses(&mut events);
+    events.learn(
+        SITE,
+        &[with_status(&event, EventState::SUPERSEDED)],
+        at(120),
+    );
+    assert_eq!(
+        (statuses(&mut events), asked(&events)),
+        (vec![(1, 7)], None)
+    );
+}
+
+#[test]
+fn an_event_that_refers_to_nothing_is_invalid() {
+    let mut events = Bench::new(1);
+    let event = control(1, 100, 50);
+    let mut listed = Listed::new(Announced::der_control(SITE, &event), &event.event_status);
+    listed.referred = Referred::Wrong;
+    let listed = (&[listed][..], Extent::Whole);
+    events.events.learn(SITE, listed, at(100));
+    assert_eq!(
+        (statuses(&mut events), asked(&events)),
+        (vec![(1, 253)], None)
+    );
 }

@@ -1,197 +1,146 @@
-//! Function set assignments, programmes and controls.
+//! Programmes, their default controls and curves.
 
-use super::{Asked, page};
-use crate::codec::simple::{AnyUri, HexBinary128};
-use crate::codec::write::{Writer, write};
+use std::time::Duration;
+
+use super::control::Audience;
+use super::{Asked, assignments, control, page};
+use crate::codec::simple::{AnyUri, Text};
 use crate::server::View;
 use crate::server::href::Target;
 use crate::server::http::{Refusal, Response};
-use crate::server::list::{Page, count};
-use crate::translate::control::{base, der_control, is_active, listed};
-use crate::translate::{Control, Der, DerId, MridKind, Program, ProgramId};
-use crate::wire::der_control::{
-    DefaultDerControl, DerControl, DerControlList, DerProgram, DerProgramList,
-};
-use crate::wire::function_set_assignments::{FunctionSetAssignments, FunctionSetAssignmentsList};
+use crate::server::list::count;
+use crate::translate::control::{base, is_active};
+use crate::translate::curve::der_curve;
+use crate::translate::{CurveId, Der, MridKind, Origin, Program, ProgramId};
+use crate::wire::der_control::{DefaultDerControl, DerProgram, DerProgramList};
+use crate::wire::der_curve::{DerCurve, DerCurveList};
 use crate::wire::link::{Link, ListLink};
 
-/// Room for one control, so that a page is written into one allocation.
-const CONTROL_BYTES: usize = 768;
-
-pub(super) fn get(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
-    let edition = view.config.edition;
+/// `program`, which addresses the caller, or what it has.
+pub(super) fn get(
+    program: &Program,
+    asked: &Asked<'_>,
+    view: &View<'_>,
+) -> Result<Response, Refusal> {
     match asked.target {
-        Target::AssignmentsList(n) => {
-            let members = [assignments(der, view)];
-            page(asked, view, &members, |all, results| {
-                FunctionSetAssignmentsList {
-                    href: Some(Target::AssignmentsList(n).into()),
-                    all,
-                    results,
-                    poll_rate: Some(view.config.poll_rates.program_s),
-                    ..FunctionSetAssignmentsList::default()
-                }
-            })
-        }
-        Target::Assignments(_) => Ok(Response::ok(write(&assignments(der, view), edition))),
-        Target::Programs(n) => {
-            let programs = view.fleet.programs_of(der.id);
-            let members: Vec<DerProgram> = programs
-                .into_iter()
-                .map(|program| der_program(der, program, asked, view))
-                .collect();
-            page(asked, view, &members, |all, results| DerProgramList {
-                href: Some(Target::Programs(n).into()),
-                all,
-                results,
-                poll_rate: Some(view.config.poll_rates.program_s),
-                ..DerProgramList::default()
-            })
-        }
-        Target::Program(_, p) => {
-            let program = program(der, p, view)?;
-            Ok(Response::ok(write(
-                &der_program(der, program, asked, view),
-                edition,
-            )))
-        }
-        Target::DefaultControl(_, p) => {
-            let program = program(der, p, view)?;
-            Ok(Response::ok(write(
-                &default_control(der, program, view),
-                edition,
-            )))
-        }
-        Target::Controls(_, p) | Target::ActiveControls(_, p) => {
-            controls(der, program(der, p, view)?, asked, view)
-        }
-        Target::Control(_, p, c) => {
-            let program = program(der, p, view)?;
-            let control = listed(view.fleet, der.id, program, asked.now)
-                .into_iter()
-                .find(|control| control.id.0 == c)
-                .ok_or(Refusal::NOT_FOUND)?;
-            let reply_to = Target::Responses(der.id.0).into();
-            let mut reply =
-                Response::ok(write(&addressed(control, &reply_to, asked, view), edition));
-            reply.served.push(control.id);
-            Ok(reply)
+        Target::Program(_) => Ok(asked.reply(&der_program(program, asked, view))),
+        Target::DefaultControl(_) => Ok(asked.reply(&default_control(program, asked, view))),
+        Target::Controls(_) | Target::ActiveControls(_) => control::list(program, asked, view),
+        Target::Control(_, number) => control::get(program, number, asked, view),
+        Target::Curves(_) => curves(program, asked, view),
+        Target::Curve(_, number) => {
+            let mut curves = view.fleet.curves_of(program.id);
+            let curve = curves.find(|curve| curve.id.0 == number);
+            let curve = curve.ok_or(Refusal::NOT_FOUND)?;
+            Ok(asked.reply(&addressed(der_curve(curve), program.id, curve.id)))
         }
         _ => Err(Refusal::NOT_FOUND),
     }
 }
 
-/// A programme by its number, if it addresses `der`.
-fn program<'a>(der: &Der, number: u32, view: &View<'a>) -> Result<&'a Program, Refusal> {
-    let wanted = ProgramId(number);
-    if wanted == der.program {
-        return view.fleet.program(wanted).ok_or(Refusal::NOT_FOUND);
+/// The programmes that address `der`, or those of them that one of its assignments names: the
+/// lowest primacy value first, then the highest mRID.
+pub(super) fn list(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
+    let mut programs = view.fleet.programs_of(der.id);
+    if let Target::AssignedPrograms(_, number) = asked.target {
+        let set = assignments::find(der, number, view)?;
+        programs.retain(|program| set.has_program(program));
     }
-    let programs = view.fleet.programs_of(der.id);
-    programs
+    let members: Vec<DerProgram> = programs
         .into_iter()
-        .find(|program| program.id == wanted)
-        .ok_or(Refusal::NOT_FOUND)
+        .map(|program| der_program(program, asked, view))
+        .collect();
+    page(asked, &members, |all, results| DerProgramList {
+        href: Some(asked.target.into()),
+        subscribable: asked.subscribable(asked.target, view),
+        all,
+        results,
+        poll_rate: Some(poll_rate_s(der, asked, view)),
+        ..DerProgramList::default()
+    })
 }
 
-pub(super) fn assignments_mrid(view: &View<'_>, der: DerId) -> HexBinary128 {
-    view.fleet
-        .identity()
-        .mrid(MridKind::Assignments, der.0)
-        .into()
-}
-
-fn assignments(der: &Der, view: &View<'_>) -> FunctionSetAssignments {
-    let n = der.id.0;
-    let programs = count(view.fleet.programs_of(der.id).len());
-    FunctionSetAssignments {
-        href: Some(Target::Assignments(n).into()),
-        der_program_list_link: Some(ListLink::to(Target::Programs(n), programs)),
-        response_set_list_link: Some(ListLink::to(Target::ResponseSets, 1)),
-        time_link: Some(Link::to(Target::Time)),
-        mrid: assignments_mrid(view, der.id),
-        ..FunctionSetAssignments::default()
+/// How often the programmes of `der` are to be looked at; a list of controls has no rate of its own.
+///
+/// A control that was cancelled counts until its end, for the device may not know. Envelopes and
+/// settings do not: they are made long ahead, and are there all the time.
+fn poll_rate_s(der: &Der, asked: &Asked<'_>, view: &View<'_>) -> u32 {
+    let (rates, now) = (view.poll_rates(), asked.now);
+    let next = now.after(Duration::from_secs(rates.der_program_s.into()));
+    let is_urgent = view.fleet.controls_of(der.id).iter().any(|control| {
+        matches!(control.origin, Origin::Dispatch { .. } | Origin::Operator)
+            && control.interval.start <= next
+            && now < control.interval.end()
+    });
+    match is_urgent && !asked.is_told {
+        true => rates.urgent_s.min(rates.der_program_s),
+        false => rates.der_program_s,
     }
 }
 
-fn der_program(der: &Der, program: &Program, asked: &Asked<'_>, view: &View<'_>) -> DerProgram {
-    let (n, p) = (der.id.0, program.id.0);
-    let controls = listed(view.fleet, der.id, program, asked.now);
+/// An empty list of curves is not linked to.
+fn der_program(program: &Program, asked: &Asked<'_>, view: &View<'_>) -> DerProgram {
+    let p = program.id.0;
+    let controls = Audience::of(program, asked.caller).listed(program, asked, view);
     let active = controls
         .iter()
         .filter(|control| is_active(view.fleet, control, asked.now))
         .count();
+    let curves = view.fleet.curves_of(program.id).count();
     DerProgram {
-        href: Some(Target::Program(n, p).into()),
+        href: Some(Target::Program(p).into()),
+        subscribable: asked.subscribable(Target::Program(p), view),
         mrid: program.mrid.into(),
-        description: Some(crate::codec::simple::Text::clipped(program.name.as_str())),
-        active_der_control_list_link: Some(ListLink::to(
-            Target::ActiveControls(n, p),
-            count(active),
-        )),
-        default_der_control_link: Some(Link::to(Target::DefaultControl(n, p))),
-        der_control_list_link: Some(ListLink::to(Target::Controls(n, p), count(controls.len()))),
+        description: Some(Text::clipped(program.name.as_str())),
+        active_der_control_list_link: Some(ListLink::to(Target::ActiveControls(p), count(active))),
+        default_der_control_link: Some(Link::to(Target::DefaultControl(p))),
+        der_control_list_link: Some(ListLink::to(Target::Controls(p), count(controls.len()))),
+        der_curve_list_link: (0 < curves).then(|| ListLink::to(Target::Curves(p), count(curves))),
         primacy: program.primacy,
         ..DerProgram::default()
     }
 }
 
-fn default_control(der: &Der, program: &Program, view: &View<'_>) -> DefaultDerControl {
+fn default_control(program: &Program, asked: &Asked<'_>, view: &View<'_>) -> DefaultDerControl {
+    let target = Target::DefaultControl(program.id.0);
+    let set = &program.default;
+    let identity = view.fleet.identity();
     DefaultDerControl {
-        href: Some(Target::DefaultControl(der.id.0, program.id.0).into()),
-        mrid: view
-            .fleet
-            .identity()
-            .mrid(MridKind::DefaultControl, program.id.0)
-            .into(),
-        base: base(&program.default),
-        ..DefaultDerControl::default()
+        href: Some(target.into()),
+        subscribable: asked.subscribable(target, view),
+        mrid: identity.mrid(MridKind::DefaultControl, program.id.0).into(),
+        base: base(&set.base, |id| curve_link(program.id, id)),
+        set_grad_w: set.grad_w,
+        set_soft_grad_w: set.soft_grad_w,
+        updated_time: Some(set.set.into()),
+        ..crate::translate::control::enter_service(&set.enter_service)
     }
 }
 
-/// This is the page that every device asks for again and again, so members are rendered as they are
-/// made, and only those that are shown.
-fn controls(
-    der: &Der,
-    program: &Program,
-    asked: &Asked<'_>,
-    view: &View<'_>,
-) -> Result<Response, Refusal> {
-    let page = Page::parse(asked.query, view.config.list_limit_max)?;
-    let mut members = listed(view.fleet, der.id, program, asked.now);
-    if matches!(asked.target, Target::ActiveControls(..)) {
-        members.retain(|control| is_active(view.fleet, control, asked.now));
+pub(super) fn curve_link(program: ProgramId, curve: CurveId) -> Link {
+    Link::to(Target::Curve(program.0, curve.0))
+}
+
+fn addressed(curve: DerCurve, program: ProgramId, id: CurveId) -> DerCurve {
+    let href: AnyUri = Target::Curve(program.0, id.0).into();
+    DerCurve {
+        href: Some(href),
+        ..curve
     }
-    let all = count(members.len());
-    page.narrow(&mut members, |control| control.interval.start);
-    let shown = page.of(&members);
-    let head = DerControlList {
-        href: Some(asked.target.into()),
+}
+
+/// The latest made first, then the highest mRID.
+fn curves(program: &Program, asked: &Asked<'_>, view: &View<'_>) -> Result<Response, Refusal> {
+    let mut members: Vec<DerCurve> = view
+        .fleet
+        .curves_of(program.id)
+        .map(|curve| addressed(der_curve(curve), program.id, curve.id))
+        .collect();
+    members.sort_by_key(|curve| std::cmp::Reverse((curve.creation_time, curve.mrid.value())));
+    page(asked, &members, |all, results| DerCurveList {
+        href: Some(Target::Curves(program.id.0).into()),
         all,
-        results: count(shown.len()),
-        ..DerControlList::default()
-    };
-    let reply_to = Target::Responses(der.id.0).into();
-    let mut out = Writer::new(view.config.edition, 256 + CONTROL_BYTES * shown.len());
-    let rendered = shown
-        .iter()
-        .map(|control| addressed(control, &reply_to, asked, view));
-    out.list_document(&head, "DERControl", rendered);
-    let mut reply = Response::ok(out.into_bytes());
-    reply.served = shown.iter().map(|control| control.id).collect();
-    Ok(reply)
-}
-
-fn addressed(
-    control: &Control,
-    reply_to: &AnyUri,
-    asked: &Asked<'_>,
-    view: &View<'_>,
-) -> DerControl {
-    DerControl {
-        href: Some(Target::Control(control.der.0, control.program.0, control.id.0).into()),
-        reply_to: Some(reply_to.clone()),
-        response_required: Some(view.config.response_required),
-        ..der_control(view.fleet, control, asked.now)
-    }
+        results,
+        ..DerCurveList::default()
+    })
 }

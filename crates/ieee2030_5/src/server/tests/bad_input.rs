@@ -1,7 +1,7 @@
 use super::{NEW, OWN, STRANGER, World, end_device, request};
 use crate::codec::MAX_DEPTH;
 use crate::codec::read::read;
-use crate::codec::table::Edition;
+use crate::codec::table::Profile;
 use crate::codec::write::write;
 use crate::server::Response;
 use crate::server::http::MAX_REQUEST_BYTES;
@@ -75,7 +75,7 @@ fn oversized_and_deep_bodies() {
     let long = vec![b' '; MAX_REQUEST_BYTES + 1];
     refused_everywhere(&long, 413, ReasonCode::RESOURCE_LIMIT);
     let mut world = World::new();
-    let mut body = write(&end_device(NEW), Edition::Y2018);
+    let mut body = write(&end_device(NEW), Profile::default());
     body.resize(MAX_REQUEST_BYTES, b' ');
     assert_eq!(
         world.send(&request(NEW, "POST", "/edev", &body)).status,
@@ -113,7 +113,7 @@ fn entities() {
 #[test]
 fn an_lfdi_that_is_none() {
     let mut world = World::new();
-    let body = String::from_utf8(write(&end_device(NEW), Edition::Y2018)).unwrap();
+    let body = String::from_utf8(write(&end_device(NEW), Profile::default())).unwrap();
     let body = body.replace(&NEW.to_string(), "this is not an LFDI");
     let reply = world.send(&request(NEW, "POST", "/edev", body.as_bytes()));
     assert_eq!(
@@ -125,7 +125,7 @@ fn an_lfdi_that_is_none() {
 #[test]
 fn every_cut_of_a_body() {
     let mut world = World::new();
-    let body = write(&end_device(NEW), Edition::Y2018);
+    let body = write(&end_device(NEW), Profile::default());
     for length in 0..body.len() {
         let reply = world.send(&request(NEW, "POST", "/edev", &body[..length]));
         assert_eq!(reply.status, 400, "cut at {length}");
@@ -139,7 +139,7 @@ fn every_cut_of_a_body() {
 #[test]
 fn content_types() {
     let mut world = World::new();
-    let body = write(&end_device(NEW), Edition::Y2018);
+    let body = write(&end_device(NEW), Profile::default());
     for wrong in [
         "text/xml",
         "application/xml",
@@ -191,10 +191,10 @@ fn methods() {
     let mut world = World::new();
     for (method, address, allow) in [
         ("POST", "/dcap", &["GET", "HEAD"][..]),
-        ("DELETE", "/edev/0", &["GET", "HEAD", "PUT"]),
+        ("DELETE", "/edev/0/der/1/derg", &["GET", "HEAD", "PUT"]),
         ("PUT", "/edev", &["GET", "HEAD", "POST"]),
-        ("OPTIONS", "/tm", &["GET", "HEAD"]),
-        ("BREW", "/edev/0/derp/0/derc", &["GET", "HEAD"]),
+        ("PATCH", "/tm", &["GET", "HEAD"]),
+        ("DELETE", "/derp/0/derc", &["GET", "HEAD"]),
     ] {
         let reply = world.send(&request(OWN, method, address, b""));
         assert_eq!(
@@ -220,7 +220,7 @@ fn what_a_stranger_may_see() {
     }
     let mup = write(
         &crate::wire::metering_mirror::MirrorUsagePoint::default(),
-        Edition::Y2018,
+        Profile::default(),
     );
     assert_eq!(
         world.send(&request(STRANGER, "POST", "/mup", &mup)).status,
@@ -257,7 +257,7 @@ fn what_the_fleet_rejects_is_said_in_the_words_of_the_protocol() {
             ReasonCode::INVALID_VALUES,
         ),
     ] {
-        let reply = rejected(&rejection, Edition::Y2018);
+        let reply = rejected(&rejection, Profile::default());
         assert_eq!(
             (reply.status, reason(&reply)),
             (status, code),

@@ -2,12 +2,15 @@ use fleet::Evidence;
 
 use super::{NOW, OTHER, OWN, World};
 use crate::codec::simple::{HexBinary8, HexBinary128, SignedPerCent, TimeType};
-use crate::translate::{Command, ControlId};
+use crate::translate::{Command, ControlId, DerId};
+use crate::wire::control_mode::Mode;
 use crate::wire::der_control::{DefaultDerControl, DerControl, DerControlList, EventState};
 use crate::wire::response::{Response, ResponseList, ResponseStatus};
 
-const LIST: &str = "/edev/0/derp/0/derc?l=255";
-const ACTIVE: &str = "/edev/0/derp/0/actderc?l=255";
+const LIST: &str = "/derp/0/derc?l=255";
+/// How long controls are listed beyond their end.
+const LINGERS_S: u64 = 5;
+const ACTIVE: &str = "/derp/0/actderc?l=255";
 
 fn states(world: &mut World, address: &str) -> Vec<EventState> {
     let list: DerControlList = world.read(OWN, address);
@@ -22,7 +25,7 @@ fn a_control_is_scheduled_then_active_then_gone() {
     let mut world = World::new();
     let id = world.control(0, 60, 600);
     let reply = world.get(OWN, LIST);
-    assert_eq!(reply.served, [id]);
+    assert_eq!(reply.served, [(id, DerId(0))]);
     let list: DerControlList = crate::codec::read::read(&reply.body).unwrap();
     let control: &DerControl = &list.der_control[0];
     assert_eq!(
@@ -35,8 +38,11 @@ fn a_control_is_scheduled_then_active_then_gone() {
         (control.interval.start.0, control.interval.duration),
         (NOW.secs() + 60, 600)
     );
-    assert_eq!(control.base.op_mod_fixed_w, Some(SignedPerCent(5_000)));
-    assert_eq!(control.response_required, Some(HexBinary8(3)));
+    assert_eq!(
+        control.base.op_mod_fixed_w,
+        Some(Mode::of(SignedPerCent(5_000)))
+    );
+    assert_eq!(control.response_required, Some(HexBinary8::new(3)));
     assert_eq!(control.reply_to.as_ref().unwrap().as_str(), "/rsps/0/rsp");
     assert_eq!(states(&mut world, ACTIVE), []);
     world.pass(60);
@@ -45,6 +51,8 @@ fn a_control_is_scheduled_then_active_then_gone() {
     let one: DerControl = world.read(OWN, control.href.as_ref().unwrap().as_str());
     assert_eq!(one.event_status.date_time.0, NOW.secs() + 60);
     world.pass(600);
+    assert_eq!(states(&mut world, ACTIVE), []);
+    world.pass(LINGERS_S);
     assert_eq!(states(&mut world, LIST), []);
     assert_eq!(
         world
@@ -73,6 +81,8 @@ fn a_cancelled_control_is_seen_until_its_end() {
     assert_eq!(status.current_status, EventState::CANCELLED);
     assert_eq!(status.date_time, TimeType(NOW.secs() + 100));
     assert_eq!(states(&mut world, ACTIVE), []);
+    world.pass(LINGERS_S);
+    assert_eq!(states(&mut world, LIST), [EventState::CANCELLED]);
     world.pass(1);
     assert_eq!(states(&mut world, LIST), []);
 }
@@ -109,13 +119,17 @@ fn controls_are_listed_by_start_then_the_latest_made() {
     let first = world.control(0, 0, 10);
     world.pass(1);
     let second = world.control(0, 499, 10);
-    assert_eq!(world.get(OWN, LIST).served, [first, second, late]);
+    let own = |id| (id, DerId(0));
+    assert_eq!(
+        world.get(OWN, LIST).served,
+        [own(first), own(second), own(late)]
+    );
 }
 
 #[test]
 fn a_default_control_is_there_before_any_event() {
     let mut world = World::new();
-    let default: DefaultDerControl = world.read(OWN, "/edev/0/derp/0/dderc");
+    let default: DefaultDerControl = world.read(OWN, "/derp/0/dderc");
     let base = crate::wire::der_control::DerControlBase::default();
     assert_eq!(default.base, base);
 }
@@ -166,7 +180,7 @@ fn a_response_of_the_derived_type_is_taken() {
     let mut world = World::new();
     let control = world.control(0, 0, 600);
     let posted = response(&world, control, ResponseStatus::RECEIVED);
-    let body = crate::codec::write::write(&posted, crate::codec::table::Edition::Y2018);
+    let body = crate::codec::write::write(&posted, crate::codec::table::Profile::default());
     let body = String::from_utf8(body).unwrap();
     let body = body
         .replace("<Response ", "<DERControlResponse ")

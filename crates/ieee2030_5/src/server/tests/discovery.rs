@@ -1,7 +1,7 @@
-use super::{NEW, NOW, OTHER, OWN, STRANGER, World, end_device, request};
+use super::{NEW, NOW, OTHER, OWN, STRANGER, World, end_device, request, seen};
 use crate::codec::simple::HexBinary32;
 use crate::schema::{fresh_directory, meaning, schema};
-use crate::server::TimeZone;
+use crate::server::{DaylightSaving, TimeZone};
 use crate::wire::der::{Der, DerList};
 use crate::wire::der_control::{DerProgram, DerProgramList};
 use crate::wire::device_capability::DeviceCapability;
@@ -45,7 +45,7 @@ fn registration_in_band_is_once_and_only_for_the_certificate() {
     assert_eq!(world.get(NEW, "/edev/2").status, 404);
     assert_eq!(world.post(NEW, "/edev", &end_device(OTHER)).status, 403);
     let posted = EndDevice {
-        device_category: Some(HexBinary32(0x0100_0000)),
+        device_category: Some(HexBinary32::new(0x0100_0000)),
         ..end_device(NEW)
     };
     let reply = world.post(NEW, "/edev", &posted);
@@ -73,12 +73,12 @@ fn identity_is_not_changed_by_a_put() {
     short.sfdi.0 += 1;
     assert_eq!(world.put(OWN, "/edev/0", &short).status, 403);
     let changed = EndDevice {
-        device_category: Some(HexBinary32(2)),
+        device_category: Some(HexBinary32::new(2)),
         ..end_device(OWN)
     };
     assert_eq!(world.put(OWN, "/edev/0", &changed).status, 204);
     let device: EndDevice = world.read(OWN, "/edev/0");
-    assert_eq!(device.device_category, Some(HexBinary32(2)));
+    assert_eq!(device.device_category, Some(HexBinary32::new(2)));
     assert_eq!(device.lfdi, Some(OWN.into()));
 }
 
@@ -86,25 +86,22 @@ fn identity_is_not_changed_by_a_put() {
 fn the_resources_of_others_do_not_exist() {
     let mut world = World::new();
     world.control(0, 0, 600);
-    let absent = world.get(OWN, "/edev/77");
+    let absent = seen(world.get(OWN, "/edev/77"));
     for address in [
         "/edev/0",
         "/edev/0/rg",
-        "/edev/0/derp",
-        "/edev/0/derp/0/derc",
+        "/edev/0/fsa/1/derp",
+        "/derp/0",
+        "/derp/0/derc",
         "/rsps/0/rsp",
     ] {
         assert_eq!(world.get(OWN, address).status, 200, "{address}");
-        assert_eq!(world.get(OTHER, address), absent, "{address}");
-        assert_eq!(world.get(STRANGER, address), absent, "{address}");
-        assert_eq!(world.get(NEW, address), absent, "{address}");
-        assert_eq!(
-            world.send(&request(OTHER, "DELETE", address, b"")),
-            absent,
-            "{address}"
-        );
+        for foreign in [OTHER, STRANGER, NEW] {
+            assert_eq!(seen(world.get(foreign, address)), absent, "{address}");
+        }
+        let delete = request(OTHER, "DELETE", address, b"");
+        assert_eq!(seen(world.send(&delete)), absent, "{address}");
     }
-    assert_eq!(world.get(OTHER, "/edev/1/derp/0/derc"), absent);
 }
 
 #[test]
@@ -115,7 +112,7 @@ fn a_list_is_paged() {
     }
     let page = |world: &mut World, query: &str| {
         let list: crate::wire::der_control::DerControlList =
-            world.read(OWN, &format!("/edev/0/derp/0/derc{query}"));
+            world.read(OWN, &format!("/derp/0/derc{query}"));
         assert_eq!(
             usize::try_from(list.results).unwrap(),
             list.der_control.len()
@@ -143,7 +140,7 @@ fn a_list_is_paged() {
         "?l=1&l=1",
         "?a=99999999999999999999",
     ] {
-        let reply = world.get(OWN, &format!("/edev/0/derp/0/derc{bad}"));
+        let reply = world.get(OWN, &format!("/derp/0/derc{bad}"));
         assert_eq!(reply.status, 400, "{bad}");
     }
 }
@@ -154,8 +151,10 @@ fn local_time_follows_zone_and_season() {
     world.config.time_zone = TimeZone {
         offset_s: -18_000,
         dst_offset_s: 3_600,
-        dst_start: NOW,
-        dst_end: NOW.after(std::time::Duration::from_secs(10)),
+        summers: vec![DaylightSaving {
+            start: NOW,
+            end: NOW.after(std::time::Duration::from_secs(10)),
+        }],
     };
     let summer: Time = world.read(STRANGER, "/tm");
     assert_eq!(summer.current_time.0, NOW.secs());
@@ -169,7 +168,7 @@ fn local_time_follows_zone_and_season() {
 fn head_is_get_without_its_body() {
     let mut world = World::new();
     world.control(0, 0, 600);
-    for address in ["/dcap", "/tm", "/edev", "/edev/0/derp/0/derc"] {
+    for address in ["/dcap", "/tm", "/edev", "/derp/0/derc"] {
         let head = world.send(&request(OWN, "HEAD", address, b""));
         let get = world.get(OWN, address);
         assert!(head.head_only && head.served.is_empty());
@@ -180,6 +179,35 @@ fn head_is_get_without_its_body() {
     }
 }
 
+/// Puts what the links of an end device and a DER offer beside what is reported of the DER.
+fn report_on_itself(world: &mut World) {
+    for (address, name, elements) in [
+        (
+            "cfg",
+            "Configuration",
+            "<currentLocale>en</currentLocale><userDeviceName>d</userDeviceName>",
+        ),
+        ("dstat", "DeviceStatus", "<changedTime>1</changedTime>"),
+        (
+            "fs",
+            "FileStatus",
+            "<loadPercent>0</loadPercent><nextRequestAttempt>1</nextRequestAttempt><request503Count>0\
+             </request503Count><requestFailCount>0</requestFailCount><status>0</status><statusTime>1</statusTime>",
+        ),
+        (
+            "ps",
+            "PowerStatus",
+            "<batteryStatus>0</batteryStatus><changedTime>1</changedTime><currentPowerSource>1\
+             </currentPowerSource>",
+        ),
+    ] {
+        let body = format!("<{name} xmlns=\"urn:ieee:std:2030.5:ns\">{elements}</{name}>");
+        let address = format!("/edev/0/{address}");
+        let put = request(OWN, "PUT", &address, body.as_bytes());
+        assert_eq!(world.send(&put).status, 204, "{address}");
+    }
+}
+
 /// Writes all that can be found by links from device capability on to files, and their number.
 fn written(directory: &std::path::Path) -> usize {
     let mut world = World::new();
@@ -187,6 +215,7 @@ fn written(directory: &std::path::Path) -> usize {
     world.control(0, 300, 600);
     super::reports::report_everything(&mut world);
     super::metering::mirror(&mut world);
+    report_on_itself(&mut world);
     let mut waiting = vec!["/dcap".to_owned()];
     let mut seen = std::collections::BTreeSet::new();
     while let Some(address) = waiting.pop() {
@@ -195,7 +224,7 @@ fn written(directory: &std::path::Path) -> usize {
         }
         let reply = world.get(OWN, &format!("{address}?l=255"));
         assert_eq!(reply.status, 200, "{address}");
-        let body = String::from_utf8(reply.body).unwrap();
+        let body = String::from_utf8(reply.body.to_vec()).unwrap();
         let links = body
             .split("href=\"")
             .skip(1)

@@ -1,6 +1,6 @@
 use fleet::Quality;
 
-use super::{NOW, OTHER, OWN, World};
+use super::{AGGREGATOR, MANAGED, NOW, OF_RIVAL, OTHER, OWN, RIVAL, World};
 use crate::codec::simple::{HexBinary16, HexBinary128, Int48, TimeType};
 use crate::server::resources::{MAX_METER_READINGS, MAX_USAGE_POINTS};
 use crate::translate::metering::{Forward, Measurement, Point, Quantity};
@@ -16,7 +16,7 @@ use crate::wire::time::DateTimeInterval;
 fn usage_point(mrid: u128) -> MirrorUsagePoint {
     MirrorUsagePoint {
         mrid: HexBinary128::new(mrid),
-        role_flags: HexBinary16(role_flags::IS_MIRROR | role_flags::IS_DER),
+        role_flags: HexBinary16::new(role_flags::IS_MIRROR | role_flags::IS_DER),
         status: 1,
         device_lfdi: OWN.into(),
         ..MirrorUsagePoint::default()
@@ -134,8 +134,53 @@ fn both_directions_of_one_period_are_one_net_value() {
     };
     assert_eq!(world.post(OWN, &location, &list).status, 201);
     let told: Vec<Quantity> = world.measurements.iter().map(|m| m.quantity).collect();
-    assert_eq!(told, [Quantity::ActivePower, Quantity::Voltage]);
-    assert_eq!(values(&world), ["-30.0", "230.1"]);
+    let energy = Quantity::EnergyAbsorbed;
+    assert_eq!(told, [Quantity::ActivePower, energy, Quantity::Voltage]);
+    assert_eq!(values(&world), ["-30.0", "0.1", "230.1"]);
+}
+
+#[test]
+fn energies_of_the_two_directions_are_two_counters() {
+    for (forward, expected) in [
+        (
+            Forward::Absorbed,
+            [Quantity::EnergyInjected, Quantity::EnergyAbsorbed],
+        ),
+        (
+            Forward::Injected,
+            [Quantity::EnergyAbsorbed, Quantity::EnergyInjected],
+        ),
+    ] {
+        let mut world = World::new();
+        world.config.forward = forward;
+        let location = mirror(&mut world);
+        for (flow, value, counter) in [
+            (FlowDirectionType::REVERSE, 70, expected[0]),
+            (FlowDirectionType::FORWARD, 20, expected[1]),
+        ] {
+            world.measurements.clear();
+            let kind = reading_type(UomType::WATT_HOUR, flow);
+            let posted = reading(u128::from(flow.0), Some(kind), value);
+            world.post(OWN, &location, &posted);
+            assert_eq!(world.measurements[0].quantity, counter);
+            assert_eq!(values(&world), [format!("{:.1}", value as f64 / 10.0)]);
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_usage_points_is_stopped_at_the_limit() {
+    let mut world = World::new();
+    let mut taken = 0;
+    for mrid in 0..10_000 {
+        let reply = world.post(OWN, "/mup", &usage_point(mrid));
+        match reply.status {
+            201 => taken += 1,
+            400 => assert_eq!(reply.refused, Some(crate::server::Refused::Limit)),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(taken, MAX_USAGE_POINTS);
 }
 
 #[test]
@@ -150,14 +195,14 @@ fn clients_that_count_the_other_way_can_be_told_apart() {
 fn readings_in_a_set_and_of_the_premises_are_told() {
     let mut world = World::new();
     let premises = MirrorUsagePoint {
-        role_flags: HexBinary16(role_flags::IS_PREMISES_AGGREGATION_POINT),
+        role_flags: HexBinary16::new(role_flags::IS_PREMISES_AGGREGATION_POINT),
         ..usage_point(9)
     };
     let location = world.post(OWN, "/mup", &premises).location.unwrap();
     let kind = reading_type(UomType::WATT, FlowDirectionType::FORWARD);
     let mut posted = reading(1, Some(kind), 10);
     let doubted = Reading {
-        quality_flags: Some(HexBinary16(1 << 4)),
+        quality_flags: Some(HexBinary16::new(1 << 4)),
         ..posted.reading.clone().unwrap()
     };
     posted.reading = None;
@@ -252,4 +297,63 @@ fn usage_points_and_meter_readings_are_bounded() {
             .status,
         201
     );
+}
+
+/// Two usage points of a client may have the same reading; it is free when neither has it.
+#[test]
+fn the_mrid_of_a_reading_is_taken_while_any_usage_point_has_it() {
+    let mut world = World::new();
+    let kind = || Some(reading_type(UomType::WATT, FlowDirectionType::REVERSE));
+    let mut points = [7, 8].map(|mrid| {
+        let point = MirrorUsagePoint {
+            mirror_meter_reading: vec![reading(1, kind(), 1)],
+            ..usage_point(mrid)
+        };
+        world.post(OWN, "/mup", &point).location.unwrap()
+    });
+    points.reverse();
+    for (point, status) in points.iter().zip([409, 201]) {
+        let delete = super::request(OWN, "DELETE", point, b"");
+        assert_eq!(world.send(&delete).status, 204);
+        let foreign = MirrorUsagePoint {
+            device_lfdi: OTHER.into(),
+            mirror_meter_reading: vec![reading(1, kind(), 1)],
+            ..usage_point(9)
+        };
+        assert_eq!(
+            world.post(OTHER, "/mup", &foreign).status,
+            status,
+            "{point}"
+        );
+    }
+}
+
+/// An aggregator pages through those of its DER and its own, the highest mRID first.
+#[test]
+fn usage_points_of_many_are_listed_by_mrid() {
+    let mut world = World::with_aggregators();
+    for (lfdi, mrid) in [
+        (MANAGED, 5),
+        (AGGREGATOR, 9),
+        (MANAGED, 7),
+        (OF_RIVAL, 8),
+        (OWN, 6),
+        (MANAGED, 1),
+    ] {
+        let point = MirrorUsagePoint {
+            device_lfdi: lfdi.into(),
+            ..usage_point(mrid)
+        };
+        assert_eq!(world.post(lfdi, "/mup", &point).status, 201);
+    }
+    let mut page = |lfdi, query: &str| {
+        let list: MirrorUsagePointList = world.read(lfdi, &format!("/mup?{query}"));
+        let shown = list.mirror_usage_point.iter();
+        let mrids: Vec<u128> = shown.map(|point| point.mrid.value()).collect();
+        (list.all, mrids)
+    };
+    assert_eq!(page(AGGREGATOR, "s=0&l=3"), (4, vec![9, 7, 5]));
+    assert_eq!(page(AGGREGATOR, "s=3&l=3"), (4, vec![1]));
+    assert_eq!(page(MANAGED, "s=0&l=9"), (3, vec![7, 5, 1]));
+    assert_eq!(page(RIVAL, "s=0&l=9"), (1, vec![8]));
 }

@@ -4,11 +4,11 @@ use super::{NOW, OTHER, OWN, World};
 use crate::codec::simple::{HexBinary8, PerCent, Text, TimeType};
 use crate::translate::DerId;
 use crate::translate::metering::Quantity;
+use crate::wire::control_mode::DerControlType;
 use crate::wire::der::{
     ConnectStatusType, DerAvailability, DerCapability, DerSettings, DerStatus, DerType,
     StateOfChargeStatusType, connect_status,
 };
-use crate::wire::der_control::DerControlType;
 use crate::wire::device_information::DeviceInformation;
 use crate::wire::log_event::{LogEvent, LogEventList};
 use crate::wire::quantity::ActivePower;
@@ -22,7 +22,7 @@ fn kilowatts(value: i16) -> ActivePower {
 
 fn capability() -> DerCapability {
     DerCapability {
-        modes_supported: DerControlType(DerControlType::CHARGE | DerControlType::FIXED_W),
+        modes_supported: DerControlType::new(DerControlType::CHARGE | DerControlType::FIXED_W),
         rtg_max_charge_rate_w: Some(kilowatts(4)),
         rtg_max_discharge_rate_w: Some(kilowatts(3)),
         rtg_max_w: kilowatts(5),
@@ -53,7 +53,7 @@ pub(super) fn report_everything(world: &mut World) {
     let status = DerStatus {
         gen_connect_status: Some(ConnectStatusType {
             date_time: NOW.into(),
-            value: HexBinary8(connect_status::CONNECTED | connect_status::OPERATING),
+            value: HexBinary8::new(connect_status::CONNECTED | connect_status::OPERATING),
         }),
         reading_time: NOW.into(),
         state_of_charge_status: Some(StateOfChargeStatusType {
@@ -98,6 +98,7 @@ fn reports_reach_the_fleet_and_are_given_back() {
     assert_eq!(known.p_absorb_max, Watts::whole(4_000));
     let set = der.settings.as_ref().unwrap();
     assert_eq!(set.p_inject_max, Watts::whole(2_000));
+    assert_eq!(set.max_w(), Watts::whole(5_000));
     assert_eq!(set.p_absorb_max, Watts::whole(4_000));
     assert_eq!(set.ramp_per_second.unwrap().hundredths(), 27);
     let kept: DerCapability = world.read(OWN, "/edev/0/der/1/dercap");

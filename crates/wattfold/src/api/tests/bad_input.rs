@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::world::{Server, battery, dispatch};
 use crate::api::MAX_BODY_BYTES;
-use crate::api::der::{MAX_ENROLMENTS, MAX_FILTER_CHARS};
+use crate::api::der::MAX_FILTER_CHARS;
+use crate::api::enrolment::MAX_ENROLMENTS;
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of cases")]

@@ -24,16 +24,22 @@ async fn put(server: &Server, path: &str, body: Value) -> Reply {
 fn served(server: &Server) -> String {
     let request = DeviceRequest {
         method: "GET".to_owned(),
-        path: "/edev/0/derp/0/dderc".to_owned(),
+        path: "/derp/0/dderc".to_owned(),
         query: None,
         accept: None,
         content_type: None,
+        if_none_match: None,
+        range: None,
         body: bytes::Bytes::new(),
         lfdi: Lfdi([0; 20]),
     };
-    let response = server.node.device_at_once(&request, clock::now()).unwrap();
+    let response = server
+        .node
+        .device_at_once(&request, clock::now())
+        .unwrap()
+        .unwrap();
     assert_eq!(response.status, 200);
-    String::from_utf8(response.body).unwrap()
+    String::from_utf8(response.body.into()).unwrap()
 }
 
 #[tokio::test]
@@ -64,6 +70,32 @@ async fn a_default_is_set_on_the_grid_of_the_device_and_served_to_it() {
     );
     assert_eq!(server.get(&path).await.json()["default_p_w"], Value::Null);
     assert!(!served(&server).contains("opModFixedW"));
+}
+
+#[tokio::test]
+async fn of_two_changes_of_a_default_at_one_time_neither_is_lost() {
+    let server = Server::start();
+    server.with_batteries(1).await;
+    let path = path(&server).await;
+    let der = server.get(&path).await.json();
+    let program = der["program"].as_str().unwrap();
+    let program = format!("/api/v1/programs/{program}/default_control");
+    let connect = json!({ "base": { "connect": false } });
+    let (connected, p_w) = tokio::join!(
+        server.ask("PUT", &program, Some(connect)),
+        put(&server, &path, json!({ "p_w": 100.0 }))
+    );
+    assert_eq!(connected.status, StatusCode::OK, "{}", connected.text);
+    assert_eq!(p_w.status, StatusCode::OK, "{}", p_w.text);
+    let served = served(&server);
+    assert!(
+        served.contains("<opModConnect>false</opModConnect>"),
+        "{served}"
+    );
+    assert!(
+        served.contains("<opModFixedW>200</opModFixedW>"),
+        "{served}"
+    );
 }
 
 #[tokio::test]

@@ -1,4 +1,6 @@
-use fleet::DerId;
+use std::time::Duration;
+
+use fleet::{ControlId, DerId};
 use http::StatusCode;
 use ieee2030_5::translate::metering::Quantity;
 use serde_json::{Value, json};
@@ -51,6 +53,42 @@ async fn a_dispatch_is_planned_and_shared() {
 }
 
 #[tokio::test]
+async fn who_may_be_told_too_late_and_who_was_is_shown() {
+    let server = Server::start();
+    let mrid = dispatched(&server, 4_000.0).await;
+    let path = format!("/api/v1/dispatches/{mrid}");
+    let row = server.get(&path).await.json();
+    assert_eq!(row["late_members"], json!(2));
+    assert_eq!(row["late"][0]["name"], json!("u0"));
+    let lacks = row["late"][0]["by_s"].as_f64().unwrap();
+    assert!((599.0..=600.0).contains(&lacks), "{lacks}");
+    let metrics = server.get("/metrics").await.text;
+    assert!(metrics.contains("wattfold_late_members 2"), "{metrics}");
+    let start = server
+        .node
+        .read(|published| published.fleet.controls()[0].interval.start);
+    let control = |n| vec![(ControlId(n), DerId(n))];
+    server
+        .node
+        .fetched(control(0), start.after(Duration::from_secs(30)));
+    server.node.fetched(control(1), start);
+    // It is answered after whatever the owner was told before.
+    server.with_group(1).await;
+    let page = server.get(&format!("{path}/deliveries")).await.json();
+    let told = |n: usize| {
+        let row = &page["items"][n];
+        (
+            row["told_late"].clone(),
+            row["controls"][0]["told_late_s"].clone(),
+        )
+    };
+    assert_eq!(told(0), (json!(true), json!(30.0)));
+    assert_eq!(told(1), (json!(false), Value::Null));
+    assert_eq!(page["items"][1]["late_by_s"], row["late"][1]["by_s"]);
+    assert_eq!(server.get(&path).await.json()["told_late"], json!(1));
+}
+
+#[tokio::test]
 async fn measured_power_is_added_up_over_time() {
     let server = Server::start();
     let mrid = dispatched(&server, 4_000.0).await;
@@ -69,7 +107,7 @@ async fn measured_power_is_added_up_over_time() {
             if last["measured_w"] == json!(3_900.0) {
                 return series;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Value::Null
     };
@@ -154,7 +192,7 @@ async fn readings_are_found_again() {
     let server = Server::start();
     server.with_batteries(1).await;
     // A second reading of the same millisecond would be taken for a repetition.
-    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
     server.measured(DerId(0), Quantity::ActivePower, 1_234.0);
     let der = server.get("/api/v1/ders").await.json()["items"][0]["mrid"]
         .as_str()
@@ -172,7 +210,7 @@ async fn readings_are_found_again() {
             assert_eq!(found["points"][1]["quality"], json!("valid"));
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("readings were not written in five seconds");
 }

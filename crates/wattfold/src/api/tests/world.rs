@@ -213,6 +213,7 @@ fn capability() -> Capability {
         q_absorb_max: None,
         energy_max: Some(units::WattHours::whole(20_000)),
         modes: modes(),
+        doe_modes: 0,
     }
 }
 
@@ -220,8 +221,13 @@ fn settings() -> Settings {
     Settings {
         p_inject_max: Watts::whole(5_000),
         p_absorb_max: Watts::whole(5_000),
+        p_max: None,
         s_max: None,
         energy_max: Some(units::WattHours::whole(20_000)),
+        q_inject_max: None,
+        q_absorb_max: None,
+        soft_ramp_per_second: None,
+        enter_service: fleet::EnterService::default(),
         ramp_per_second: None,
         modes: modes(),
         updated: Timestamp::from_secs(0),

@@ -1,0 +1,243 @@
+//! One request of a device, from bytes to bytes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fleet::{Access, Lfdi};
+use http::header::{
+    ACCEPT, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    LOCATION, RANGE, RETRY_AFTER,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use ieee2030_5::codec::MEDIA_TYPE;
+use ieee2030_5::codec::write::write;
+use ieee2030_5::server::Response;
+use ieee2030_5::server::http::MAX_REQUEST_BYTES;
+use ieee2030_5::wire::error::{Error, ReasonCode};
+
+use super::BODY_TIMEOUT;
+use crate::clock;
+use crate::node::{DeviceRequest, Node, Unavailable};
+use crate::request_body::{self, BodyError};
+
+/// What a client is told to wait when too much is going on, seconds.
+const RETRY_AFTER_S: u16 = 5;
+
+pub(super) async fn answer(
+    node: &Arc<Node>,
+    lfdi: Lfdi,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let request = match taken(&head, body).await {
+        Ok(body) => owned(lfdi, &head, body),
+        Err(error) => return Ok(untaken(node, lfdi, &head, error)),
+    };
+    let now = clock::now();
+    let response = match node.device_at_once(&request, now) {
+        Some(response) => response,
+        None => node.device(request.clone()).await,
+    };
+    let access = node.heard_from(lfdi, now);
+    let mut answer = match response {
+        Ok(mut response) => {
+            if !response.served.is_empty() {
+                node.fetched(std::mem::take(&mut response.served), now);
+            }
+            note(node, &request, &response);
+            outgoing(response)
+        }
+        Err(unavailable) => put_off(node, &request, unavailable),
+    };
+    if let Access::Revoked(_) = access {
+        node.metrics().session_ended("access_revoked");
+        tracing::info!(%lfdi, reason = "access_revoked", "session ended");
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(CONNECTION, close);
+    }
+    Ok(answer)
+}
+
+fn note(node: &Node, request: &DeviceRequest, response: &Response) {
+    node.metrics().device_response(response.status);
+    if let Some(refused) = response.refused {
+        let DeviceRequest {
+            method, path, lfdi, ..
+        } = request;
+        let (status, why) = (response.status, response.reason.as_deref());
+        tracing::info!(%lfdi, method, path, status, reason = %refused, why, "request refused");
+    }
+}
+
+/// The body of a request that has one.
+async fn taken(head: &Parts, body: Incoming) -> Result<Bytes, BodyError> {
+    if matches!(head.method, Method::GET | Method::HEAD) {
+        return Ok(Bytes::new());
+    }
+    request_body::take(&head.headers, body, MAX_REQUEST_BYTES, BODY_TIMEOUT).await
+}
+
+fn owned(lfdi: Lfdi, head: &Parts, body: Bytes) -> DeviceRequest {
+    let text = |name: HeaderName| header(&head.headers, name);
+    DeviceRequest {
+        method: head.method.as_str().to_owned(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        accept: text(ACCEPT),
+        content_type: text(CONTENT_TYPE),
+        if_none_match: text(IF_NONE_MATCH),
+        range: text(RANGE),
+        body,
+        lfdi,
+    }
+}
+
+/// A header that stands on several lines is one list (RFC 9110, 5.2).
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    let lines = headers.get_all(name);
+    let mut lines = lines.iter().filter_map(|value| value.to_str().ok());
+    let first = lines.next()?.to_owned();
+    Some(lines.fold(first, |list, line| list + ", " + line))
+}
+
+/// The refusal of a body that could not be taken in.
+fn untaken(node: &Node, lfdi: Lfdi, head: &Parts, error: BodyError) -> http::Response<Full<Bytes>> {
+    let (status, reason_code, reason) = match error {
+        BodyError::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ReasonCode::RESOURCE_LIMIT,
+            "limit",
+        ),
+        BodyError::CutOff => (
+            StatusCode::BAD_REQUEST,
+            ReasonCode::INVALID_FORMAT,
+            "cut_off",
+        ),
+        BodyError::TooSlow => (
+            StatusCode::REQUEST_TIMEOUT,
+            ReasonCode::INVALID_FORMAT,
+            "too_slow",
+        ),
+    };
+    node.metrics().device_response(status.as_u16());
+    let (method, path) = (head.method.as_str(), head.uri.path());
+    let why: &dyn std::error::Error = &error;
+    let number = status.as_u16();
+    tracing::info!(%lfdi, method, path, status = number, reason, why, "request refused");
+    refusal(node, status, reason_code, None)
+}
+
+/// The refusal of what may be asked again later.
+fn put_off(
+    node: &Node,
+    request: &DeviceRequest,
+    unavailable: Unavailable,
+) -> http::Response<Full<Bytes>> {
+    let (status, reason_code, wait_s, reason) = match unavailable {
+        Unavailable::TooOften { wait } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            ReasonCode::REQUEST_FREQUENCY,
+            u16::try_from(wait.as_secs()).unwrap_or(u16::MAX),
+            "too_often",
+        ),
+        Unavailable::Busy | Unavailable::Store | Unavailable::Stopping | Unavailable::Telemetry => {
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                ReasonCode::RESOURCE_LIMIT,
+                RETRY_AFTER_S,
+                "unavailable",
+            )
+        }
+    };
+    node.metrics().device_response(status.as_u16());
+    let DeviceRequest {
+        lfdi, method, path, ..
+    } = request;
+    let number = status.as_u16();
+    tracing::info!(
+        %lfdi, method, path, status = number, reason, why = %unavailable, "request refused"
+    );
+    let mut response = refusal(node, status, reason_code, Some(wait_s));
+    let wait = HeaderValue::from(wait_s);
+    response.headers_mut().insert(RETRY_AFTER, wait);
+    response
+}
+
+/// An answer with the protocol's own Error in it, which says when to ask again, in seconds.
+fn refusal(
+    node: &Node,
+    status: StatusCode,
+    reason_code: ReasonCode,
+    max_retry_duration: Option<u16>,
+) -> http::Response<Full<Bytes>> {
+    let error = Error {
+        max_retry_duration,
+        reason_code,
+    };
+    let mut response = bare(status);
+    *response.body_mut() = Full::new(Bytes::from(write(&error, node.devices().profile)));
+    let kind = HeaderValue::from_static(MEDIA_TYPE);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+fn bare(status: StatusCode) -> http::Response<Full<Bytes>> {
+    let mut response = http::Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+fn outgoing(response: Response) -> http::Response<Full<Bytes>> {
+    let length = response.body.len();
+    let body = if response.head_only {
+        Bytes::new()
+    } else {
+        response.body
+    };
+    let mut outgoing = bare(StatusCode::from_u16(response.status).unwrap_or_default());
+    *outgoing.body_mut() = Full::new(body);
+    let headers = outgoing.headers_mut();
+    if let Some(kind) = response.content_type {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if response.head_only {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let said = [
+        (LOCATION, response.location),
+        (ETAG, response.etag),
+        (CONTENT_RANGE, response.content_range),
+    ];
+    for (name, text) in said {
+        if let Some(Ok(value)) = text.map(HeaderValue::try_from) {
+            headers.insert(name, value);
+        }
+    }
+    if let Some(Ok(allow)) = response
+        .allow
+        .map(|methods| HeaderValue::try_from(methods.join(", ")))
+    {
+        headers.insert(ALLOW, allow);
+    }
+    outgoing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_on_several_lines_is_one_list() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(header(&headers, ACCEPT), None);
+        headers.append(ACCEPT, HeaderValue::from_static("text/html"));
+        assert_eq!(header(&headers, ACCEPT).as_deref(), Some("text/html"));
+        headers.append(ACCEPT, HeaderValue::from_static(MEDIA_TYPE));
+        let both = "text/html, application/sep+xml";
+        assert_eq!(header(&headers, ACCEPT).as_deref(), Some(both));
+    }
+}
