@@ -16,6 +16,7 @@ pub mod subscription;
 
 mod caller;
 mod config;
+mod fingerprint;
 mod get;
 mod submit;
 

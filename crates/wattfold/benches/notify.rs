@@ -2,9 +2,10 @@
 //! to the subscriber's answer, beside bare hyper POSTs of the same size over as many connections to
 //! the same sink, in turns on the same machine.
 //!
-//! Every aggregator subscribes to the controls of each of its DER. A round issues one control to
-//! every DER and ends when nothing waits any more; then every subscription must have been told of
-//! the newest control, or the benchmark fails.
+//! Every aggregator subscribes to the controls of each of its DER and to those of programmes for
+//! all aggregators. A round issues one control to every DER, or one in every programme for all, and
+//! ends when nothing waits any more; then each of those subscriptions must have been told of the
+//! newest control, or the benchmark fails.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![expect(
@@ -22,8 +23,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fleet::{
-    ActivePower, AggregatorId, CimMrid, Command, ControlBase, DerId, DerKind, Identity, Lfdi, Name,
-    NewAggregator, NewControl, NewDer, Origin, Pin, ProgramId,
+    ActivePower, AggregatorId, AssignmentId, CimMrid, Command, ControlBase, DerId, DerKind,
+    Identity, Level, Lfdi, Name, NewAggregator, NewAssignment, NewControl, NewDer, NewProgram,
+    Origin, Pin, ProgramId, Scope,
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -50,10 +52,48 @@ use wattfold::tls::{Acceptor, Connector, TlsFiles};
 
 const SUBSCRIBERS: u32 = 100;
 const DERS_EACH: u32 = 100;
+/// Groups that one DER of each aggregator belongs to, and programmes of each of them.
+const GROUPS: u32 = 10;
+const PROGRAMS_EACH: u32 = 10;
 const ROUNDS: u32 = 10;
 /// Commands that are decided at one time.
 const COMMANDS: usize = 1_000;
 
+/// Whose controls change.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// Those of every DER, each of which one aggregator subscribes to.
+    Own,
+    /// Those of every programme for all, each of which all aggregators subscribe to.
+    Shared,
+}
+
+impl Shape {
+    /// In the addresses that are told.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Own => "/own/",
+            Self::Shared => "/shared/",
+        }
+    }
+
+    /// Controls that a round issues.
+    fn controls(self) -> u32 {
+        match self {
+            Self::Own => SUBSCRIBERS * DERS_EACH,
+            Self::Shared => GROUPS * PROGRAMS_EACH,
+        }
+    }
+
+    fn subscriptions(self) -> u32 {
+        match self {
+            Self::Own => SUBSCRIBERS * DERS_EACH,
+            Self::Shared => SUBSCRIBERS * GROUPS * PROGRAMS_EACH,
+        }
+    }
+}
+
+type Bare = SendRequest<Full<Bytes>>;
 type Owner = std::thread::JoinHandle<Result<(), store::StorageError>>;
 
 fn main() {
@@ -92,12 +132,19 @@ async fn bench() {
     ));
     enrol(&node).await;
     subscribe(&node, sink.address).await;
-    println!(
-        "{SUBSCRIBERS} subscribers with {DERS_EACH} subscriptions each; a round is one change of \
-         each of the {} resources",
-        SUBSCRIBERS * DERS_EACH
-    );
-    rounds(&node, &sink, &folder).await;
+    let mut bare = Vec::new();
+    for _ in 0..SUBSCRIBERS {
+        bare.push(connect(&folder, sink.address).await);
+    }
+    for shape in [Shape::Own, Shape::Shared] {
+        println!(
+            "{SUBSCRIBERS} subscribers; a round issues {} controls, of which {} subscriptions are \
+             told",
+            shape.controls(),
+            shape.subscriptions()
+        );
+        rounds(&node, &sink, (shape, &mut bare)).await;
+    }
     stop.send_replace(true);
     notifying.await.expect("the notifier ends");
     node.stop();
@@ -106,11 +153,7 @@ async fn bench() {
     std::fs::remove_dir_all(&folder).expect("our own folder");
 }
 
-async fn rounds(node: &Arc<Node>, sink: &Sink, folder: &Path) {
-    let mut bare = Vec::new();
-    for _ in 0..SUBSCRIBERS {
-        bare.push(connect(folder, sink.address).await);
-    }
+async fn rounds(node: &Arc<Node>, sink: &Sink, (shape, bare): (Shape, &mut Vec<Bare>)) {
     println!(
         "{:>6} {:>16} {:>12} {:>8} {:>8}",
         "round", "notifications/s", "bare 1/s", "ratio", "bytes"
@@ -119,17 +162,17 @@ async fn rounds(node: &Arc<Node>, sink: &Sink, folder: &Path) {
     for round in 1..=ROUNDS {
         let before = sink.count.load(Ordering::Relaxed);
         let begun = Instant::now();
-        change(node, round).await;
+        change(node, (shape, round)).await;
         while 0 < node.notifications_waiting() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let took = begun.elapsed();
         let sent = sink.count.load(Ordering::Relaxed) - before;
-        sink.assert_told(round);
+        sink.assert_told((shape, round));
         let bytes = sink.bytes.load(Ordering::Relaxed);
         let ours = sent as f64 / took.as_secs_f64();
         let body = Bytes::from(vec![b' '; usize::try_from(bytes).expect("a body")]);
-        let theirs = post(&mut bare, &body, took).await;
+        let theirs = post(bare, &body, took).await;
         println!(
             "{round:>6} {ours:>16.0} {theirs:>12.0} {:>8.2} {bytes:>8}",
             ours / theirs
@@ -148,7 +191,7 @@ async fn rounds(node: &Arc<Node>, sink: &Sink, folder: &Path) {
 
 /// Posts per second over all connections for about as long as a round took, one outstanding on
 /// each.
-async fn post(bare: &mut Vec<SendRequest<Full<Bytes>>>, body: &Bytes, about: Duration) -> f64 {
+async fn post(bare: &mut Vec<Bare>, body: &Bytes, about: Duration) -> f64 {
     let count = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let mut posting = JoinSet::new();
@@ -217,14 +260,19 @@ impl Sink {
     }
 
     /// Every subscription knows of every control.
-    fn assert_told(&self, controls: u32) {
+    fn assert_told(&self, (shape, controls): (Shape, u32)) {
         let told = self.told.lock().expect("no panics");
+        let told: Vec<u32> = told
+            .iter()
+            .filter(|(path, _)| path.starts_with(shape.path()))
+            .map(|(_, all)| *all)
+            .collect();
         assert_eq!(
             told.len(),
-            (SUBSCRIBERS * DERS_EACH) as usize,
+            shape.subscriptions() as usize,
             "subscriptions told"
         );
-        let behind = told.values().filter(|all| **all != controls).count();
+        let behind = told.iter().filter(|all| **all != controls).count();
         assert_eq!(
             behind, 0,
             "subscriptions that were not told of control {controls}"
@@ -317,48 +365,94 @@ async fn enrol(node: &Node) {
             assignments: Vec::new(),
         })
     }));
+    commands.extend((0..GROUPS).map(|number| {
+        Command::CreateAssignment(NewAssignment {
+            name: Name::new(&format!("group {number}")).expect("short"),
+            level: Level::NonTopology,
+            parent: None,
+        })
+    }));
+    commands.extend((0..SUBSCRIBERS).map(|aggregator| {
+        let der = DerId(aggregator * DERS_EACH);
+        Command::AssignDer(der, (0..GROUPS).map(AssignmentId).collect())
+    }));
+    commands.extend((0..GROUPS * PROGRAMS_EACH).map(|number| {
+        Command::CreateProgram(NewProgram {
+            name: Name::new(&format!("programme {number}")).expect("short"),
+            primacy: 50,
+            scope: Scope::Assignment(AssignmentId(number / PROGRAMS_EACH)),
+        })
+    }));
     accept(node, commands).await;
+}
+
+/// The programmes for all.
+fn shared(node: &Node) -> Vec<ProgramId> {
+    node.read(|p| {
+        let programs = p.fleet.programs();
+        let shared = programs
+            .iter()
+            .filter(|program| matches!(program.scope, Scope::Assignment(_)));
+        shared.map(|program| program.id).collect()
+    })
 }
 
 async fn subscribe(node: &Node, sink: SocketAddr) {
     for number in 0..SUBSCRIBERS * DERS_EACH {
-        let aggregator = AggregatorId(number / DERS_EACH);
-        let (lfdi, program) = node.read(|p| {
-            let aggregator = p.fleet.aggregator(aggregator).expect("enrolled");
-            (aggregator.lfdi, p.fleet.ders()[number as usize].program)
-        });
-        let body = format!(
-            "<Subscription xmlns=\"urn:ieee:std:2030.5:ns\">\
-             <subscribedResource>/derp/{}/derc</subscribedResource><encoding>0</encoding>\
-             <level>+S1</level><limit>1</limit>\
-             <notificationURI>https://127.0.0.1:{}/{number}</notificationURI></Subscription>",
-            program.0,
-            sink.port()
-        );
-        let request = DeviceRequest {
-            method: "POST".to_owned(),
-            path: format!("/edev/a{}/sub", aggregator.0),
-            query: None,
-            accept: None,
-            content_type: None,
-            if_none_match: None,
-            range: None,
-            body: body.into(),
-            lfdi,
-        };
-        let reply = node.device(request).await.expect("not busy");
-        assert_eq!(reply.status, 201, "{reply:?}");
+        let program = node.read(|p| p.fleet.ders()[number as usize].program);
+        let to = format!("https://{sink}{}{number}", Shape::Own.path());
+        subscribe_to(node, number / DERS_EACH, (program, &to)).await;
+    }
+    for aggregator in 0..SUBSCRIBERS {
+        for program in shared(node) {
+            let path = Shape::Shared.path();
+            let to = format!("https://{sink}{path}{aggregator}/{}", program.0);
+            subscribe_to(node, aggregator, (program, &to)).await;
+        }
     }
 }
 
-/// One more control for every DER.
-async fn change(node: &Node, round: u32) {
+async fn subscribe_to(node: &Node, aggregator: u32, (program, to): (ProgramId, &str)) {
+    let aggregator = AggregatorId(aggregator);
+    let lfdi = node.read(|p| p.fleet.aggregator(aggregator).expect("enrolled").lfdi);
+    let body = format!(
+        "<Subscription xmlns=\"urn:ieee:std:2030.5:ns\">\
+         <subscribedResource>/derp/{}/derc</subscribedResource><encoding>0</encoding>\
+         <level>+S1</level><limit>1</limit>\
+         <notificationURI>{to}</notificationURI></Subscription>",
+        program.0
+    );
+    let request = DeviceRequest {
+        method: "POST".to_owned(),
+        path: format!("/edev/a{}/sub", aggregator.0),
+        query: None,
+        accept: None,
+        content_type: None,
+        if_none_match: None,
+        range: None,
+        body: body.into(),
+        lfdi,
+    };
+    let reply = node.device(request).await.expect("not busy");
+    assert_eq!(reply.status, 201, "{reply:?}");
+}
+
+/// One more control for every DER, or in every programme for all.
+async fn change(node: &Node, (shape, round): (Shape, u32)) {
     let start = Timestamp::from_secs(clock::now().secs() + 3_600 + 900 * i64::from(round));
-    let programs: Vec<ProgramId> =
-        node.read(|p| p.fleet.ders().iter().map(|der| der.program).collect());
-    let commands = (0_u32..).zip(programs).map(|(der, program)| {
+    let programs: Vec<(Option<DerId>, ProgramId)> = match shape {
+        Shape::Own => node.read(|p| {
+            let ders = p.fleet.ders().iter();
+            ders.map(|der| (Some(der.id), der.program)).collect()
+        }),
+        Shape::Shared => shared(node)
+            .into_iter()
+            .map(|program| (None, program))
+            .collect(),
+    };
+    let commands = programs.into_iter().map(|(der, program)| {
         Command::IssueControl(NewControl {
-            der: Some(DerId(der)),
+            der,
             program,
             origin: Origin::Operator,
             interval: Interval {
@@ -384,7 +478,7 @@ fn files(folder: &Path, name: &str) -> TlsFiles {
     }
 }
 
-async fn connect(folder: &Path, address: SocketAddr) -> SendRequest<Full<Bytes>> {
+async fn connect(folder: &Path, address: SocketAddr) -> Bare {
     let stream = TcpStream::connect(address).await.expect("the sink listens");
     stream.set_nodelay(true).expect("a TCP stream");
     let connector = Connector::new(&files(folder, "server")).expect("our own PKI");

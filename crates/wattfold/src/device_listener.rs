@@ -31,8 +31,7 @@ pub use census::{
     MAX_CONNECTIONS_OF_AGGREGATOR, MAX_CONNECTIONS_OF_DER, MAX_CONNECTIONS_OF_STRANGER,
 };
 pub(crate) use ended::Occasional;
-pub(crate) use pace::Steady;
-pub use pace::{HEAD_TIMEOUT, MIN_SENT_BYTES, SEND_TIMEOUT};
+pub use pace::HEAD_TIMEOUT;
 
 use census::{Census, Guest, Seat};
 use ended::refused_request;
@@ -248,6 +247,7 @@ impl DeviceListener {
         let guest = self.node.read(|published| Guest::of(lfdi, published.fleet));
         let mut seat = self.census.admit(lfdi, guest);
         let phase = pace::Phase::default();
+        let stream = pace::Paced::new(stream, phase.clone(), self.idle_timeout(guest));
         let phase = &phase;
         let answered = service_fn(move |request| async move {
             phase.answering();
@@ -255,11 +255,7 @@ impl DeviceListener {
             phase.waiting();
             response
         });
-        let stream = pace::Paced::new(stream, phase.clone(), self.idle_timeout(guest));
-        let serving = http1::Builder::new()
-            .max_buf_size(MAX_HEAD_BYTES)
-            .pipeline_flush(true)
-            .serve_connection(TokioIo::new(stream), answered);
+        let serving = http().serve_connection(TokioIo::new(stream), answered);
         let mut serving = pin!(serving);
         let ending = pin!(self.ending(&device, &mut seat));
         let served = tokio::select! {
@@ -306,6 +302,14 @@ impl DeviceListener {
     }
 }
 
+/// Each answer is sent before the next request is looked at. With `pipeline_flush`, hyper would
+/// gather all answers for a client that does not stop asking.
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MAX_HEAD_BYTES);
+    http
+}
+
 /// Until `stop` turns true or nobody is left who could turn it.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
@@ -321,4 +325,55 @@ async fn woken() {
         false => Poll::Pending,
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::Empty;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+    use crate::steady::Steady;
+
+    /// Asks without end and reads `per_s` bytes a second; counts the answers in a minute.
+    async fn answers(per_s: usize) -> usize {
+        let (client, server) = duplex(64 * 1024);
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let count = AtomicUsize::new(0);
+        let answered = service_fn(|_| async {
+            let answers = count.fetch_add(1, Ordering::Relaxed);
+            assert!(answers < 1_000_000, "they are gathered");
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        });
+        let serving = http().serve_connection(TokioIo::new(Steady::new(server)), answered);
+        let asking = async { while writer.write_all(b"HEAD / HTTP/1.1\r\n\r\n").await.is_ok() {} };
+        let reading = async {
+            let mut buf = vec![0; per_s];
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                reader.read_exact(&mut buf).await.unwrap();
+            }
+        };
+        tokio::select! {
+            served = serving => assert_eq!(per_s, 0, "{served:?}"),
+            () = asking => {}
+            () = reading => unreachable!("it reads for ever"),
+            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+        }
+        count.into_inner()
+    }
+
+    /// Every answer has some 60 bytes.
+    #[tokio::test(start_paused = true)]
+    async fn answers_wait_for_their_reader() {
+        let unread = answers(0).await;
+        assert!(unread < 64 * 1024 / 30, "{unread}");
+        let read = answers(10_000).await;
+        assert!((5_000..20_000).contains(&read), "{read}");
+    }
 }

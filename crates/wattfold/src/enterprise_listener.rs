@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Enterprise;
 use crate::device_listener::stopped;
+use crate::steady::Steady;
 
 /// Connections open at one time; the next one is closed at once.
 pub const MAX_CONNECTIONS: usize = 1_000;
@@ -192,7 +193,7 @@ async fn requests<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+    let service = service_fn(|mut request| {
         request.extensions_mut().insert(peer.clone());
         let router = router.clone();
         async move { Ok::<_, Infallible>(respond(router, request).await) }
@@ -201,7 +202,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(Steady::new(stream)), service);
     tokio::pin!(serving);
     let served = tokio::select! {
         served = serving.as_mut() => served,

@@ -21,5 +21,6 @@ pub mod relay;
 pub mod request_body;
 pub mod serve;
 pub mod soap_route;
+pub mod steady;
 pub mod telemetry;
 pub mod tls;

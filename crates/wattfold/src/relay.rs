@@ -55,7 +55,7 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes that one stream holds when its reader is slow; then its writer waits.
 pub const STREAM_WINDOW_BYTES: u32 = 32 * 1024;
 /// Bytes that all streams of a tunnel hold together. A reader that takes nothing for
-/// [`crate::device_listener::SEND_TIMEOUT`] is given up, so that it holds its share no longer.
+/// [`crate::steady::SEND_TIMEOUT`] is given up, so that it holds its share no longer.
 pub const TUNNEL_WINDOW_BYTES: u32 = 64 * 1024 * 1024;
 
 const BACKLOG: u32 = 4_096;

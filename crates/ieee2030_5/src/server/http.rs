@@ -8,6 +8,7 @@ use crate::codec::MEDIA_TYPE;
 use crate::codec::read::ReadError;
 use crate::codec::table::{Edition, Profile};
 use crate::codec::write::write;
+use crate::server::fingerprint::Fingerprint;
 use crate::translate::{ControlId, DerId, Lfdi};
 use crate::wire::error::{Error, ReasonCode};
 
@@ -129,22 +130,7 @@ impl Response {
 
 /// Names a body.
 pub(super) fn etag_of(body: &[u8]) -> String {
-    format!("\"{:016x}\"", fingerprint(body))
-}
-
-/// Tells bodies apart. It is no defence: who can choose a body gains nothing by two alike.
-fn fingerprint(body: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-    let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    let mut state = length.wrapping_add(1).wrapping_mul(FACTOR);
-    let (words, rest) = body.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    for word in words.iter().chain([&last]) {
-        state = (state ^ u64::from_le_bytes(*word)).wrapping_mul(FACTOR);
-        state ^= state >> 29;
-    }
-    state
+    format!("\"{:016x}\"", Fingerprint::EMPTY.with(body).0)
 }
 
 /// Why a request was refused, as the log has it.

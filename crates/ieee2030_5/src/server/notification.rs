@@ -10,7 +10,7 @@ mod interest;
 use bytes::Bytes;
 use units::Timestamp;
 
-pub use body::Fingerprint;
+pub use super::fingerprint::Fingerprint;
 pub use interest::{Change, Interest, Kind, change_of};
 
 use super::href::Target;

@@ -12,6 +12,7 @@ mod metering;
 mod peer;
 mod polling;
 mod reports;
+mod shared_programs;
 
 use std::time::Duration;
 

@@ -197,24 +197,11 @@ fn what_is_watched_survives_a_restart() {
 #[test]
 fn an_envelope_and_the_controls_that_follow_are_one_batch() {
     let mut scene = Scene::new();
-    let point = |start_s: u64, export_w: i64| EnvelopePoint {
-        interval: Interval::between(
-            NOW.after(Duration::from_secs(start_s)),
-            NOW.after(Duration::from_secs(start_s + 300)),
-        ),
+    let fallback = Fallback {
         import_max: None,
-        export_max: Some(Watts::whole(export_w)),
+        export_max: Some(Watts::whole(500)),
     };
-    let batch = scene.run(&Command::SetEnvelope(Envelope {
-        der: DerId(0),
-        source: Name::new("grid").unwrap(),
-        set: NOW,
-        points: vec![point(0, 3_000), point(300, 1_000)],
-        fallback: Fallback {
-            import_max: None,
-            export_max: Some(Watts::whole(500)),
-        },
-    }));
+    let batch = scene.run(&envelope(0, fallback));
     let kinds: Vec<&str> = batch
         .entries
         .iter()
@@ -233,7 +220,7 @@ fn an_envelope_and_the_controls_that_follow_are_one_batch() {
 }
 
 /// The most that one DER may export in the 600 s from now on, in two steps.
-fn envelope(der: u32) -> Command {
+fn envelope(der: u32, fallback: Fallback) -> Command {
     let point = |start_s: u64, export_w: i64| EnvelopePoint {
         interval: Interval::between(
             NOW.after(Duration::from_secs(start_s)),
@@ -247,15 +234,15 @@ fn envelope(der: u32) -> Command {
         source: Name::new("grid").unwrap(),
         set: NOW,
         points: vec![point(0, 3_000), point(300, 1_000)],
-        fallback: Fallback::default(),
+        fallback,
     })
 }
 
 #[test]
 fn a_tick_restores_what_was_withdrawn_of_an_envelope() {
     let mut scene = Scene::new();
-    scene.run(&envelope(0));
-    scene.run(&envelope(1));
+    scene.run(&envelope(0, Fallback::default()));
+    scene.run(&envelope(1, Fallback::default()));
     scene.run(&Command::CancelControl(ControlId(3)));
     let program = scene.state.fleet.envelope_program(DerId(0)).unwrap().id;
     scene.run(&Command::DeleteProgram(program));
@@ -275,7 +262,7 @@ fn a_tick_restores_what_was_withdrawn_of_an_envelope() {
 #[test]
 fn a_control_says_nothing_before_a_device_could_have_heard_of_it() {
     let mut scene = Scene::new();
-    scene.run(&envelope(0));
+    scene.run(&envelope(0, Fallback::default()));
     let silent = NOW.after(Duration::from_secs(61));
     let told = |lead_s: u64| {
         let mut state = scene.state.clone();

@@ -58,10 +58,6 @@ pub fn feed() -> (Feed, Receiver) {
 impl Feed {
     /// Tells what a commit has changed.
     pub fn committed(&self, changes: BTreeSet<Change>) {
-        self.tell(changes);
-    }
-
-    fn tell(&self, changes: BTreeSet<Change>) {
         if changes.is_empty() {
             return;
         }
@@ -97,11 +93,11 @@ mod tests {
         let (feed, mut receiver) = feed();
         let changes = BTreeSet::from([Change::Everything]);
         for _ in 0..MAX_WAITING_COMMITS {
-            feed.tell(changes.clone());
+            feed.committed(changes.clone());
         }
         assert_eq!(feed.waiting(), MAX_WAITING_COMMITS);
         assert!(!receiver.has_missed());
-        feed.tell(changes.clone());
+        feed.committed(changes.clone());
         assert!(receiver.has_missed());
         assert!(!receiver.has_missed());
         while let Ok(published) = receiver.published.try_recv() {

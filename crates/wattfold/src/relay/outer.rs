@@ -19,7 +19,8 @@ use super::route::Routes;
 use super::stream::Stream;
 use super::{HELLO_TIMEOUT, LINGER_TIMEOUT, MAX_HELLO_BYTES, OPEN_TIMEOUT};
 use crate::clock;
-use crate::device_listener::{Occasional, Steady};
+use crate::device_listener::Occasional;
+use crate::steady::Steady;
 use crate::tls::handshake::{self, Hello};
 
 /// Pause after the operating system refuses a connection.

@@ -8,24 +8,11 @@ use crate::codec::NAMESPACE;
 use crate::codec::simple::{AnyUri, Simple as _, TimeType};
 use crate::codec::table::Edition;
 use crate::codec::write::DECLARATION;
+use crate::server::fingerprint::Fingerprint;
 use crate::translate::control::{COMPLETED_FOR, LINGERS};
 use crate::wire::subscription::NotificationStatus;
 
 const INSTANCE_NAMESPACE: &str = "http://www.w3.org/2001/XMLSchema-instance";
-
-/// Hash of what a resource says, to know it again. It goes into the store, so the function may not
-/// change with the compiler: FNV-1a of 64 bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub u64);
-
-impl Fingerprint {
-    pub(super) const EMPTY: Self = Self(0xCBF2_9CE4_8422_2325);
-
-    pub(super) fn with(self, bytes: &[u8]) -> Self {
-        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
-        Self(bytes.iter().fold(self.0, step))
-    }
-}
 
 /// A rendered document, seen as its root element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,19 +68,12 @@ impl<'a> Root<'a> {
                 hash = hash.with(attribute.trim().as_bytes());
             }
         }
-        let Some(content) = self.content else {
-            return hash;
-        };
-        for tag in content.split_inclusive('>') {
-            let link = tag
-                .split_once("ListLink ")
-                .and_then(|_| tag.split_once(" all=\""));
-            hash = match link.and_then(|(head, rest)| Some((head, rest.split_once('"')?.1))) {
-                Some((head, tail)) => hash.with(head.as_bytes()).with(tail.as_bytes()),
-                None => hash.with(tag.as_bytes()),
-            };
+        let mut rest = self.content.unwrap_or_default();
+        while let Some((head, tail)) = after_count(rest) {
+            hash = hash.with(head.as_bytes());
+            rest = tail;
         }
-        hash
+        hash.with(rest.as_bytes())
     }
 
     /// The next instant after `now` at which an interval in it begins or ends, with every way in
@@ -107,11 +87,8 @@ impl<'a> Root<'a> {
         };
         let mut interval = Boundaries::default();
         for tag in self.content.unwrap_or_default().split('<') {
-            let Some((name, text)) = tag.split_once('>') else {
-                continue;
-            };
-            if let Ok(seconds) = text.parse() {
-                interval.read(name, seconds, &mut note);
+            if let Some((name, text)) = tag.split_once('>') {
+                interval.read(name, text, &mut note);
             }
         }
         next.map(Timestamp::from_secs)
@@ -139,6 +116,19 @@ impl<'a> Root<'a> {
     }
 }
 
+/// What comes before and after the next count in a link to a list, if there is one.
+fn after_count(text: &str) -> Option<(&str, &str)> {
+    let mut from = 0;
+    loop {
+        from += text[from..].find("ListLink ")? + "ListLink".len();
+        let end = from + text[from..].find('>')?;
+        if let Some((before, count)) = text[from..end].split_once(" all=\"") {
+            let (_, after) = count.split_once('"')?;
+            return Some((&text[..from + before.len()], &text[end - after.len()..]));
+        }
+    }
+}
+
 /// An interval, as its elements come by in the order of the schema.
 #[derive(Clone, Copy, Debug, Default)]
 struct Boundaries {
@@ -148,7 +138,17 @@ struct Boundaries {
 }
 
 impl Boundaries {
-    fn read(&mut self, name: &str, seconds: i64, note: &mut impl FnMut(i64)) {
+    fn read(&mut self, name: &str, text: &str, note: &mut impl FnMut(i64)) {
+        const TIMES: [&str; 5] = [
+            "duration",
+            "start",
+            "randomizeDuration",
+            "randomizeStart",
+            "effectiveTime",
+        ];
+        let Some(seconds) = TIMES.contains(&name).then(|| text.parse().ok()).flatten() else {
+            return;
+        };
         match name {
             "duration" => self.duration_s = seconds,
             "start" => {
@@ -164,8 +164,7 @@ impl Boundaries {
                 note(self.start_s.saturating_add(seconds));
                 self.note_end(seconds, note);
             }
-            "effectiveTime" => note(seconds),
-            _ => {}
+            _ => note(seconds),
         }
     }
 
@@ -261,14 +260,6 @@ mod tests {
         assert_eq!(of(&empty).content, None);
         assert_eq!(Root::of(b"<a/>"), None);
         assert_eq!(Root::of(b"\xFF"), None);
-    }
-
-    /// Values of the reference implementation of FNV-1a.
-    #[test]
-    fn fingerprints_are_fnv_1a() {
-        assert_eq!(Fingerprint::EMPTY.with(b"").0, 0xcbf2_9ce4_8422_2325);
-        assert_eq!(Fingerprint::EMPTY.with(b"a").0, 0xaf63_dc4c_8601_ec8c);
-        assert_eq!(Fingerprint::EMPTY.with(b"foobar").0, 0x8594_4171_f739_67e8);
     }
 
     #[test]
