@@ -221,3 +221,29 @@ async fn respond(
         Err(never) => match never {},
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::*;
+    use crate::steady::SEND_TIMEOUT;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_its_answer_is_given_up() {
+        let (mut client, server) = duplex(1_024);
+        let router = Router::new().route("/", get(|| async { vec![0_u8; 64 * 1_024] }));
+        let peer = Peer {
+            address: "198.51.100.7:80".parse().unwrap(),
+            certificate: None,
+        };
+        let (_stop, stopped) = watch::channel(false);
+        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let serving = requests(server, peer, router, stopped);
+        let within = SEND_TIMEOUT + Duration::from_secs(1);
+        let served = tokio::time::timeout(within, serving).await;
+        assert!(served.unwrap().is_err());
+    }
+}

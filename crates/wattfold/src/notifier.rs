@@ -46,7 +46,7 @@ const MAX_ORDERS: usize = 64;
 const MAX_REPORTS: usize = 4_096;
 /// How often what subscribers know is made durable. What was told within this time before a crash
 /// is told once more after it.
-pub const SETTLE_EVERY: Duration = Duration::from_secs(2);
+pub const SETTLE_EVERY: Duration = Duration::from_secs(5);
 /// The longest that the notifier sleeps, whatever the clock does meanwhile.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 /// Pause before what could not be handed over is handed over again.
@@ -210,6 +210,8 @@ impl Notifier {
                 }
             }
         });
+        // They count before what told of them does no more.
+        self.held_waiting.set(self.held.len());
         shared.node.metrics().subscriptions(self.watched.len());
     }
 
