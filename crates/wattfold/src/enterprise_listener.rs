@@ -22,8 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock;
 use crate::config::Enterprise;
-use crate::device_listener::stopped;
+use crate::device_listener::{Occasional, stopped};
 use crate::steady::Steady;
 
 /// Connections open at one time; the next one is closed at once.
@@ -116,9 +117,19 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    serve_at_most(MAX_CONNECTIONS, listener, tls, (router, stop)).await;
+}
+
+async fn serve_at_most(
+    connections: usize,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    (router, mut stop): (Router, watch::Receiver<bool>),
+) {
+    let places = Arc::new(Semaphore::new(connections));
+    let full = Occasional::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -133,6 +144,9 @@ pub async fn serve(
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            if let Some(count) = full.occurred(clock::monotonic()) {
+                tracing::warn!(%address, reason = "full", count, "connections refused");
+            }
             continue;
         };
         let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
@@ -225,7 +239,7 @@ async fn respond(
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
-    use tokio::io::{AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
     use super::*;
     use crate::steady::SEND_TIMEOUT;
@@ -245,5 +259,29 @@ mod tests {
         let within = SEND_TIMEOUT + Duration::from_secs(1);
         let served = tokio::time::timeout(within, serving).await;
         assert!(served.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_limit_are_closed_until_one_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        let router = Router::new().route("/", get(|| async { "here" }));
+        tokio::spawn(serve_at_most(2, listener, None, (router, stopped)));
+        let asked = async || {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+            let mut answer = [0; 15];
+            stream.write_all(request).await?;
+            stream.read_exact(&mut answer).await?;
+            assert_eq!(&answer, b"HTTP/1.1 200 OK");
+            io::Result::Ok(stream)
+        };
+        let held = [asked().await.unwrap(), asked().await.unwrap()];
+        assert!(asked().await.is_err());
+        drop(held);
+        let again = async { while asked().await.is_err() {} };
+        let within = Duration::from_secs(10);
+        tokio::time::timeout(within, again).await.unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! One subscriber: the task that owns its queue and its connections.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,12 +61,22 @@ pub(super) struct Shared {
 }
 
 struct Subscriber {
+    desk: Arc<Desk>,
+    idle: Vec<Connection>,
+    /// Each goes on as long as there is something for it, and leaves its connection.
+    lanes: JoinSet<Option<Connection>>,
+}
+
+/// Where the lanes of one subscriber get their work.
+struct Desk {
     shared: Arc<Shared>,
-    home: Arc<Home>,
+    home: Home,
+    books: Mutex<Books>,
+}
+
+struct Books {
     queue: Queue,
     waiting: Waiting,
-    idle: Vec<Connection>,
-    lanes: JoinSet<Attempt>,
 }
 
 /// Serves one subscriber until there was nothing to say for a while.
@@ -76,11 +86,17 @@ pub(super) async fn run(
     mut orders: mpsc::Receiver<Look>,
     waiting: Waiting,
 ) {
-    let mut subscriber = Subscriber {
+    let books = Books {
         queue: Queue::new(shared.give_up_after),
-        shared,
-        home: Arc::new(home),
         waiting,
+    };
+    let desk = Desk {
+        shared,
+        home,
+        books: Mutex::new(books),
+    };
+    let mut subscriber = Subscriber {
+        desk: Arc::new(desk),
         idle: Vec::new(),
         lanes: JoinSet::new(),
     };
@@ -88,11 +104,11 @@ pub(super) async fn run(
         let wake = subscriber.begin();
         tokio::select! {
             order = orders.recv() => match order {
-                Some(order) => subscriber.take(order),
+                Some(order) => subscriber.desk.take(order),
                 None => break,
             },
             Some(ended) = subscriber.lanes.join_next() => match ended {
-                Ok(attempt) => subscriber.end(attempt).await,
+                Ok(connection) => subscriber.idle.extend(connection),
                 Err(error) => tracing::error!(%error, "a notification was not attempted"),
             },
             () = tokio::time::sleep(wake.unwrap_or(IDLE)) => {
@@ -102,7 +118,8 @@ pub(super) async fn run(
             }
         }
     }
-    hand_back(orders, subscriber.home.client, &subscriber.shared.reports).await;
+    let desk = subscriber.desk;
+    hand_back(orders, desk.home.client, &desk.shared.reports).await;
 }
 
 /// What was ordered in the last moment is for the next who serves this subscriber.
@@ -127,55 +144,96 @@ impl Subscriber {
     /// Begins what can be begun, and says when there will be more.
     fn begin(&mut self) -> Option<Duration> {
         let now = clock::monotonic();
-        let lanes = lanes(self.queue.pending());
+        let mut books = self.desk.books();
+        let lanes = lanes(books.queue.pending());
         while self.lanes.len() < lanes
-            && let Some(number) = self.queue.take(now)
+            && let Some(number) = books.queue.take(now)
         {
             self.idle.retain(Connection::is_open);
-            let work = Work {
-                shared: Arc::clone(&self.shared),
-                home: Arc::clone(&self.home),
-                number,
-                known: self.queue.known(number),
-                failures: self.queue.failures(number),
-                connection: self.idle.pop(),
-            };
-            self.lanes.spawn(work.attempt());
+            let lane = lane(Arc::clone(&self.desk), number, self.idle.pop());
+            self.lanes.spawn(lane);
         }
-        self.waiting.set(self.queue.pending());
-        let wake = self.queue.wake_at(lanes)?;
+        books.count();
+        let wake = books.queue.wake_at(lanes)?;
         Some(wake.saturating_duration_since(now))
     }
+}
 
-    fn take(&mut self, look: Look) {
+/// Attends to one subscription after the other. Returns the connection, if it is worth keeping.
+async fn lane(
+    desk: Arc<Desk>,
+    mut number: u32,
+    mut connection: Option<Connection>,
+) -> Option<Connection> {
+    loop {
+        let attempt = desk.work(number, connection).attempt().await;
+        connection = attempt
+            .connection
+            .filter(|kept| kept.is_open() && desk.shared.dialer.has_room(desk.home.client));
+        match desk.end(number, attempt.outcome).await {
+            Some(next) => number = next,
+            None => return connection,
+        }
+    }
+}
+
+impl Books {
+    fn count(&mut self) {
+        self.waiting.set(self.queue.pending());
+    }
+}
+
+impl Desk {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, look: Look) {
+        let mut books = self.books();
         look.numbers
             .into_iter()
-            .for_each(|number| self.queue.touch(number));
-        self.waiting.set(self.queue.pending());
+            .for_each(|number| books.queue.touch(number));
+        books.count();
         drop(look.waiting);
     }
 
-    async fn end(&mut self, attempt: Attempt) {
-        let kept = attempt.connection.filter(Connection::is_open);
-        if self.shared.dialer.has_room(self.home.client) {
-            self.idle.extend(kept);
+    fn work(&self, number: u32, connection: Option<Connection>) -> Work<'_> {
+        let books = self.books();
+        Work {
+            desk: self,
+            number,
+            known: books.queue.known(number),
+            failures: books.queue.failures(number),
+            connection,
         }
+    }
+
+    /// An attempt has ended; returns what is next.
+    async fn end(&self, number: u32, outcome: Outcome) -> Option<u32> {
         let now = clock::monotonic();
-        let given_up = self
-            .queue
-            .finish(attempt.number, attempt.outcome, (now, spread()));
+        let (given_up, next) = {
+            let mut books = self.books();
+            let given_up = books.queue.finish(number, outcome, (now, spread()));
+            let next = books.queue.take(now);
+            books.count();
+            (given_up, next)
+        };
         for number in given_up {
-            let client = self.home.client;
-            let endpoint = &self.home.endpoint;
-            tracing::warn!(?client, number, %endpoint, "a subscription is given up: nobody answers");
-            self.shared.node.metrics().notification("given_up");
-            let over = Settlement {
-                id: SubscriptionId { client, number },
-                revision: None,
-                told: None,
-            };
-            self.shared.report(Report::Settled(over)).await;
+            self.give_up(number).await;
         }
+        next
+    }
+
+    async fn give_up(&self, number: u32) {
+        let (client, endpoint) = (self.home.client, &self.home.endpoint);
+        tracing::warn!(?client, number, %endpoint, "a subscription is given up: nobody answers");
+        self.shared.node.metrics().notification("given_up");
+        let over = Settlement {
+            id: SubscriptionId { client, number },
+            revision: None,
+            told: None,
+        };
+        self.shared.report(Report::Settled(over)).await;
     }
 }
 
@@ -199,9 +257,8 @@ fn spread() -> f64 {
 }
 
 /// One look at one subscription, and a post if there is something to tell.
-struct Work {
-    shared: Arc<Shared>,
-    home: Arc<Home>,
+struct Work<'a> {
+    desk: &'a Desk,
     number: u32,
     known: Option<Known>,
     failures: u32,
@@ -210,7 +267,6 @@ struct Work {
 
 /// How it ended.
 struct Attempt {
-    number: u32,
     outcome: Outcome,
     connection: Option<Connection>,
 }
@@ -232,10 +288,10 @@ enum Found {
     Parcel(Box<Parcel>),
 }
 
-impl Work {
+impl Work<'_> {
     async fn attempt(mut self) -> Attempt {
         let (found, wake) = self.look();
-        self.shared.report(Report::Wake(self.id(), wake)).await;
+        self.desk.shared.report(Report::Wake(self.id(), wake)).await;
         let outcome = match found {
             Found::Nothing => Outcome::Nothing,
             Found::Absent => Outcome::Over,
@@ -246,7 +302,6 @@ impl Work {
             Found::Parcel(parcel) => self.deliver(*parcel).await,
         };
         Attempt {
-            number: self.number,
             outcome,
             connection: self.connection,
         }
@@ -254,7 +309,7 @@ impl Work {
 
     fn id(&self) -> SubscriptionId {
         SubscriptionId {
-            client: self.home.client,
+            client: self.desk.home.client,
             number: self.number,
         }
     }
@@ -263,7 +318,7 @@ impl Work {
     fn look(&self) -> (Found, Option<Timestamp>) {
         let known = self.known.map(|known| (known.revision, known.fingerprint));
         let now = clock::now();
-        self.shared.node.view(|view| {
+        self.desk.shared.node.view(|view| {
             let Some(looked) = notification::look(self.id(), known, (view, now)) else {
                 return (Found::Absent, None);
             };
@@ -284,8 +339,8 @@ impl Work {
         destination: Option<Destination>,
         (notice, fleet): (Notice, &Fleet),
     ) -> Found {
-        let destination = destination.filter(|to| to.endpoint == self.home.endpoint);
-        let (Some(destination), Some(lfdi)) = (destination, lfdi_of(self.home.client, fleet))
+        let destination = destination.filter(|to| to.endpoint == self.desk.home.endpoint);
+        let (Some(destination), Some(lfdi)) = (destination, lfdi_of(self.desk.home.client, fleet))
         else {
             return Found::Absent;
         };
@@ -327,7 +382,7 @@ impl Work {
             revision: Some(revision),
             told,
         };
-        self.shared.report(Report::Settled(settled)).await;
+        self.desk.shared.report(Report::Settled(settled)).await;
     }
 
     /// A kept connection may have been closed by the other side meanwhile; that is no failure.
@@ -347,9 +402,9 @@ impl Work {
                 Err(error) => return Err(error.into()),
             }
         }
-        let dialing = self.shared.dialer.dial(
+        let dialing = self.desk.shared.dialer.dial(
             &parcel.destination.endpoint,
-            (self.home.client, parcel.lfdi),
+            (self.desk.home.client, parcel.lfdi),
         );
         let mut fresh = dialing.await?;
         let answer = fresh.post(target, body, now).await?;
@@ -358,7 +413,7 @@ impl Work {
     }
 
     fn judge(&self, parcel: &Parcel, answer: Result<Answer, Undelivered>) -> Outcome {
-        let metrics = self.shared.node.metrics();
+        let metrics = self.desk.shared.node.metrics();
         let Answer {
             status,
             retry_after,
@@ -366,7 +421,7 @@ impl Work {
             Ok(answer) => answer,
             Err(error) => {
                 metrics.notification("unreachable");
-                let (lfdi, endpoint) = (parcel.lfdi, &self.home.endpoint);
+                let (lfdi, endpoint) = (parcel.lfdi, &self.desk.home.endpoint);
                 let error: &dyn std::error::Error = &error;
                 tracing::info!(%lfdi, %endpoint, error, "a notification was not delivered");
                 return Outcome::Unreachable(None);
@@ -375,7 +430,8 @@ impl Work {
         if status.is_success() {
             metrics.notification("taken");
             if !parcel.notice.served.is_empty() {
-                self.shared
+                self.desk
+                    .shared
                     .node
                     .served(parcel.notice.served.clone(), clock::now());
             }
