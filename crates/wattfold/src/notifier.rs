@@ -10,6 +10,7 @@ mod places;
 mod post;
 mod queue;
 mod subscriber;
+mod unsettled;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::device_listener::stopped;
-use crate::node::{Node, Settlement};
+use crate::node::Node;
 use crate::tls::Connector;
 
 pub use feed::{Feed, MAX_WAITING_COMMITS, Receiver, feed};
@@ -38,6 +39,7 @@ pub use subscriber::{IDLE, MAX_FINAL_ATTEMPTS, MAX_LANES};
 
 use post::Dialer;
 use subscriber::{Home, Look, Report, Shared};
+use unsettled::Unsettled;
 use waiting::Waiting;
 
 /// Orders that may wait for one subscriber; what does not fit is handed over a moment later.
@@ -46,7 +48,10 @@ const MAX_ORDERS: usize = 64;
 const MAX_REPORTS: usize = 4_096;
 /// How often what subscribers know is made durable. What was told within this time before a crash
 /// is told once more after it.
-pub const SETTLE_EVERY: Duration = Duration::from_secs(5);
+pub const SETTLE_EVERY: Duration = Duration::from_millis(500);
+/// Subscriptions that are settled then at most, so that commands do not wait behind more. Where more
+/// are told all the time, a crash repeats what was told since their last turn.
+pub const MAX_SETTLED_AT_ONCE: usize = 1_024;
 /// The longest that the notifier sleeps, whatever the clock does meanwhile.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 /// Pause before what could not be handed over is handed over again.
@@ -69,7 +74,7 @@ struct Notifier {
     watched: BTreeMap<SubscriptionId, Watched>,
     subscribers: BTreeMap<Home, mpsc::Sender<Look>>,
     tasks: JoinSet<()>,
-    unsettled: BTreeMap<SubscriptionId, Settlement>,
+    unsettled: Unsettled,
     /// To be handed to their subscribers.
     held: BTreeSet<SubscriptionId>,
     waiting: Arc<Waiting>,
@@ -103,7 +108,7 @@ pub async fn run(
         watched: BTreeMap::new(),
         subscribers: BTreeMap::new(),
         tasks: JoinSet::new(),
-        unsettled: BTreeMap::new(),
+        unsettled: Unsettled::default(),
         held: BTreeSet::new(),
         held_waiting: feed.waiting.share(0),
         waiting: Arc::clone(&feed.waiting),
@@ -123,7 +128,7 @@ pub async fn run(
                 tracing::trace!(taken, "reports of subscribers");
                 batch.into_iter().for_each(|report| notifier.reported(report));
             }
-            _ = settle.tick() => notifier.settle(),
+            _ = settle.tick() => drop(notifier.settle()),
             () = tokio::time::sleep(sleep) => {}
         }
         if feed.has_missed() {
@@ -131,7 +136,7 @@ pub async fn run(
         }
         notifier.interest.woken(clock::now(), &mut notifier.held);
     }
-    notifier.settle();
+    while notifier.settle() {}
 }
 
 impl Notifier {
@@ -180,7 +185,7 @@ impl Notifier {
     /// Has its subscriber see that the subscription is over or goes elsewhere.
     fn forget(&mut self, id: SubscriptionId) {
         self.interest.forget(id);
-        self.unsettled.remove(&id);
+        self.unsettled.remove(id);
         self.held.remove(&id);
         let home = self.watched.remove(&id).map(|watched| watched.home);
         let subscriber = home.and_then(|home| self.subscribers.get(&home));
@@ -218,25 +223,29 @@ impl Notifier {
     fn reported(&mut self, report: Report) {
         match report {
             Report::Wake(id, at) => self.interest.wake_at(id, at),
+            // Who has ended a subscription sees at once that it is gone.
+            Report::Settled(over) if over.told.is_none() && self.node().settle(vec![over]) => {
+                self.unsettled.remove(over.id);
+            }
             Report::Settled(settlement) => {
-                let over = settlement.told.is_none();
-                self.unsettled.insert(settlement.id, settlement);
-                if over {
-                    self.settle();
-                }
+                self.unsettled.insert(settlement);
             }
         }
     }
 
-    /// Makes durable what subscribers know and which subscriptions are over.
-    fn settle(&mut self) {
-        if self.unsettled.is_empty() {
-            return;
+    fn node(&self) -> &Node {
+        &self.shared.node
+    }
+
+    /// Makes durable what some subscribers know and which subscriptions are over. Returns whether
+    /// there was something, and the owner has taken it.
+    fn settle(&mut self) -> bool {
+        let turn = self.unsettled.turn(MAX_SETTLED_AT_ONCE);
+        let is_taken = !turn.is_empty() && self.node().settle(turn.clone());
+        if is_taken {
+            self.unsettled.taken(&turn);
         }
-        let settlements: Vec<Settlement> = self.unsettled.values().copied().collect();
-        if self.shared.node.settle(settlements) {
-            self.unsettled.clear();
-        }
+        is_taken
     }
 
     /// Hands what is to be looked at to the subscribers, and says how long to sleep.

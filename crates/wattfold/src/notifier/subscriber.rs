@@ -1,6 +1,6 @@
 //! One subscriber: the task that owns its queue and its connections.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,22 +61,12 @@ pub(super) struct Shared {
 }
 
 struct Subscriber {
-    desk: Arc<Desk>,
-    idle: Vec<Connection>,
-    /// Each goes on as long as there is something for it, and leaves its connection.
-    lanes: JoinSet<Option<Connection>>,
-}
-
-/// Where the lanes of one subscriber get their work.
-struct Desk {
     shared: Arc<Shared>,
-    home: Home,
-    books: Mutex<Books>,
-}
-
-struct Books {
+    home: Arc<Home>,
     queue: Queue,
     waiting: Waiting,
+    idle: Vec<Connection>,
+    lanes: JoinSet<Attempt>,
 }
 
 /// Serves one subscriber until there was nothing to say for a while.
@@ -86,17 +76,11 @@ pub(super) async fn run(
     mut orders: mpsc::Receiver<Look>,
     waiting: Waiting,
 ) {
-    let books = Books {
-        queue: Queue::new(shared.give_up_after),
-        waiting,
-    };
-    let desk = Desk {
-        shared,
-        home,
-        books: Mutex::new(books),
-    };
     let mut subscriber = Subscriber {
-        desk: Arc::new(desk),
+        queue: Queue::new(shared.give_up_after),
+        shared,
+        home: Arc::new(home),
+        waiting,
         idle: Vec::new(),
         lanes: JoinSet::new(),
     };
@@ -104,11 +88,11 @@ pub(super) async fn run(
         let wake = subscriber.begin();
         tokio::select! {
             order = orders.recv() => match order {
-                Some(order) => subscriber.desk.take(order),
+                Some(order) => subscriber.take(order),
                 None => break,
             },
             Some(ended) = subscriber.lanes.join_next() => match ended {
-                Ok(connection) => subscriber.idle.extend(connection),
+                Ok(attempt) => subscriber.end(attempt).await,
                 Err(error) => tracing::error!(%error, "a notification was not attempted"),
             },
             () = tokio::time::sleep(wake.unwrap_or(IDLE)) => {
@@ -118,8 +102,7 @@ pub(super) async fn run(
             }
         }
     }
-    let desk = subscriber.desk;
-    hand_back(orders, desk.home.client, &desk.shared.reports).await;
+    hand_back(orders, subscriber.home.client, &subscriber.shared.reports).await;
 }
 
 /// What was ordered in the last moment is for the next who serves this subscriber.
@@ -144,96 +127,55 @@ impl Subscriber {
     /// Begins what can be begun, and says when there will be more.
     fn begin(&mut self) -> Option<Duration> {
         let now = clock::monotonic();
-        let mut books = self.desk.books();
-        let lanes = lanes(books.queue.pending());
+        let lanes = lanes(self.queue.pending());
         while self.lanes.len() < lanes
-            && let Some(number) = books.queue.take(now)
+            && let Some(number) = self.queue.take(now)
         {
             self.idle.retain(Connection::is_open);
-            let lane = lane(Arc::clone(&self.desk), number, self.idle.pop());
-            self.lanes.spawn(lane);
+            let work = Work {
+                shared: Arc::clone(&self.shared),
+                home: Arc::clone(&self.home),
+                number,
+                known: self.queue.known(number),
+                failures: self.queue.failures(number),
+                connection: self.idle.pop(),
+            };
+            self.lanes.spawn(work.attempt());
         }
-        books.count();
-        let wake = books.queue.wake_at(lanes)?;
+        self.waiting.set(self.queue.pending());
+        let wake = self.queue.wake_at(lanes)?;
         Some(wake.saturating_duration_since(now))
     }
-}
 
-/// Attends to one subscription after the other. Returns the connection, if it is worth keeping.
-async fn lane(
-    desk: Arc<Desk>,
-    mut number: u32,
-    mut connection: Option<Connection>,
-) -> Option<Connection> {
-    loop {
-        let attempt = desk.work(number, connection).attempt().await;
-        connection = attempt
-            .connection
-            .filter(|kept| kept.is_open() && desk.shared.dialer.has_room(desk.home.client));
-        match desk.end(number, attempt.outcome).await {
-            Some(next) => number = next,
-            None => return connection,
-        }
-    }
-}
-
-impl Books {
-    fn count(&mut self) {
-        self.waiting.set(self.queue.pending());
-    }
-}
-
-impl Desk {
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, look: Look) {
-        let mut books = self.books();
+    fn take(&mut self, look: Look) {
         look.numbers
             .into_iter()
-            .for_each(|number| books.queue.touch(number));
-        books.count();
+            .for_each(|number| self.queue.touch(number));
+        self.waiting.set(self.queue.pending());
         drop(look.waiting);
     }
 
-    fn work(&self, number: u32, connection: Option<Connection>) -> Work<'_> {
-        let books = self.books();
-        Work {
-            desk: self,
-            number,
-            known: books.queue.known(number),
-            failures: books.queue.failures(number),
-            connection,
+    async fn end(&mut self, attempt: Attempt) {
+        let kept = attempt.connection.filter(Connection::is_open);
+        if self.shared.dialer.has_room(self.home.client) {
+            self.idle.extend(kept);
         }
-    }
-
-    /// An attempt has ended; returns what is next.
-    async fn end(&self, number: u32, outcome: Outcome) -> Option<u32> {
         let now = clock::monotonic();
-        let (given_up, next) = {
-            let mut books = self.books();
-            let given_up = books.queue.finish(number, outcome, (now, spread()));
-            let next = books.queue.take(now);
-            books.count();
-            (given_up, next)
-        };
+        let given_up = self
+            .queue
+            .finish(attempt.number, attempt.outcome, (now, spread()));
         for number in given_up {
-            self.give_up(number).await;
+            let client = self.home.client;
+            let endpoint = &self.home.endpoint;
+            tracing::warn!(?client, number, %endpoint, "a subscription is given up: nobody answers");
+            self.shared.node.metrics().notification("given_up");
+            let over = Settlement {
+                id: SubscriptionId { client, number },
+                revision: None,
+                told: None,
+            };
+            self.shared.report(Report::Settled(over)).await;
         }
-        next
-    }
-
-    async fn give_up(&self, number: u32) {
-        let (client, endpoint) = (self.home.client, &self.home.endpoint);
-        tracing::warn!(?client, number, %endpoint, "a subscription is given up: nobody answers");
-        self.shared.node.metrics().notification("given_up");
-        let over = Settlement {
-            id: SubscriptionId { client, number },
-            revision: None,
-            told: None,
-        };
-        self.shared.report(Report::Settled(over)).await;
     }
 }
 
@@ -257,8 +199,9 @@ fn spread() -> f64 {
 }
 
 /// One look at one subscription, and a post if there is something to tell.
-struct Work<'a> {
-    desk: &'a Desk,
+struct Work {
+    shared: Arc<Shared>,
+    home: Arc<Home>,
     number: u32,
     known: Option<Known>,
     failures: u32,
@@ -267,6 +210,7 @@ struct Work<'a> {
 
 /// How it ended.
 struct Attempt {
+    number: u32,
     outcome: Outcome,
     connection: Option<Connection>,
 }
@@ -288,10 +232,10 @@ enum Found {
     Parcel(Box<Parcel>),
 }
 
-impl Work<'_> {
+impl Work {
     async fn attempt(mut self) -> Attempt {
         let (found, wake) = self.look();
-        self.desk.shared.report(Report::Wake(self.id(), wake)).await;
+        self.shared.report(Report::Wake(self.id(), wake)).await;
         let outcome = match found {
             Found::Nothing => Outcome::Nothing,
             Found::Absent => Outcome::Over,
@@ -302,6 +246,7 @@ impl Work<'_> {
             Found::Parcel(parcel) => self.deliver(*parcel).await,
         };
         Attempt {
+            number: self.number,
             outcome,
             connection: self.connection,
         }
@@ -309,7 +254,7 @@ impl Work<'_> {
 
     fn id(&self) -> SubscriptionId {
         SubscriptionId {
-            client: self.desk.home.client,
+            client: self.home.client,
             number: self.number,
         }
     }
@@ -318,7 +263,7 @@ impl Work<'_> {
     fn look(&self) -> (Found, Option<Timestamp>) {
         let known = self.known.map(|known| (known.revision, known.fingerprint));
         let now = clock::now();
-        self.desk.shared.node.view(|view| {
+        self.shared.node.view(|view| {
             let Some(looked) = notification::look(self.id(), known, (view, now)) else {
                 return (Found::Absent, None);
             };
@@ -339,8 +284,8 @@ impl Work<'_> {
         destination: Option<Destination>,
         (notice, fleet): (Notice, &Fleet),
     ) -> Found {
-        let destination = destination.filter(|to| to.endpoint == self.desk.home.endpoint);
-        let (Some(destination), Some(lfdi)) = (destination, lfdi_of(self.desk.home.client, fleet))
+        let destination = destination.filter(|to| to.endpoint == self.home.endpoint);
+        let (Some(destination), Some(lfdi)) = (destination, lfdi_of(self.home.client, fleet))
         else {
             return Found::Absent;
         };
@@ -382,7 +327,7 @@ impl Work<'_> {
             revision: Some(revision),
             told,
         };
-        self.desk.shared.report(Report::Settled(settled)).await;
+        self.shared.report(Report::Settled(settled)).await;
     }
 
     /// A kept connection may have been closed by the other side meanwhile; that is no failure.
@@ -402,9 +347,9 @@ impl Work<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let dialing = self.desk.shared.dialer.dial(
+        let dialing = self.shared.dialer.dial(
             &parcel.destination.endpoint,
-            (self.desk.home.client, parcel.lfdi),
+            (self.home.client, parcel.lfdi),
         );
         let mut fresh = dialing.await?;
         let answer = fresh.post(target, body, now).await?;
@@ -413,7 +358,7 @@ impl Work<'_> {
     }
 
     fn judge(&self, parcel: &Parcel, answer: Result<Answer, Undelivered>) -> Outcome {
-        let metrics = self.desk.shared.node.metrics();
+        let metrics = self.shared.node.metrics();
         let Answer {
             status,
             retry_after,
@@ -421,7 +366,7 @@ impl Work<'_> {
             Ok(answer) => answer,
             Err(error) => {
                 metrics.notification("unreachable");
-                let (lfdi, endpoint) = (parcel.lfdi, &self.desk.home.endpoint);
+                let (lfdi, endpoint) = (parcel.lfdi, &self.home.endpoint);
                 let error: &dyn std::error::Error = &error;
                 tracing::info!(%lfdi, %endpoint, error, "a notification was not delivered");
                 return Outcome::Unreachable(None);
@@ -430,8 +375,7 @@ impl Work<'_> {
         if status.is_success() {
             metrics.notification("taken");
             if !parcel.notice.served.is_empty() {
-                self.desk
-                    .shared
+                self.shared
                     .node
                     .served(parcel.notice.served.clone(), clock::now());
             }

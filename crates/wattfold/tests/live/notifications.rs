@@ -277,7 +277,7 @@ async fn subscribers_are_told_after_a_crash_what_changed_and_nothing_else() {
     sink.next("the default control", SOON, |n| n.path == "/default")
         .await;
     // What was acknowledged is durable a moment later.
-    tokio::time::sleep(2 * wattfold::notifier::SETTLE_EVERY).await;
+    tokio::time::sleep(8 * wattfold::notifier::SETTLE_EVERY).await;
     sink.answer("/controls", Answer::Status(500));
     scene.control(600, 60).await;
     sink.next("a failing attempt", SOON, |n| n.path == "/controls")
