@@ -134,6 +134,7 @@ impl Fleet {
                 }
             }
             Event::Settings(event) => self.apply_settings(event),
+            Event::Enrolment(event) => self.apply_enrolment(event),
             _ => {}
         }
     }
@@ -166,7 +167,7 @@ impl Fleet {
         }
     }
 
-    fn apply_der_changed(&mut self, der: &Der) {
+    pub(crate) fn apply_der_changed(&mut self, der: &Der) {
         let Some(old) = self.ders.get(der.id.index()).cloned() else {
             return;
         };

@@ -75,11 +75,12 @@ impl Fleet {
             Command::SetEnvelope(envelope) => self.set_envelope(envelope, now),
             Command::ClearEnvelope(der, source) => self.clear_envelope(*der, source),
             Command::Settings(command) => self.decide_settings(command, now),
+            Command::Enrolment(command) => self.decide_enrolment(command, now),
             _ => unreachable!("every other command is decided above"),
         }
     }
 
-    fn enrol(&self, new: &NewDer, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+    pub(crate) fn enrol(&self, new: &NewDer, now: Timestamp) -> Result<Vec<Event>, Rejection> {
         if self.ders.len() >= Self::MAX_DERS {
             return Err(Rejection::TooMany {
                 what: "DER",

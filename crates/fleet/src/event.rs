@@ -5,7 +5,8 @@ use units::Timestamp;
 use crate::dispatch::Plan;
 use crate::{
     Aggregator, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId, Dispatch,
-    DispatchId, Envelope, Group, GroupId, Identity, Name, Program, Settings, SettingsEvent,
+    DispatchId, EnrolmentEvent, Envelope, Group, GroupId, Identity, Name, Program, Settings,
+    SettingsEvent,
 };
 
 /// One decision.
@@ -61,4 +62,6 @@ pub enum Event {
     EnvelopeCleared(DerId, Name),
     /// Something about required settings.
     Settings(SettingsEvent),
+    /// Something about owners, sites, contracts and permissions.
+    Enrolment(EnrolmentEvent),
 }

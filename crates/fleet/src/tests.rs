@@ -1,5 +1,6 @@
 mod control;
 mod delivery;
+mod enrolment;
 mod envelope;
 mod lifecycle;
 mod limits;

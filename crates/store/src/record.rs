@@ -13,6 +13,7 @@ mod curve;
 mod delivery;
 mod der;
 mod dispatch;
+mod enrolment;
 mod envelope;
 mod field;
 mod group;
@@ -20,7 +21,7 @@ mod plan;
 mod program;
 mod settings_profile;
 
-use fleet::{Event, SettingsEvent};
+use fleet::{EnrolmentEvent, Event, SettingsEvent};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -33,6 +34,10 @@ use control::{ControlCancelledV1, ControlV1};
 use curve::{CurveRemovedV1, CurveV1};
 use der::{DerRegisteredV1, DerV1};
 use dispatch::{DispatchCancelledV1, DispatchV1};
+use enrolment::{
+    BoundV1, ContractV1, DemandResponseProgramV1, InterconnectionV1, OwnerErasedV1, OwnerV1,
+    PlacedV1, ServicePointV1, SiteV1,
+};
 use envelope::{EnvelopeClearedV1, EnvelopeV1};
 use group::{GroupDeletedV1, GroupV1};
 use plan::PlanV1;
@@ -150,6 +155,7 @@ fn encode_place(event: &Event) -> Result<(&'static str, String), Unstorable> {
             json(&EnvelopeClearedV1::new(*der, source)),
         ),
         Event::Settings(event) => encode_settings(event)?,
+        Event::Enrolment(event) => encode_enrolment(event)?,
         _ => unreachable!("every other event is encoded above"),
     })
 }
@@ -178,6 +184,27 @@ fn encode_settings(event: &SettingsEvent) -> Result<(&'static str, String), Unst
             let shape = DriftClearedV1::new(*der, *parameter, *at);
             ("drift_cleared", json(&shape))
         }
+    })
+}
+
+fn encode_enrolment(event: &EnrolmentEvent) -> Result<(&'static str, String), Unstorable> {
+    use EnrolmentEvent as E;
+    Ok(match event {
+        E::OwnerPut(owner) => ("owner_put", json(&OwnerV1::from(owner))),
+        E::OwnerErased(id, at) => ("owner_erased", json(&OwnerErasedV1::new(*id, *at))),
+        E::SitePut(site) => ("site_put", json(&SiteV1::from(site))),
+        E::ServicePointPut(point) => ("service_point_put", json(&ServicePointV1::from(point))),
+        E::ProgramPut(program) => {
+            let shape = DemandResponseProgramV1::try_from(program)?;
+            ("demand_response_program_put", json(&shape))
+        }
+        E::ContractPut(contract) => ("contract_put", json(&ContractV1::from(contract))),
+        E::Placed(der, point) => ("der_placed", json(&PlacedV1::new(*der, *point))),
+        E::InterconnectionPut(der, record) => {
+            let shape = InterconnectionV1::new(*der, record);
+            ("interconnection_put", json(&shape))
+        }
+        E::Bound(der, binding) => ("der_bound", json(&BoundV1::new(*der, binding))),
     })
 }
 
@@ -240,8 +267,23 @@ fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, Record
             .read()
             .map(Event::EnvelopeSet),
         ("envelope_cleared", 1) => parse::<EnvelopeClearedV1<'_>>(payload)?.read(),
+        ("owner_put", 1) => enrolment(parse::<OwnerV1<'_>>(payload)?.read()),
+        ("owner_erased", 1) => enrolment(Ok(parse::<OwnerErasedV1>(payload)?.read())),
+        ("site_put", 1) => enrolment(parse::<SiteV1<'_>>(payload)?.read()),
+        ("service_point_put", 1) => enrolment(parse::<ServicePointV1<'_>>(payload)?.read()),
+        ("demand_response_program_put", 1) => {
+            enrolment(parse::<DemandResponseProgramV1<'_>>(payload)?.read())
+        }
+        ("contract_put", 1) => enrolment(parse::<ContractV1<'_>>(payload)?.read()),
+        ("der_placed", 1) => enrolment(Ok(parse::<PlacedV1>(payload)?.read())),
+        ("interconnection_put", 1) => enrolment(parse::<InterconnectionV1>(payload)?.read()),
+        ("der_bound", 1) => enrolment(parse::<BoundV1<'_>>(payload)?.read()),
         _ => decode_settings(kind, version, payload).map(Event::Settings),
     }
+}
+
+fn enrolment(read: Result<EnrolmentEvent, RecordError>) -> Result<Event, RecordError> {
+    read.map(Event::Enrolment)
 }
 
 fn decode_settings(kind: &str, version: u32, payload: &str) -> Result<SettingsEvent, RecordError> {

@@ -9,7 +9,7 @@ mod quantity;
 mod time;
 
 pub use percent::Percent;
-pub use quantity::{MICRO, Vars, VoltAmperes, WattHours, Watts};
+pub use quantity::{MICRO, Money, Vars, VoltAmperes, WattHours, Watts};
 pub use time::{Interval, Timestamp};
 
 #[cfg(test)]

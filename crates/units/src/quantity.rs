@@ -133,6 +133,10 @@ quantity!(
     /// Energy; positive is injection into the grid.
     WattHours, "Wh"
 );
+quantity!(
+    /// An amount in the one currency of the fleet.
+    Money, "¤"
+);
 
 impl Watts {
     /// The energy of this power held for `duration`, rounded towards zero.

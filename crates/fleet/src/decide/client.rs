@@ -3,6 +3,7 @@
 use units::Timestamp;
 
 use super::invalid;
+use crate::enrolment::{BindingReason, EnrolmentEvent};
 use crate::state::MridKind;
 use crate::{
     Access, Aggregator, AggregatorId, Assignment, AssignmentId, Client, Der, DerId, Event, Fleet,
@@ -98,22 +99,20 @@ impl Fleet {
         lfdi: Lfdi,
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
-        self.check_lfdi(lfdi)?;
-        Ok(vec![match client {
-            Client::Der(id) => Event::DerChanged(Der {
-                lfdi,
-                changed: now,
-                ..self.known(id)?.clone()
-            }),
-            Client::Aggregator(id) => Event::AggregatorChanged(Aggregator {
-                lfdi,
-                ..self.known_aggregator(id)?.clone()
-            }),
-        }])
+        match client {
+            Client::Der(id) => self.bind(id, lfdi, BindingReason::Rekeyed, now),
+            Client::Aggregator(id) => {
+                self.check_lfdi(lfdi)?;
+                Ok(vec![Event::AggregatorChanged(Aggregator {
+                    lfdi,
+                    ..self.known_aggregator(id)?.clone()
+                })])
+            }
+        }
     }
 
     /// One certificate, one client; none that was revoked.
-    pub(super) fn check_lfdi(&self, lfdi: Lfdi) -> Result<(), Rejection> {
+    pub(crate) fn check_lfdi(&self, lfdi: Lfdi) -> Result<(), Rejection> {
         match (self.client_by_lfdi(lfdi), self.access_of(lfdi)) {
             (Some(_), _) => Err(Rejection::LfdiTaken(lfdi)),
             (None, Access::Revoked(_)) => Err(Rejection::LfdiRevoked(lfdi)),
@@ -137,6 +136,9 @@ impl Fleet {
         events.extend(controls.map(|control| Event::ControlCancelled(control.id, now)));
         let envelopes = self.envelopes_of(id).iter();
         events.extend(envelopes.map(|e| Event::EnvelopeCleared(id, e.source.clone())));
+        if self.enrolment.service_point_of(id).is_some() {
+            events.push(Event::Enrolment(EnrolmentEvent::Placed(id, None)));
+        }
         events.push(Event::DerChanged(Der {
             removed: Some(now),
             changed: now,
@@ -165,7 +167,7 @@ impl Fleet {
     }
 
     /// The same nodes, in order and without those above another.
-    pub(super) fn check_assignments(
+    pub(crate) fn check_assignments(
         &self,
         nodes: &[AssignmentId],
     ) -> Result<Vec<AssignmentId>, Rejection> {
@@ -244,7 +246,7 @@ impl Fleet {
         })])
     }
 
-    pub(super) fn known_assignment(&self, id: AssignmentId) -> Result<&Assignment, Rejection> {
+    pub(crate) fn known_assignment(&self, id: AssignmentId) -> Result<&Assignment, Rejection> {
         let node = self.assignment(id).filter(|node| node.removed.is_none());
         node.ok_or_else(|| Rejection::Unknown {
             what: "assignment",
@@ -252,7 +254,7 @@ impl Fleet {
         })
     }
 
-    pub(super) fn known_aggregator(&self, id: AggregatorId) -> Result<&Aggregator, Rejection> {
+    pub(crate) fn known_aggregator(&self, id: AggregatorId) -> Result<&Aggregator, Rejection> {
         self.aggregator(id).ok_or_else(|| Rejection::Unknown {
             what: "aggregator",
             id: id.to_string(),

@@ -30,6 +30,10 @@ pub enum Standing {
     Unable,
     /// A control of higher rank sets its active power.
     Commanded,
+    /// It has no permission to operate all the time, or its owner does not agree to dispatch.
+    NotPermitted,
+    /// The terms of the programme of the dispatch leave it out.
+    Ineligible,
 }
 
 /// The thresholds by which members are judged.
@@ -118,12 +122,28 @@ impl<'a> World<'a> {
         }
     }
 
-    /// How `der` stands with respect to `dispatch`, or in general.
+    /// How `der` stands now with respect to `dispatch`, or in general.
     #[must_use]
     pub fn standing(&self, der: &Der, dispatch: Option<&Dispatch>) -> Standing {
+        let now = Interval::between(self.now, self.now);
+        self.standing_during(der, dispatch, now)
+    }
+
+    /// How `der` stands with respect to `dispatch`, or in general, where it is to be asked for
+    /// something all through `span`.
+    #[must_use]
+    pub fn standing_during(
+        &self,
+        der: &Der,
+        dispatch: Option<&Dispatch>,
+        span: Interval,
+    ) -> Standing {
         let disconnected = self.observation(der.id).connected.is_some_and(|c| !c.value);
         if Grid::of(der).is_none() || disconnected {
             return Standing::Unable;
+        }
+        if !self.fleet.enrolment().may_dispatch(der.id, span) {
+            return Standing::NotPermitted;
         }
         if let Some(dispatch) = dispatch {
             if let Some(refusal) = self.refusal(der.id, dispatch.id) {
@@ -210,7 +230,10 @@ impl<'a> World<'a> {
     pub fn range_during(&self, der: &Der, span: Interval) -> Option<Range> {
         let settings = der.settings.as_ref()?;
         let Range { lo, hi } = self.unruled_range(der, settings);
-        let (inject, absorb) = self.fleet.limits_during(der, settings, span);
+        let ruled = self.fleet.limits_during(der, settings, span);
+        let approved = self.fleet.enrolment().limits_during(der.id, span);
+        let least = |a: Option<Watts>, b: Option<Watts>| a.into_iter().chain(b).min();
+        let (inject, absorb) = (least(ruled.0, approved.0), least(ruled.1, approved.1));
         let lo = absorb.map_or(lo, |absorb| lo.max(-absorb));
         Some(Range {
             lo,
@@ -420,7 +443,7 @@ pub fn members(
     let from = starts.min().unwrap_or(world.now).max(world.now);
     let span = Interval::between(from, ends.max().unwrap_or(from).max(from));
     for der in ders.iter().filter_map(|id| world.fleet.der(*id)) {
-        let standing = world.standing(der, dispatch);
+        let standing = world.standing_during(der, dispatch, span);
         let mut member = member(world, der, standing, span);
         if standing == Standing::Silent
             && let Some(at) = world.settled_at(der)
@@ -469,7 +492,9 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         | Standing::Rejected
         | Standing::NotFollowing
         | Standing::Unable
-        | Standing::Commanded => Role::Fixed,
+        | Standing::Commanded
+        | Standing::NotPermitted
+        | Standing::Ineligible => Role::Fixed,
     };
     // What a silent PV plant could do does not depend on the sun it last reported.
     let widest = der.settings.as_ref().map_or(range, |s| Range {

@@ -156,11 +156,12 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
     if ahead.is_empty() {
         return None;
     }
+    let span = span_of(world, &ahead);
     let group = world.fleet.group(dispatch.group)?;
     let ders = group.members.iter().filter_map(|id| world.fleet.der(*id));
     ders.filter_map(|der| {
         let planned = planned_standing(plan, der.id);
-        let standing = world.standing(der, Some(dispatch));
+        let standing = world.standing_during(der, Some(dispatch), span);
         if planned == standing {
             return rated_anew(plan, der, &ahead)
                 .or_else(|| out_of_reach(world, dispatch, plan, der));
@@ -184,6 +185,14 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
     .next()
     .or_else(|| unasked_moved(world, dispatch, plan))
     .or_else(|| limit_exceeded(world, dispatch, plan, limits))
+}
+
+/// From the first of `targets` that is not over to the end of the last.
+fn span_of(world: &World<'_>, targets: &[(u32, Target)]) -> Interval {
+    let first = targets.first().map(|(_, target)| target.interval.start);
+    let last = targets.last().map(|(_, target)| target.interval.end());
+    let from = first.unwrap_or(world.now).max(world.now);
+    Interval::between(from, last.unwrap_or(from).max(from))
 }
 
 /// Whether a share ahead of `der` is of a maximum that the device is no longer set to.

@@ -93,7 +93,11 @@ pub fn verdict(case: &Case<'_>) -> Verdict {
         Standing::Rejected => return Verdict::Rejected,
         Standing::Silent => return Verdict::Silent,
         Standing::NotFollowing => return Verdict::NotDelivered,
-        Standing::Controllable | Standing::Unable | Standing::Commanded => {}
+        Standing::Controllable
+        | Standing::Unable
+        | Standing::Commanded
+        | Standing::NotPermitted
+        | Standing::Ineligible => {}
     }
     let mut metered = case
         .stretches

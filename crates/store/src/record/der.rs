@@ -14,12 +14,36 @@ use super::field::text;
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-enum DerKindV1 {
+pub(super) enum DerKindV1 {
     Pv,
     Storage,
     EvCharger,
     Load,
     Generator,
+}
+
+impl From<DerKind> for DerKindV1 {
+    fn from(kind: DerKind) -> Self {
+        match kind {
+            DerKind::Pv => Self::Pv,
+            DerKind::Storage => Self::Storage,
+            DerKind::EvCharger => Self::EvCharger,
+            DerKind::Load => Self::Load,
+            DerKind::Generator => Self::Generator,
+        }
+    }
+}
+
+impl From<DerKindV1> for DerKind {
+    fn from(kind: DerKindV1) -> Self {
+        match kind {
+            DerKindV1::Pv => Self::Pv,
+            DerKindV1::Storage => Self::Storage,
+            DerKindV1::EvCharger => Self::EvCharger,
+            DerKindV1::Load => Self::Load,
+            DerKindV1::Generator => Self::Generator,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,13 +107,7 @@ impl<'a> From<&'a Der> for DerV1<'a> {
             id: der.id.0,
             mrid: der.mrid.as_str().into(),
             name: der.name.as_str().into(),
-            kind: match der.kind {
-                DerKind::Pv => DerKindV1::Pv,
-                DerKind::Storage => DerKindV1::Storage,
-                DerKind::EvCharger => DerKindV1::EvCharger,
-                DerKind::Load => DerKindV1::Load,
-                DerKind::Generator => DerKindV1::Generator,
-            },
+            kind: der.kind.into(),
             lfdi: der.lfdi.to_string().into(),
             pin: der.pin.digits(),
             enrolled_ms: der.enrolled.millis(),
@@ -116,13 +134,7 @@ impl DerV1<'_> {
             id: DerId(self.id),
             mrid: text("mrid", &self.mrid)?,
             name: text("name", &self.name)?,
-            kind: match self.kind {
-                DerKindV1::Pv => DerKind::Pv,
-                DerKindV1::Storage => DerKind::Storage,
-                DerKindV1::EvCharger => DerKind::EvCharger,
-                DerKindV1::Load => DerKind::Load,
-                DerKindV1::Generator => DerKind::Generator,
-            },
+            kind: self.kind.into(),
             lfdi: text("lfdi", &self.lfdi)?,
             pin: Pin::new(self.pin).map_err(|reason| RecordError::malformed("pin", &reason))?,
             enrolled: Timestamp::from_millis(self.enrolled_ms),

@@ -20,6 +20,8 @@ enum StandingV1 {
     NotFollowing,
     Unable,
     Commanded,
+    NotPermitted,
+    Ineligible,
 }
 
 impl From<Standing> for StandingV1 {
@@ -32,6 +34,8 @@ impl From<Standing> for StandingV1 {
             Standing::NotFollowing => Self::NotFollowing,
             Standing::Unable => Self::Unable,
             Standing::Commanded => Self::Commanded,
+            Standing::NotPermitted => Self::NotPermitted,
+            Standing::Ineligible => Self::Ineligible,
         }
     }
 }
@@ -46,6 +50,8 @@ impl From<StandingV1> for Standing {
             StandingV1::NotFollowing => Self::NotFollowing,
             StandingV1::Unable => Self::Unable,
             StandingV1::Commanded => Self::Commanded,
+            StandingV1::NotPermitted => Self::NotPermitted,
+            StandingV1::Ineligible => Self::Ineligible,
         }
     }
 }

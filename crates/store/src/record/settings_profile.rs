@@ -71,7 +71,7 @@ fn read_values(values: ValuesV1<'_>) -> Result<Values, RecordError> {
 
 /// Normal and abnormal category, such as `A` and `III`.
 #[derive(Serialize, Deserialize, Clone, Copy)]
-struct CategoryV1(NormalV1, AbnormalV1);
+pub(super) struct CategoryV1(NormalV1, AbnormalV1);
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
 enum NormalV1 {

@@ -5,6 +5,7 @@
 mod audit;
 mod contract;
 mod directory;
+mod enrolment;
 mod golden;
 mod record;
 mod replay;

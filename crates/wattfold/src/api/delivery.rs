@@ -49,6 +49,10 @@ pub enum MemberStanding {
     Unable,
     /// A control of higher rank sets its active power.
     Commanded,
+    /// It has no permission to operate all the time, or its owner does not agree to dispatch.
+    NotPermitted,
+    /// The terms of the programme of the dispatch leave it out.
+    Ineligible,
 }
 
 impl From<Standing> for MemberStanding {
@@ -61,6 +65,8 @@ impl From<Standing> for MemberStanding {
             Standing::NotFollowing => Self::NotFollowing,
             Standing::Unable => Self::Unable,
             Standing::Commanded => Self::Commanded,
+            Standing::NotPermitted => Self::NotPermitted,
+            Standing::Ineligible => Self::Ineligible,
         }
     }
 }
