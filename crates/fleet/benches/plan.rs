@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fleet::dispatch::plan::{Member, OnShort, Request, Role, plan};
 use fleet::dispatch::share::Grid;
-use fleet::dispatch::{Standing, Target};
+use fleet::dispatch::{Objective, Standing, Target};
 use fleet::{DerId, DispatchId};
 use units::{Interval, Timestamp, WattHours, Watts};
 
@@ -36,14 +36,13 @@ fn row(count: u32) {
         effective: Timestamp::from_secs(0),
         targets: vec![(
             0,
-            Target {
-                interval,
-                p: Watts::whole(i64::from(count) * 700),
-            },
+            Target::net(interval, Watts::whole(i64::from(count) * 700)),
         )],
         ramp: Duration::from_secs(60),
         members: &members,
         expected: &[],
+        elsewhere: &[],
+        objective: Objective::ProRata,
         limits: &[],
         on_short: OnShort::Reject,
     };
@@ -95,6 +94,9 @@ fn member(index: u32) -> Member {
         grid: Grid::TargetW { multiplier: 0 },
         settled_from: None,
         expected: None,
+        elsewhere: None,
+        merit: 0,
+        price_per_kwh: None,
     }
 }
 

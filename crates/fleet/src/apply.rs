@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Access, AggregatorId, Assignment, Curve, Der, Envelope, Event, Fleet, Program, Registration,
-    Scope,
+    Access, AggregatorId, Assignment, Curve, Der, Dispatch, Envelope, Event, Fleet, Program,
+    Registration, Scope,
 };
 
 impl Fleet {
@@ -71,6 +71,26 @@ impl Fleet {
                     dispatch.plan = Some(plan.clone());
                 }
             }
+            Event::DispatchChanged(changed) => {
+                if let Some(slot) = self.dispatches.get_mut(changed.id.index()) {
+                    let plan = slot.plan.take();
+                    *slot = Dispatch {
+                        plan,
+                        ..Dispatch::clone(changed)
+                    };
+                }
+            }
+            Event::DispatchApproved(id, approval) => {
+                if let Some(dispatch) = self.dispatches.get_mut(id.index()) {
+                    dispatch.approvals.push(approval.clone());
+                }
+            }
+            Event::DispatchPublished(id, at) => {
+                if let Some(dispatch) = self.dispatches.get_mut(id.index()) {
+                    dispatch.published = Some(*at);
+                }
+            }
+            Event::ApprovalRulesSet(rules) => self.approval_rules.clone_from(rules),
             Event::DispatchCancelled(id, at) => {
                 if let Some(dispatch) = self.dispatches.get_mut(id.index()) {
                     dispatch.cancelled = Some(*at);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use units::{Interval, Percent};
 
-use crate::dispatch::Plan;
+use crate::dispatch::{ApprovalRule, Capacity, Conduct, Objective, Plan, Priority};
 use crate::{
     AggregatorId, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId, CurveId,
     CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId, EnrolmentCommand,
@@ -83,6 +83,27 @@ pub struct NewDispatch {
     pub schedule: Vec<Target>,
     /// How long each interval's ramp may take; `None` for the default.
     pub ramp: Option<Duration>,
+    /// On whose behalf, how urgent, and how it is to be served.
+    pub conduct: Conduct,
+}
+
+/// A change of a dispatch: what is absent stays.
+///
+/// One that is not published yet may change in any way; approvals that were given are void then. Of
+/// one that is published the intervals that have begun stay, but for the end of the one that is
+/// running, which may move to any time ahead.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DispatchChange {
+    /// New name.
+    pub name: Option<Name>,
+    /// New schedule.
+    pub schedule: Option<Vec<Target>>,
+    /// New time for each ramp.
+    pub ramp: Option<Duration>,
+    /// New objective.
+    pub objective: Option<Objective>,
+    /// New priority.
+    pub priority: Option<Priority>,
 }
 
 /// A control to issue.
@@ -182,6 +203,14 @@ pub enum Command {
     CreateDispatch(NewDispatch),
     /// Adopt a plan for a dispatch; refused when its parent is no longer in force.
     AdoptPlan(Plan),
+    /// Change a dispatch. The shell plans it again and adopts the plan in the same step.
+    ChangeDispatch(DispatchId, DispatchChange),
+    /// Approve of a dispatch.
+    ApproveDispatch(DispatchId, Name, Capacity),
+    /// Let a dispatch out.
+    PublishDispatch(DispatchId),
+    /// Say which dispatches need which approvals; replaces what was said.
+    SetApprovalRules(Vec<ApprovalRule>),
     /// Call a dispatch off.
     CancelDispatch(DispatchId),
     /// Set what holds under a programme when none of its controls is active.

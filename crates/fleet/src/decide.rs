@@ -44,6 +44,12 @@ impl Fleet {
             Command::DeleteGroup(id) => self.delete_group(*id, now),
             Command::CreateDispatch(new) => self.create_dispatch(new, now),
             Command::AdoptPlan(plan) => self.adopt_plan(plan, now),
+            Command::ChangeDispatch(id, change) => self.change_dispatch(*id, change, now),
+            Command::ApproveDispatch(id, by, capacity) => {
+                self.approve_dispatch(*id, (by, *capacity), now)
+            }
+            Command::PublishDispatch(id) => self.publish_dispatch(*id, now),
+            Command::SetApprovalRules(rules) => self.set_approval_rules(rules),
             Command::CancelDispatch(id) => self.cancel_dispatch(*id, now),
             Command::SetDefaultControl(id, default) => self.set_default(*id, default, now),
             Command::IssueControl(new) => self.issue_control(new, now),

@@ -1,31 +1,84 @@
-//! Dispatch of a group: a schedule of net active power, and the plans that serve it.
+//! Dispatch of a group: a schedule of what is wanted of it, and the plans that serve it.
 
 pub mod aggregate;
+pub mod approval;
 pub mod assess;
+pub mod conduct;
 pub mod limit;
+pub mod merit;
 pub mod plan;
 pub mod reconcile;
+pub mod rival;
 pub mod share;
 pub mod verdict;
 
 use std::time::Duration;
 
-use units::{Interval, Timestamp, Watts};
+use units::{Interval, Money, Percent, Timestamp, Watts};
 
 pub use aggregate::{Aggregate, VoltageSpread};
+pub use approval::{Approval, ApprovalRule, Capacity, Need};
 pub use assess::Standing;
+pub use conduct::{Conduct, Objective, Priority, Publish, Stage};
 pub use limit::LinearLimit;
 pub use plan::{Allocation, Plan, Request, plan};
 
 use crate::{CimMrid, DispatchId, Event, GroupId, Name, Rejection};
 
-/// Net active power of the group in one interval.
+/// What is wanted of the group in one interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Target {
     /// When.
     pub interval: Interval,
-    /// Net power at the DER terminals, uncontrollable members included, injection positive.
-    pub p: Watts,
+    /// What.
+    pub aim: Aim,
+}
+
+/// What is wanted of the net active power of a group: that at the DER terminals, uncontrollable
+/// members included, injection positive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aim {
+    /// This much.
+    Net(Watts),
+    /// So much more than the members do unasked when the dispatch is first planned.
+    Delta(Watts),
+    /// So much of the way, at the first plan, from what the members do unasked to the most that
+    /// they can do; negative for the least.
+    Percent(Percent),
+    /// No more than this. Members are asked for something only where they would do more.
+    AtMost(Watts),
+    /// No less than this. Members are asked for something only where they would do less.
+    AtLeast(Watts),
+    /// All that is to be had at this price for a kWh.
+    Price(Money),
+}
+
+impl Target {
+    /// So much net active power in `interval`.
+    #[must_use]
+    pub const fn net(interval: Interval, p: Watts) -> Self {
+        Self {
+            interval,
+            aim: Aim::Net(p),
+        }
+    }
+}
+
+impl Aim {
+    /// The net active power that is wanted, where that does not depend on the members.
+    #[must_use]
+    pub const fn p(self) -> Option<Watts> {
+        match self {
+            Self::Net(p) | Self::AtMost(p) | Self::AtLeast(p) => Some(p),
+            Self::Delta(_) | Self::Percent(_) | Self::Price(_) => None,
+        }
+    }
+
+    /// Whether members that would keep within the aim unasked are left alone.
+    #[must_use]
+    pub const fn is_bound(self) -> bool {
+        matches!(self, Self::AtMost(_) | Self::AtLeast(_))
+    }
 }
 
 /// A dispatch as accepted.
@@ -45,6 +98,12 @@ pub struct Dispatch {
     pub ramp: Duration,
     /// When it was accepted.
     pub created: Timestamp,
+    /// On whose behalf, how urgent, and how it is served.
+    pub conduct: Conduct,
+    /// Who has approved of it.
+    pub approvals: Vec<Approval>,
+    /// When its controls were let out; before that nobody is asked for anything.
+    pub published: Option<Timestamp>,
     /// When it was called off, if it was.
     pub cancelled: Option<Timestamp>,
     /// The plan in force; its generation counts up from 1.
@@ -92,6 +151,23 @@ impl Dispatch {
             Some(0) => DispatchPhase::Scheduled,
             Some(index) => DispatchPhase::Waiting(index),
         }
+    }
+
+    /// The net active power wanted in schedule interval `index`: as the plan in force has it, else
+    /// as it was asked.
+    #[must_use]
+    pub fn target_p(&self, index: usize) -> Option<Watts> {
+        let balances = self.plan.as_ref().map_or(&[][..], |plan| &plan.balances);
+        let planned = balances.iter().find(|b| b.interval as usize == index);
+        planned
+            .map(|balance| balance.target)
+            .or_else(|| self.schedule.get(index)?.aim.p())
+    }
+
+    /// Whether its members are held to it: it is published and not called off.
+    #[must_use]
+    pub const fn is_in_force(&self) -> bool {
+        self.published.is_some() && self.cancelled.is_none()
     }
 
     /// Adopts the successor of the plan in force.

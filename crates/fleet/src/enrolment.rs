@@ -15,6 +15,7 @@ pub mod contract;
 pub mod demand_response_program;
 pub mod interconnection;
 pub mod owner;
+pub mod participation;
 pub mod site;
 
 mod book;
@@ -36,6 +37,7 @@ pub use demand_response_program::{
 };
 pub use interconnection::{Firmness, Interconnection, LimitedGeneration, MONTHS};
 pub use owner::{Consent, Owner, OwnerId, PersonId, Purpose};
+pub use participation::Ineligibility;
 pub use register::{Record, Register};
 pub use site::{ServicePoint, ServicePointId, Site, SiteId};
 

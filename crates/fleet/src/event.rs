@@ -2,7 +2,7 @@
 
 use units::Timestamp;
 
-use crate::dispatch::Plan;
+use crate::dispatch::{Approval, ApprovalRule, Plan};
 use crate::{
     Aggregator, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId, Dispatch,
     DispatchId, EnrolmentEvent, Envelope, Group, GroupId, Identity, Name, Program, Settings,
@@ -36,6 +36,14 @@ pub enum Event {
     DispatchCreated(Dispatch),
     /// A dispatch has this plan.
     PlanAdopted(Plan),
+    /// A dispatch is now this, but for its plan.
+    DispatchChanged(Box<Dispatch>),
+    /// Somebody has approved of a dispatch.
+    DispatchApproved(DispatchId, Approval),
+    /// A dispatch is let out.
+    DispatchPublished(DispatchId, Timestamp),
+    /// Dispatches need these approvals.
+    ApprovalRulesSet(Vec<ApprovalRule>),
     /// A dispatch is called off.
     DispatchCancelled(DispatchId, Timestamp),
     /// A control is in the world.

@@ -33,8 +33,8 @@ pub use aggregator::{Access, Aggregator, Client};
 pub use assignment::{Assignment, Level};
 pub use capability::{Capability, Mode, Modes, Settings};
 pub use command::{
-    Command, GroupChange, NewAggregator, NewAssignment, NewControl, NewCurve, NewDer, NewDispatch,
-    NewGroup, NewProgram, ProgramChange,
+    Command, DispatchChange, GroupChange, NewAggregator, NewAssignment, NewControl, NewCurve,
+    NewDer, NewDispatch, NewGroup, NewProgram, ProgramChange,
 };
 pub use control::{
     ActivePower, Control, ControlBase, ControlStatus, FixedVar, FreqDroop, Origin, PowerFactor,
@@ -43,7 +43,10 @@ pub use control::{
 pub use curve::{Curve, CurvePoint, CurveShape, CurveType};
 pub use delivery::{Delivery, DeliveryEntry, DeliveryState, Evidence, Ledger};
 pub use der::{Der, DerKind, Registration};
-pub use dispatch::{Dispatch, DispatchPhase, Target};
+pub use dispatch::{
+    Aim, Approval, ApprovalRule, Capacity, Conduct, Dispatch, DispatchPhase, Need, Objective,
+    Priority, Publish, Stage, Target,
+};
 pub use enrolment::{EnrolmentBook, EnrolmentCommand, EnrolmentEvent};
 pub use envelope::{Envelope, EnvelopePoint, Fallback};
 pub use event::Event;

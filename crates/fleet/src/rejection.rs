@@ -1,8 +1,11 @@
 //! A domain "no", with its reason.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 use units::{WattHours, Watts};
 
+use crate::dispatch::Need;
 use crate::{CimMrid, DerId, Lfdi, Name};
 
 /// Why a command is refused. Nothing has changed.
@@ -61,6 +64,22 @@ pub enum Rejection {
     /// The dispatch is over or called off.
     #[error("dispatch {0} is over or called off")]
     DispatchOver(CimMrid),
+    /// The dispatch is not approved of by everybody who has to.
+    #[error("dispatch {dispatch} waits for {}", needs(missing))]
+    ApprovalMissing {
+        /// Which dispatch.
+        dispatch: CimMrid,
+        /// Approvals that are missing.
+        missing: BTreeSet<Need>,
+    },
+    /// The terms of the programme do not allow such an event.
+    #[error("terms of {program}: {rule}")]
+    Terms {
+        /// Which programme.
+        program: Name,
+        /// Which term.
+        rule: String,
+    },
     /// Another plan has been adopted since.
     #[error("plan generation {got} is stale: generation {expected} is due")]
     StalePlan {
@@ -109,6 +128,14 @@ pub enum Rejection {
         /// By how much.
         excess: Watts,
     },
+}
+
+fn needs(missing: &BTreeSet<Need>) -> String {
+    let name = |need: &Need| match need {
+        Need::SecondPerson => "the approval of a second person",
+        Need::BalancingAuthority => "the approval of the balancing authority",
+    };
+    missing.iter().map(name).collect::<Vec<_>>().join(" and ")
 }
 
 fn limits(names: &[Name]) -> String {

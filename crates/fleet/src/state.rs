@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use units::Timestamp;
 
+use crate::dispatch::ApprovalRule;
 use crate::{
     Aggregator, AggregatorId, Assignment, CimMrid, Control, ControlId, Curve, CurveId, Der, DerId,
     Dispatch, DispatchId, EnrolmentBook, Envelope, Group, GroupId, Lfdi, Mrid, Name, Program,
@@ -60,6 +61,7 @@ pub struct Fleet {
     pub(crate) programs: Vec<Program>,
     pub(crate) groups: Vec<Option<Group>>,
     pub(crate) dispatches: Vec<Dispatch>,
+    pub(crate) approval_rules: Vec<ApprovalRule>,
     pub(crate) controls: Vec<Control>,
     pub(crate) aggregators: Vec<Aggregator>,
     pub(crate) assignments: Vec<Assignment>,

@@ -32,10 +32,7 @@ fn target(start: i64, secs: u64, p: i64) -> Target {
         start: t(start),
         duration: Duration::from_secs(secs),
     };
-    Target {
-        interval,
-        p: watts(p),
-    }
+    Target::net(interval, watts(p))
 }
 
 fn mrid(text: &str) -> CimMrid {

@@ -33,7 +33,7 @@ use capability::{CapabilityReportedV1, SettingsReportedV1};
 use control::{ControlCancelledV1, ControlV1};
 use curve::{CurveRemovedV1, CurveV1};
 use der::{DerRegisteredV1, DerV1};
-use dispatch::{DispatchCancelledV1, DispatchV1};
+use dispatch::{ApprovalRulesV1, DispatchApprovedV1, DispatchAtV1, DispatchV1, DispatchV2};
 use enrolment::{
     BoundV1, ContractV1, DemandResponseProgramV1, InterconnectionV1, OwnerErasedV1, OwnerV1,
     PlacedV1, ServicePointV1, SiteV1,
@@ -119,12 +119,11 @@ pub fn encode(event: &Event) -> Result<Record, Unstorable> {
         Event::GroupCreated(group) => ("group_created", json(&GroupV1::from(group))),
         Event::GroupChanged(group) => ("group_changed", json(&GroupV1::from(group))),
         Event::GroupDeleted(id) => ("group_deleted", json(&GroupDeletedV1::from(*id))),
-        Event::DispatchCreated(d) => ("dispatch_created", json(&DispatchV1::try_from(d)?)),
+        Event::DispatchCreated(d) => ("dispatch_created", json(&DispatchV2::try_from(d)?)),
         Event::PlanAdopted(plan) => ("plan_adopted", json(&PlanV1::from(plan))),
-        Event::DispatchCancelled(id, at) => (
-            "dispatch_cancelled",
-            json(&DispatchCancelledV1::new(*id, *at)),
-        ),
+        Event::DispatchCancelled(id, at) => {
+            ("dispatch_cancelled", json(&DispatchAtV1::new(*id, *at)))
+        }
         Event::ControlIssued(c) => ("control_issued", json(&ControlV1::try_from(c)?)),
         Event::ControlCancelled(id, at) => (
             "control_cancelled",
@@ -132,9 +131,13 @@ pub fn encode(event: &Event) -> Result<Record, Unstorable> {
         ),
         _ => encode_place(event)?,
     };
+    let version = match event {
+        Event::DispatchCreated(_) => 2,
+        _ => 1,
+    };
     Ok(Record {
         kind,
-        version: 1,
+        version,
         payload,
     })
 }
@@ -153,6 +156,18 @@ fn encode_place(event: &Event) -> Result<(&'static str, String), Unstorable> {
         Event::EnvelopeCleared(der, source) => (
             "envelope_cleared",
             json(&EnvelopeClearedV1::new(*der, source)),
+        ),
+        Event::DispatchChanged(d) => ("dispatch_changed", json(&DispatchV2::try_from(&**d)?)),
+        Event::DispatchApproved(id, approval) => (
+            "dispatch_approved",
+            json(&DispatchApprovedV1::new(*id, approval)),
+        ),
+        Event::DispatchPublished(id, at) => {
+            ("dispatch_published", json(&DispatchAtV1::new(*id, *at)))
+        }
+        Event::ApprovalRulesSet(rules) => (
+            "approval_rules_set",
+            json(&ApprovalRulesV1::from(rules.as_slice())),
         ),
         Event::Settings(event) => encode_settings(event)?,
         Event::Enrolment(event) => encode_enrolment(event)?,
@@ -235,7 +250,13 @@ pub fn decode(kind: &str, version: u32, payload: &str) -> Result<Event, RecordEr
             .read()
             .map(Event::DispatchCreated),
         ("plan_adopted", 1) => parse::<PlanV1>(payload)?.read().map(Event::PlanAdopted),
-        ("dispatch_cancelled", 1) => Ok(parse::<DispatchCancelledV1>(payload)?.into()),
+        ("dispatch_created", 2) => parse::<DispatchV2<'_>>(payload)?
+            .read()
+            .map(Event::DispatchCreated),
+        ("dispatch_cancelled", 1) => {
+            let (id, at) = parse::<DispatchAtV1>(payload)?.read();
+            Ok(Event::DispatchCancelled(id, at))
+        }
         ("control_issued", 1) => parse::<ControlV1<'_>>(payload)?
             .read()
             .map(Event::ControlIssued),
@@ -267,6 +288,15 @@ fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, Record
             .read()
             .map(Event::EnvelopeSet),
         ("envelope_cleared", 1) => parse::<EnvelopeClearedV1<'_>>(payload)?.read(),
+        ("dispatch_changed", 1) => parse::<DispatchV2<'_>>(payload)?
+            .read()
+            .map(|dispatch| Event::DispatchChanged(Box::new(dispatch))),
+        ("dispatch_approved", 1) => parse::<DispatchApprovedV1<'_>>(payload)?.read(),
+        ("dispatch_published", 1) => {
+            let (id, at) = parse::<DispatchAtV1>(payload)?.read();
+            Ok(Event::DispatchPublished(id, at))
+        }
+        ("approval_rules_set", 1) => Ok(parse::<ApprovalRulesV1>(payload)?.into()),
         ("owner_put", 1) => enrolment(parse::<OwnerV1<'_>>(payload)?.read()),
         ("owner_erased", 1) => enrolment(Ok(parse::<OwnerErasedV1>(payload)?.read())),
         ("site_put", 1) => enrolment(parse::<SiteV1<'_>>(payload)?.read()),

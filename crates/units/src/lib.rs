@@ -4,10 +4,12 @@
 //! independent of order, and a hundredth of a percent of any nameplate given to 0.01 W is a
 //! whole number. The range is ±9.2 TW, which a million plants of 1 MW do not exhaust.
 
+mod calendar;
 mod percent;
 mod quantity;
 mod time;
 
+pub use calendar::Date;
 pub use percent::Percent;
 pub use quantity::{MICRO, Money, Vars, VoltAmperes, WattHours, Watts};
 pub use time::{Interval, Timestamp};

@@ -41,3 +41,27 @@ fn intervals_are_half_open() {
     assert!(first.contains(Timestamp::from_secs(10)) && !first.contains(first.end()));
     assert!(!first.overlaps(next));
 }
+
+/// Days from another implementation of the calendar: `date -u -d @N +%F`.
+#[test]
+fn days_are_those_of_the_calendar() {
+    for (secs, year, month, day) in [
+        (0, 1970, 1, 1),
+        (-1, 1969, 12, 31),
+        (951_782_400, 2000, 2, 29),
+        (951_868_800, 2000, 3, 1),
+        (1_798_761_599, 2026, 12, 31),
+        (1_798_761_600, 2027, 1, 1),
+        (4_107_542_399, 2100, 2, 28),
+        (4_107_542_400, 2100, 3, 1),
+        (-62_135_596_800, 1, 1, 1),
+        (-62_162_208_000, 0, 2, 28),
+    ] {
+        let date = Timestamp::from_secs(secs).date();
+        assert_eq!(
+            (date.year, date.month, date.day),
+            (year, month, day),
+            "{secs}"
+        );
+    }
+}

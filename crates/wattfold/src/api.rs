@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod aggregator;
+pub mod aim;
+pub mod approval;
 pub mod assignment;
 pub mod client_profile;
 pub mod control;
@@ -40,6 +42,7 @@ mod health;
 mod openapi;
 mod request;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -81,6 +84,8 @@ pub struct ApiState {
     limits: Vec<FeederLimit>,
     /// Whether the listener speaks TLS, so that cookies may be held to it.
     secure: bool,
+    /// Accounts that act for the balancing authority.
+    balancing_authority: BTreeSet<String>,
     started: Timestamp,
     reading: Semaphore,
     hub: stream::Hub,
@@ -89,11 +94,22 @@ pub struct ApiState {
 
 type Api = Arc<ApiState>;
 
+/// What the configuration says.
+#[derive(Debug)]
+pub struct Given {
+    /// Limits over several DER.
+    pub limits: Vec<Limit>,
+    /// Whether the listener speaks TLS.
+    pub tls: Tls,
+    /// Accounts that act for the balancing authority.
+    pub balancing_authority: BTreeSet<String>,
+}
+
 impl ApiState {
     /// The API of `node` for the accounts of `auth`.
     #[must_use]
-    pub fn new(node: Arc<Node>, auth: Arc<Auth>, limits: Vec<Limit>, tls: Tls) -> Arc<Self> {
-        let limits = limits.into_iter().map(|limit| FeederLimit {
+    pub fn new(node: Arc<Node>, auth: Arc<Auth>, given: Given) -> Arc<Self> {
+        let limits = given.limits.into_iter().map(|limit| FeederLimit {
             name: limit.name,
             max_export_w: limit.max_export_w,
             max_import_w: limit.max_import_w,
@@ -102,7 +118,8 @@ impl ApiState {
             node,
             auth,
             limits: limits.collect(),
-            secure: tls == Tls::On,
+            secure: given.tls == Tls::On,
+            balancing_authority: given.balancing_authority,
             started: clock::now(),
             reading: Semaphore::new(MAX_READERS),
             hub: stream::Hub::default(),
@@ -288,7 +305,16 @@ fn v1() -> Router<Api> {
             get(group::show).patch(group::change).delete(group::delete),
         )
         .route("/dispatches", get(dispatch::list).post(dispatch::create))
-        .route("/dispatches/{mrid}", get(dispatch::show))
+        .route(
+            "/dispatches/{mrid}",
+            get(dispatch::show).patch(dispatch::change),
+        )
+        .route("/dispatches/{mrid}/approve", post(approval::approve))
+        .route("/dispatches/{mrid}/publish", post(approval::publish))
+        .route(
+            "/approval_rules",
+            get(approval::show_rules).put(approval::set_rules),
+        )
         .route("/dispatches/{mrid}/cancel", post(dispatch::cancel))
         .route("/dispatches/{mrid}/deliveries", get(delivery::list))
         .route("/dispatches/{mrid}/series", get(series::series))

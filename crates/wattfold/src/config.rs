@@ -6,6 +6,7 @@ mod pen;
 mod profile;
 mod time_zone;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -92,6 +93,9 @@ pub struct Enterprise {
     pub tls_cert: Option<PathBuf>,
     /// Its private key (PEM).
     pub tls_key: Option<PathBuf>,
+    /// Names of the accounts that may approve of dispatches for the balancing authority.
+    #[serde(default)]
+    pub balancing_authority: BTreeSet<String>,
     /// CA of client certificates (PEM); with it a client may authenticate by certificate.
     pub client_ca: Option<PathBuf>,
 }

@@ -10,6 +10,7 @@ mod signs;
 use std::collections::VecDeque;
 
 use fleet::dispatch::assess::{Policy, World};
+use fleet::dispatch::plan::OnShort;
 use fleet::dispatch::{LinearLimit, Plan, reconcile};
 use fleet::{
     Command, ControlId, DeliveryEntry, DerId, Dispatch, DispatchId, Event, Evidence, Fleet, Ledger,
@@ -129,14 +130,43 @@ impl State {
         if let [Event::DispatchCreated(dispatch)] = events.as_slice() {
             let id = dispatch.id;
             let plan = reconcile::replan(&self.world(inputs), dispatch, inputs.limits)?;
+            let planned = Dispatch {
+                plan: Some(plan.clone()),
+                ..dispatch.clone()
+            };
             events.push(dispatch.adopt(plan, inputs.now)?);
+            events.extend(self.fleet.publish_if_ready(&planned, inputs.now)?);
+            self.record((actor, inputs.now), &events, changes);
+            self.reconcile(id, inputs, changes);
+            return Ok(events);
+        }
+        if let [Event::DispatchChanged(changed)] = events.as_slice() {
+            let id = changed.id;
+            events.push(self.plan_changed(changed, inputs)?);
             self.record((actor, inputs.now), &events, changes);
             self.reconcile(id, inputs, changes);
             return Ok(events);
         }
         self.record((actor, inputs.now), &events, changes);
+        for event in &events {
+            if let Event::DispatchPublished(id, _) = event {
+                self.reconcile(*id, inputs, changes);
+            }
+        }
         self.follow_up(&events, inputs, changes);
         Ok(events)
+    }
+
+    /// The plan of a dispatch as it is to be; nothing else may change by it.
+    fn plan_changed(&self, changed: &Dispatch, inputs: &Inputs<'_>) -> Result<Event, Rejection> {
+        let current = self.fleet.dispatch(changed.id);
+        let next = Dispatch {
+            plan: current.and_then(|current| current.plan.clone()),
+            ..changed.clone()
+        };
+        let world = self.world(inputs);
+        let plan = reconcile::plan_from(&world, &next, inputs.limits, OnShort::Reject)?;
+        next.adopt(plan, inputs.now)
     }
 
     /// Carries out what follows from `events`, and what follows from that. Of the commands that
@@ -183,6 +213,7 @@ impl State {
         let open: Vec<DispatchId> = self
             .fleet
             .open_dispatches(inputs.now)
+            .filter(|dispatch| dispatch.is_in_force())
             .map(|dispatch| dispatch.id)
             .collect();
         for id in open {
@@ -257,7 +288,14 @@ fn asks_the_same(dispatch: &Dispatch, current: &Plan, next: &Plan) -> bool {
         .iter()
         .filter(|a| ahead(a.interval))
         .count();
-    same_share && kept == next.allocations.len() && current.unasked == next.unasked
+    let elsewhere = current
+        .elsewhere
+        .iter()
+        .filter(|(interval, _)| ahead(*interval));
+    same_share
+        && kept == next.allocations.len()
+        && current.unasked == next.unasked
+        && elsewhere.eq(&next.elsewhere)
 }
 
 #[cfg(test)]

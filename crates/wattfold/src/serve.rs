@@ -171,11 +171,13 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
     let api = api::ApiState::new(
         Arc::clone(&opened.node),
         Arc::clone(&opened.auth),
-        config.limits.clone(),
-        if scheme == "https" {
-            api::Tls::On
-        } else {
-            api::Tls::Off
+        api::Given {
+            limits: config.limits.clone(),
+            tls: match scheme {
+                "https" => api::Tls::On,
+                _ => api::Tls::Off,
+            },
+            balancing_authority: config.enterprise.balancing_authority.clone(),
         },
     );
     soap_route::router(soap)

@@ -7,8 +7,8 @@ use units::Timestamp;
 use super::invalid;
 use crate::dispatch::Plan;
 use crate::{
-    DerFunction, DerId, Dispatch, DispatchId, DispatchPhase, Event, Fleet, NewDispatch, Origin,
-    Rejection,
+    Approval, ApprovalRule, Capacity, Conduct, DerFunction, DerId, Dispatch, DispatchChange,
+    DispatchId, DispatchPhase, Event, Fleet, Name, NewDispatch, Origin, Publish, Rejection, Target,
 };
 
 /// How long an interval's ramp may take where the dispatch does not say.
@@ -48,8 +48,7 @@ impl Fleet {
                 max,
             });
         }
-        check_schedule(new, now)?;
-        self.check_no_overlap(new, now)?;
+        check_schedule((&new.schedule, new.ramp), now)?;
         let shortest = new
             .schedule
             .iter()
@@ -63,18 +62,83 @@ impl Fleet {
             group: new.group,
             schedule: new.schedule.clone(),
             ramp: new.ramp.unwrap_or_else(|| DEFAULT_RAMP.min(longest_ramp)),
+            conduct: new.conduct.clone(),
+            approvals: Vec::new(),
+            published: None,
             created: now,
             cancelled: None,
             plan: None,
         };
+        self.check_conduct(&dispatch)?;
+        self.check_no_overlap(&dispatch, now)?;
         Ok(vec![Event::DispatchCreated(dispatch)])
     }
 
-    /// A DER serves one dispatch at a time: two absolute targets over shared members would both
-    /// count on the same power.
-    fn check_no_overlap(&self, new: &NewDispatch, now: Timestamp) -> Result<(), Rejection> {
+    /// What the programme whose event it is allows.
+    fn check_conduct(&self, dispatch: &Dispatch) -> Result<(), Rejection> {
+        if Conduct::MAX_RELEASE < dispatch.conduct.release
+            || dispatch.conduct.release.subsec_nanos() != 0
+        {
+            return Err(invalid("release", "is whole seconds, at most an hour"));
+        }
+        let (Some(id), Some(span)) = (dispatch.conduct.program, dispatch.span()) else {
+            return Ok(());
+        };
+        let program = self.enrolment.programs().get(id.0);
+        let program = program.ok_or_else(|| Rejection::Unknown {
+            what: "demand response program",
+            id: id.0.to_string(),
+        })?;
+        let broken = |rule: String| Rejection::Terms {
+            program: program.name.clone(),
+            rule,
+        };
+        let terms = program.terms.at(span.start);
+        let terms = terms.ok_or_else(|| broken("none at the start of the event".to_owned()))?;
+        if span.duration < terms.min_duration {
+            let least = terms.min_duration.as_secs();
+            return Err(broken(format!("an event lasts at least {least} s")));
+        }
+        if let Some(most) = terms.max_duration.filter(|most| *most < span.duration) {
+            let most = most.as_secs();
+            return Err(broken(format!("an event lasts at most {most} s")));
+        }
+        Ok(())
+    }
+
+    /// Whether the notice that its programme promises can still be given.
+    fn check_notice(&self, dispatch: &Dispatch, now: Timestamp) -> Result<(), Rejection> {
+        let (Some(id), Some(span)) = (dispatch.conduct.program, dispatch.span()) else {
+            return Ok(());
+        };
+        let program = self.enrolment.programs().get(id.0);
+        let Some((program, terms)) = program.and_then(|p| Some((p, p.terms.at(span.start)?)))
+        else {
+            return Ok(());
+        };
+        let given = span.start.since(now);
+        if given < terms.notice {
+            return Err(Rejection::Terms {
+                program: program.name.clone(),
+                rule: format!(
+                    "an event is published {} s ahead, here {} s",
+                    terms.notice.as_secs(),
+                    given.as_secs()
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// A DER serves one of several equally urgent dispatches at a time: their targets over shared
+    /// members would both count on the same power.
+    fn check_no_overlap(&self, new: &Dispatch, now: Timestamp) -> Result<(), Rejection> {
         let members = &self.known_group(new.group)?.members;
-        for open in self.open_dispatches(now) {
+        let rivals = self.open_dispatches(now).filter(|open| {
+            let equal = open.conduct.priority == new.conduct.priority;
+            open.id != new.id && equal && open.is_in_force()
+        });
+        for open in rivals {
             let shared_time = open
                 .schedule
                 .iter()
@@ -105,12 +169,153 @@ impl Fleet {
         Ok(vec![dispatch.adopt(plan.clone(), now)?])
     }
 
-    /// Calls the dispatch off and withdraws its controls that are not over.
-    pub(super) fn cancel_dispatch(
+    pub(super) fn change_dispatch(
+        &self,
+        id: DispatchId,
+        change: &DispatchChange,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        let dispatch = self.open_dispatch(id, now)?;
+        let mut changed = dispatch.clone();
+        changed.plan = None;
+        if let Some(name) = &change.name {
+            changed.name = Some(name.clone());
+        }
+        if let Some(schedule) = &change.schedule {
+            check_schedule((schedule, change.ramp), now)?;
+            if dispatch.is_in_force() {
+                check_begun(&dispatch.schedule, schedule, now)?;
+            }
+            changed.schedule.clone_from(schedule);
+        }
+        if let Some(ramp) = change.ramp {
+            check_schedule((&changed.schedule, Some(ramp)), now)?;
+            changed.ramp = ramp;
+        }
+        changed.conduct.objective = change.objective.unwrap_or(changed.conduct.objective);
+        changed.conduct.priority = change.priority.unwrap_or(changed.conduct.priority);
+        if dispatch.published.is_none() {
+            changed.approvals.clear();
+        }
+        self.check_conduct(&changed)?;
+        if dispatch.is_in_force() {
+            self.check_no_overlap(&changed, now)?;
+            self.check_approved(&changed)?;
+        }
+        Ok(vec![Event::DispatchChanged(Box::new(changed))])
+    }
+
+    pub(super) fn approve_dispatch(
+        &self,
+        id: DispatchId,
+        (by, capacity): (&Name, Capacity),
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        let dispatch = self.open_dispatch(id, now)?;
+        if dispatch.published.is_some() {
+            return Err(invalid("dispatch", "is published already"));
+        }
+        if dispatch.plan.is_none() {
+            return Err(invalid("dispatch", "has no plan to approve of"));
+        }
+        if dispatch.approvals.iter().any(|given| given.by == *by) {
+            return Err(invalid("by", "has approved of it already"));
+        }
+        if Self::MAX_APPROVALS <= dispatch.approvals.len() {
+            return Err(Rejection::TooMany {
+                what: "approvals of one dispatch",
+                max: Self::MAX_APPROVALS,
+            });
+        }
+        let approval = Approval {
+            by: by.clone(),
+            capacity,
+            at: now,
+        };
+        let mut approved = dispatch.clone();
+        approved.approvals.push(approval.clone());
+        let mut events = vec![Event::DispatchApproved(id, approval)];
+        events.extend(self.publish_if_ready(&approved, now)?);
+        Ok(events)
+    }
+
+    /// The event that lets `dispatch` out, which has its plan, where nothing but a command is
+    /// awaited any more.
+    ///
+    /// # Errors
+    /// A [`Rejection`] where it can't be let out now.
+    pub fn publish_if_ready(
+        &self,
+        dispatch: &Dispatch,
+        now: Timestamp,
+    ) -> Result<Option<Event>, Rejection> {
+        let awaited = dispatch.conduct.publish == Publish::OnCommand
+            || !self.missing_approvals(dispatch).is_empty();
+        if awaited {
+            return Ok(None);
+        }
+        self.check_publish(dispatch, now)?;
+        Ok(Some(Event::DispatchPublished(dispatch.id, now)))
+    }
+
+    pub(super) fn publish_dispatch(
         &self,
         id: DispatchId,
         now: Timestamp,
     ) -> Result<Vec<Event>, Rejection> {
+        let dispatch = self.open_dispatch(id, now)?;
+        if dispatch.published.is_some() {
+            return Err(invalid("dispatch", "is published already"));
+        }
+        if dispatch.plan.is_none() {
+            return Err(invalid("dispatch", "has no plan"));
+        }
+        self.check_publish(dispatch, now)?;
+        Ok(vec![Event::DispatchPublished(id, now)])
+    }
+
+    fn check_publish(&self, dispatch: &Dispatch, now: Timestamp) -> Result<(), Rejection> {
+        self.check_approved(dispatch)?;
+        self.check_no_overlap(dispatch, now)?;
+        self.check_notice(dispatch, now)
+    }
+
+    fn check_approved(&self, dispatch: &Dispatch) -> Result<(), Rejection> {
+        let missing = self.missing_approvals(dispatch);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Rejection::ApprovalMissing {
+            dispatch: dispatch.mrid.clone(),
+            missing,
+        })
+    }
+
+    pub(super) fn set_approval_rules(
+        &self,
+        rules: &[ApprovalRule],
+    ) -> Result<Vec<Event>, Rejection> {
+        if Self::MAX_APPROVAL_RULES < rules.len() {
+            return Err(Rejection::TooMany {
+                what: "rules about approvals",
+                max: Self::MAX_APPROVAL_RULES,
+            });
+        }
+        for rule in rules {
+            if let Some(group) = rule.group {
+                self.known_group(group)?;
+            }
+            if rule.from < units::Watts::ZERO {
+                return Err(invalid("from", "is a magnitude, not negative"));
+            }
+        }
+        if self.approval_rules == rules {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::ApprovalRulesSet(rules.to_vec())])
+    }
+
+    fn open_dispatch(&self, id: DispatchId, now: Timestamp) -> Result<&Dispatch, Rejection> {
         let dispatch = self.dispatch(id).ok_or_else(|| Rejection::Unknown {
             what: "dispatch",
             id: id.to_string(),
@@ -121,6 +326,16 @@ impl Fleet {
         ) {
             return Err(Rejection::DispatchOver(dispatch.mrid.clone()));
         }
+        Ok(dispatch)
+    }
+
+    /// Calls the dispatch off and withdraws its controls that are not over.
+    pub(super) fn cancel_dispatch(
+        &self,
+        id: DispatchId,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Rejection> {
+        let dispatch = self.open_dispatch(id, now)?;
         let mut events = vec![Event::DispatchCancelled(id, now)];
         let members = self
             .group(dispatch.group)
@@ -145,17 +360,40 @@ impl Fleet {
     }
 }
 
-fn check_schedule(new: &NewDispatch, now: Timestamp) -> Result<(), Rejection> {
-    let (Some(first), Some(last)) = (new.schedule.first(), new.schedule.last()) else {
+/// What has begun can't be undone: of `now` on only what lies ahead may differ.
+fn check_begun(old: &[Target], new: &[Target], now: Timestamp) -> Result<(), Rejection> {
+    let begun = old.iter().take_while(|target| target.interval.start <= now);
+    for (index, target) in begun.enumerate() {
+        let running = now < target.interval.end();
+        let kept = new.get(index).is_some_and(|kept| {
+            let same_end = kept.interval.end() == target.interval.end();
+            let moved = running && now < kept.interval.end();
+            kept.aim == target.aim
+                && kept.interval.start == target.interval.start
+                && (same_end || moved)
+        });
+        if !kept {
+            let rule = format!("interval {} has begun and stays", index + 1);
+            return Err(invalid("schedule", &rule));
+        }
+    }
+    Ok(())
+}
+
+fn check_schedule(
+    (schedule, ramp): (&[Target], Option<Duration>),
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let (Some(first), Some(last)) = (schedule.first(), schedule.last()) else {
         return Err(invalid("schedule", "has no interval"));
     };
-    if new.schedule.len() > Fleet::MAX_INTERVALS {
+    if schedule.len() > Fleet::MAX_INTERVALS {
         return Err(Rejection::TooMany {
             what: "intervals",
             max: Fleet::MAX_INTERVALS,
         });
     }
-    let whole_seconds = new.schedule.iter().all(|target| {
+    let whole_seconds = schedule.iter().all(|target| {
         target.interval.start.millis() % 1_000 == 0 && target.interval.duration.subsec_nanos() == 0
     });
     if !whole_seconds {
@@ -164,15 +402,13 @@ fn check_schedule(new: &NewDispatch, now: Timestamp) -> Result<(), Rejection> {
             "intervals start and last whole seconds",
         ));
     }
-    if new
-        .schedule
+    if schedule
         .iter()
         .any(|target| target.interval.duration.is_zero())
     {
         return Err(invalid("schedule", "an interval is empty"));
     }
-    if new
-        .schedule
+    if schedule
         .windows(2)
         .any(|pair| pair[1].interval.start < pair[0].interval.end())
     {
@@ -181,15 +417,11 @@ fn check_schedule(new: &NewDispatch, now: Timestamp) -> Result<(), Rejection> {
     if last.interval.end() <= now {
         return Err(invalid("schedule", "is over"));
     }
-    if new
-        .ramp
-        .is_some_and(|ramp| ramp.subsec_nanos() % 1_000_000 != 0)
-    {
+    if ramp.is_some_and(|ramp| ramp.subsec_nanos() % 1_000_000 != 0) {
         return Err(invalid("ramp", "is given in whole milliseconds"));
     }
-    if let Some(ramp) = new.ramp
-        && new
-            .schedule
+    if let Some(ramp) = ramp
+        && schedule
             .iter()
             .any(|target| target.interval.duration <= ramp)
     {

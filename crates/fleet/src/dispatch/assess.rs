@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use units::{Interval, Percent, Timestamp, WattHours, Watts};
 
+use super::merit::Merits;
 use super::plan::{Member, Role};
 use super::share::Grid;
 use super::{Dispatch, Target};
@@ -34,6 +35,8 @@ pub enum Standing {
     NotPermitted,
     /// The terms of the programme of the dispatch leave it out.
     Ineligible,
+    /// It could be asked and is not needed.
+    Spare,
 }
 
 /// The thresholds by which members are judged.
@@ -167,6 +170,9 @@ impl<'a> World<'a> {
         }
         match dispatch {
             Some(dispatch) if self.is_astray(der, dispatch) => Standing::NotFollowing,
+            Some(dispatch) if self.fleet.participation(der, dispatch).is_err() => {
+                Standing::Ineligible
+            }
             _ => Standing::Controllable,
         }
     }
@@ -426,24 +432,27 @@ pub struct Members {
     pub members: Vec<Member>,
     /// See [`super::Request::expected`].
     pub expected: Vec<Vec<Watts>>,
+    /// See [`super::Request::elsewhere`].
+    pub elsewhere: Vec<Vec<Option<Watts>>>,
 }
 
-/// Judges the `ders` for a plan of `targets`. `dispatch` is the one being corrected, `None` for
-/// a first plan.
+/// Judges the `ders` for a plan of `dispatch`, of which `targets` lie ahead from `effective` on.
 #[must_use]
 pub fn members(
     world: &World<'_>,
     ders: &[DerId],
-    dispatch: Option<&Dispatch>,
-    targets: &[(u32, Target)],
+    dispatch: &Dispatch,
+    (effective, targets): (Timestamp, &[(u32, Target)]),
 ) -> Members {
     let mut result = Members::default();
+    let rivals = world.fleet.rivals(dispatch, world.now);
+    let merits = Merits::new(world, dispatch);
     let starts = targets.iter().map(|(_, target)| target.interval.start);
     let ends = targets.iter().map(|(_, target)| target.interval.end());
     let from = starts.min().unwrap_or(world.now).max(world.now);
     let span = Interval::between(from, ends.max().unwrap_or(from).max(from));
     for der in ders.iter().filter_map(|id| world.fleet.der(*id)) {
-        let standing = world.standing_during(der, dispatch, span);
+        let standing = world.standing_during(der, Some(dispatch), span);
         let mut member = member(world, der, standing, span);
         if standing == Standing::Silent
             && let Some(at) = world.settled_at(der)
@@ -453,7 +462,17 @@ pub fn members(
                 .position(|(_, target)| at <= target.interval.start);
             member.settled_from = position.and_then(|position| u32::try_from(position).ok());
         }
-        if let Some(dispatch) = dispatch {
+        (member.merit, member.price_per_kwh) = merits.of(der);
+        let row: Vec<Option<Watts>> = targets
+            .iter()
+            .map(|(_, target)| target.interval.start.max(effective))
+            .map(|at| rivals.iter().find_map(|rival| rival.asks_at(der.id, at)))
+            .collect();
+        if member.role == Role::Controllable && row.iter().any(Option::is_some) {
+            member.elsewhere = u32::try_from(result.elsewhere.len()).ok();
+            result.elsewhere.push(row);
+        }
+        if dispatch.plan.is_some() {
             let known = if standing == Standing::Silent {
                 Known::ToDevice
             } else {
@@ -494,7 +513,8 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         | Standing::Unable
         | Standing::Commanded
         | Standing::NotPermitted
-        | Standing::Ineligible => Role::Fixed,
+        | Standing::Ineligible
+        | Standing::Spare => Role::Fixed,
     };
     // What a silent PV plant could do does not depend on the sun it last reported.
     let widest = der.settings.as_ref().map_or(range, |s| Range {
@@ -515,5 +535,8 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         grid: Grid::of(der).unwrap_or(Grid::TargetW { multiplier: 0 }),
         settled_from: None,
         expected: None,
+        elsewhere: None,
+        merit: 0,
+        price_per_kwh: None,
     }
 }

@@ -28,9 +28,15 @@ pub(super) struct Row {
 
 impl LinearLimit {
     /// This limit as a row over `members`, which are ascending by DER, in target number `target`.
-    /// Members that are not asked take their room first: those that answer their expected output, silent ones the
-    /// most adverse they could do.
-    pub(super) fn row(&self, members: &[Member], expected: &[Watts], target: u32) -> Row {
+    /// Members that are not `asked` take their room first: those that answer their expected output,
+    /// silent ones the most adverse they could do.
+    pub(super) fn row(
+        &self,
+        members: &[Member],
+        asked: &[bool],
+        expected: &[Watts],
+        target: u32,
+    ) -> Row {
         let mut row = Row {
             name: self.name.clone(),
             terms: Vec::new(),
@@ -42,7 +48,7 @@ impl LinearLimit {
             };
             let member = &members[position];
             match member.role {
-                Role::Controllable => row.terms.push((position, *coefficient)),
+                Role::Controllable if asked[position] => row.terms.push((position, *coefficient)),
                 Role::Held if member.settled_from.is_none_or(|from| target < from) => {
                     let adverse = if *coefficient < 0.0 {
                         member.lo
@@ -51,7 +57,7 @@ impl LinearLimit {
                     };
                     row.room -= coefficient * adverse.micro() as f64;
                 }
-                Role::Fixed | Role::Held => {
+                Role::Controllable | Role::Fixed | Role::Held => {
                     row.room -= coefficient * expected[position].micro() as f64;
                 }
             }

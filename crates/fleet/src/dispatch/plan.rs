@@ -12,13 +12,14 @@
 
 mod fill;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use units::{Timestamp, WattHours, Watts};
+use units::{Money, Timestamp, WattHours, Watts};
 
 use super::limit::LinearLimit;
 use super::share::Grid;
-use super::{Standing, Target};
+use super::{Objective, Standing, Target};
 use crate::{ActivePower, DerId, DispatchId, Rejection};
 
 /// What a member contributes to a plan.
@@ -62,6 +63,13 @@ pub struct Member {
     /// Position in [`Request::expected`], for members whose output differs by interval: held
     /// members, and controllable ones that had shares in the parent plan.
     pub expected: Option<u32>,
+    /// Position in [`Request::elsewhere`], for members that a more urgent dispatch asks for
+    /// something in some interval.
+    pub elsewhere: Option<u32>,
+    /// Its place in the order of the [`Objective`]: the lowest come first, those alike share.
+    pub merit: i64,
+    /// What a kWh of its flexibility costs; `None` when it is not for sale.
+    pub price_per_kwh: Option<Money>,
 }
 
 /// What to do when the members can't reach the target.
@@ -93,6 +101,10 @@ pub struct Request<'a> {
     pub members: &'a [Member],
     /// By [`Member::expected`]: expected output in each of `targets`.
     pub expected: &'a [Vec<Watts>],
+    /// By [`Member::elsewhere`]: what a more urgent dispatch asks in each of `targets`.
+    pub elsewhere: &'a [Vec<Option<Watts>>],
+    /// By what members are chosen.
+    pub objective: Objective,
     /// Limits over several members.
     pub limits: &'a [LinearLimit],
     /// What to do when the target is out of reach.
@@ -129,6 +141,9 @@ pub struct Plan {
     /// left of the target once both are taken off. The residue is smaller than the finest step
     /// of a member with room, unless the plan could only approach the target.
     pub balances: Vec<Balance>,
+    /// By interval, then by DER: members that a more urgent dispatch asks in it, and this one does
+    /// not.
+    pub elsewhere: Vec<(u32, DerId)>,
     /// Members that may know of their first new share only so long after it is due, ascending.
     pub late: Vec<(DerId, Duration)>,
     /// Digest of the observation it rests on.
@@ -190,6 +205,7 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, Rejection> {
             .map(|member| (member.der, member.standing))
             .collect(),
         balances: Vec::with_capacity(request.targets.len()),
+        elsewhere: elsewhere(request),
         late: Vec::new(),
         observed: digest(request.members),
     };
@@ -197,7 +213,37 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, Rejection> {
         let balance = state.fill(position, &mut plan.allocations)?;
         plan.balances.push(balance);
     }
+    plan.add_spare(request.members);
     Ok(plan)
+}
+
+impl Plan {
+    /// Notes the members that could be asked and are not needed.
+    fn add_spare(&mut self, members: &[Member]) {
+        let asked: BTreeSet<DerId> = self.allocations.iter().map(|a| a.der).collect();
+        let spare = members.iter().filter(|member| {
+            member.role == Role::Controllable
+                && member.elsewhere.is_none()
+                && !asked.contains(&member.der)
+        });
+        self.unasked
+            .extend(spare.map(|member| (member.der, Standing::Spare)));
+        self.unasked.sort_unstable_by_key(|(der, _)| *der);
+    }
+}
+
+fn elsewhere(request: &Request<'_>) -> Vec<(u32, DerId)> {
+    let mut taken = Vec::new();
+    for (position, (interval, _)) in request.targets.iter().enumerate() {
+        let members = request.members.iter().filter(|member| {
+            let row = member
+                .elsewhere
+                .and_then(|row| request.elsewhere.get(row as usize));
+            member.role == Role::Controllable && row.is_some_and(|row| row[position].is_some())
+        });
+        taken.extend(members.map(|member| (*interval, member.der)));
+    }
+    taken
 }
 
 /// FNV-1a over what the planner saw, a word for each member, so that a plan can be tied to its observation.

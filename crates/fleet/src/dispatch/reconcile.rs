@@ -3,17 +3,20 @@
 //! Nothing here remembers anything: what is to be done follows from the plan in force, the
 //! controls that exist and the clock, so a restart and a normal run are one path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use units::{Interval, Timestamp, Watts};
 
 use super::assess::{Known, World, members};
 use super::plan::{Allocation, OnShort, Plan, Request, plan};
+use super::rival::without;
 use super::share::Grid;
-use super::{Dispatch, LinearLimit, Standing, Target};
+use super::{Aim, Dispatch, LinearLimit, Standing, Target};
 use crate::control::ControlStatus;
-use crate::{Command, Control, ControlBase, DerId, NewControl, Origin, Rejection};
+use crate::{
+    Command, Control, ControlBase, DerId, DispatchId, NewControl, Origin, Rejection, Terms,
+};
 
 /// Why a plan is to be replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +29,13 @@ pub enum Cause {
         from: Standing,
         /// As it is.
         to: Standing,
+    },
+    /// A more urgent dispatch takes a member, or gives it back.
+    Elsewhere {
+        /// Who.
+        der: DerId,
+        /// Which dispatch; `None` when it gives it back.
+        by: Option<DispatchId>,
     },
     /// What a member's share is a percentage of has changed.
     Rated {
@@ -60,10 +70,11 @@ pub fn reconcile(world: &World<'_>, dispatch: &Dispatch) -> Vec<Command> {
     let Some(plan) = &dispatch.plan else {
         return Vec::new();
     };
-    if dispatch.cancelled.is_some() {
+    if !dispatch.is_in_force() {
         return Vec::new();
     }
     let mut commands = withdrawals(world, dispatch, plan);
+    let rivals = world.fleet.rivals(dispatch, world.now);
     let earliest = plan.effective.max(world.now).ceil_secs();
     for allocation in &plan.allocations {
         let Some(target) = dispatch.schedule.get(allocation.interval as usize) else {
@@ -72,39 +83,68 @@ pub fn reconcile(world: &World<'_>, dispatch: &Dispatch) -> Vec<Command> {
         let Some(der) = world.fleet.der(allocation.der) else {
             continue;
         };
-        let start = target.interval.start.max(earliest);
-        if start >= target.interval.end() {
-            continue;
+        let taken = rivals.iter().flat_map(|rival| rival.intervals_of(der.id));
+        let from = target.interval.start.max(earliest);
+        let ahead = Interval::between(from, target.interval.end());
+        for piece in without(ahead, taken) {
+            let issue = issue(world, (dispatch, plan), (der, allocation), piece);
+            commands.extend(issue.map(Command::IssueControl));
         }
-        let base = ControlBase::asking(allocation.share);
-        let current = latest(world, allocation.der, dispatch, allocation.interval);
-        let current = current.filter(|control| control.base == base);
-        let is_asked_from = |at| current.is_some_and(|c| c.interval.start <= at);
-        if is_asked_from(start) {
-            continue;
-        }
-        let origin = Origin::Dispatch {
-            dispatch: dispatch.id,
-            generation: plan.generation,
-            interval: allocation.interval,
-        };
-        let mut new = NewControl {
-            der: Some(allocation.der),
-            program: der.program,
-            origin,
-            interval: Interval::between(start, target.interval.end()),
-            base,
-            terms: None,
-        };
-        // Beneath a control that ranks higher it would be displaced as soon as it began.
-        let free = world.fleet.free_from(&new);
-        if target.interval.end() <= free || is_asked_from(free) {
-            continue;
-        }
-        new.interval = Interval::between(free, target.interval.end());
-        commands.push(Command::IssueControl(new));
     }
     commands
+}
+
+/// The control that has `der` do its share all through `piece`, unless it has one.
+fn issue(
+    world: &World<'_>,
+    (dispatch, plan): (&Dispatch, &Plan),
+    (der, allocation): (&crate::Der, &Allocation),
+    piece: Interval,
+) -> Option<NewControl> {
+    let base = ControlBase::asking(allocation.share);
+    let current = held(world, der.id, dispatch, allocation.interval);
+    let is_asked_from = |at| {
+        current.iter().any(|control| {
+            control.base == base
+                && control.interval.start <= at
+                && control.interval.end() == piece.end()
+        })
+    };
+    if is_asked_from(piece.start) {
+        return None;
+    }
+    let origin = Origin::Dispatch {
+        dispatch: dispatch.id,
+        generation: plan.generation,
+        interval: allocation.interval,
+    };
+    let last = dispatch
+        .span()
+        .is_some_and(|span| span.end() == piece.end());
+    let mut new = NewControl {
+        der: Some(der.id),
+        program: der.program,
+        origin,
+        interval: piece,
+        base: base.clone(),
+        terms: release(dispatch).filter(|_| last),
+    };
+    // Beneath a control that ranks higher it would be displaced as soon as it began.
+    let free = world.fleet.free_from(&new);
+    if piece.end() <= free || is_asked_from(free) {
+        return None;
+    }
+    new.interval = Interval::between(free, piece.end());
+    Some(new)
+}
+
+/// How members are to let go at the end.
+fn release(dispatch: &Dispatch) -> Option<Terms> {
+    let seconds = i16::try_from(dispatch.conduct.release.as_secs()).unwrap_or(i16::MAX);
+    (seconds != 0).then(|| Terms {
+        randomize_duration_s: seconds,
+        ..Terms::default()
+    })
 }
 
 /// Controls of members the plan no longer asks. A silent member keeps those that it holds: it
@@ -119,35 +159,62 @@ fn withdrawals(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Comma
         });
         withdrawn.extend(stale.map(|control| Command::CancelControl(control.id)));
     }
+    withdrawn.extend(outdated(world, dispatch, plan));
     withdrawn
 }
 
-/// The newest control of `der` for one interval of the dispatch that has not been withdrawn.
-fn latest<'a>(
-    world: &World<'a>,
-    der: DerId,
-    dispatch: &Dispatch,
-    index: u32,
-) -> Option<&'a Control> {
-    world
-        .controls(der, dispatch.id)
-        .filter(|control| {
-            let own =
-                matches!(control.origin, Origin::Dispatch { interval, .. } if interval == index);
-            let stands = || {
-                let status = world.fleet.status(control, world.now);
-                matches!(status, ControlStatus::Scheduled | ControlStatus::Active(_))
-                    && !world.fleet.is_displaced(control, world.now)
-            };
-            own && stands()
-        })
-        .max_by_key(|control| (control.created, control.mrid))
+/// Controls of members that the plan asks, in intervals in which it does not or beyond their ends.
+fn outdated(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Command> {
+    let mut outdated = Vec::new();
+    let asked: BTreeSet<DerId> = plan.allocations.iter().map(|a| a.der).collect();
+    for control in asked
+        .iter()
+        .flat_map(|der| world.controls(*der, dispatch.id))
+    {
+        let (Origin::Dispatch { interval, .. }, Some(der)) = (control.origin, control.der) else {
+            continue;
+        };
+        let target = dispatch.schedule.get(interval as usize);
+        let fits = plan.share(der, interval).is_some()
+            && target.is_some_and(|target| control.interval.end() <= target.interval.end());
+        let reached = plan.effective <= world.now.max(control.interval.start);
+        let open = control.cancelled.is_none() && world.now < control.interval.end();
+        if !fits && reached && open {
+            outdated.push(Command::CancelControl(control.id));
+        }
+    }
+    outdated
+}
+
+/// The controls of `der` for one interval of the dispatch that stand, the newest of those that begin
+/// together.
+fn held<'a>(world: &World<'a>, der: DerId, dispatch: &Dispatch, index: u32) -> Vec<&'a Control> {
+    let own = world.controls(der, dispatch.id).filter(|control| {
+        let own = matches!(control.origin, Origin::Dispatch { interval, .. } if interval == index);
+        let status = || world.fleet.status(control, world.now);
+        own && matches!(
+            status(),
+            ControlStatus::Scheduled | ControlStatus::Active(_)
+        ) && !world.fleet.is_displaced(control, world.now)
+    });
+    let own: Vec<&Control> = own.collect();
+    let newest = |control: &&&Control| {
+        let age = |c: &Control| (c.created, c.mrid);
+        let later = |other: &&Control| {
+            age(control) < age(other) && other.interval.overlaps(control.interval)
+        };
+        !own.iter().any(later)
+    };
+    own.iter().filter(newest).copied().collect()
 }
 
 /// Why the plan of `dispatch` should be replaced now, if it should.
 #[must_use]
 pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> Option<Cause> {
     let plan = dispatch.plan.as_ref()?;
+    if !dispatch.is_in_force() {
+        return None;
+    }
     let pause = world.policy.lead.max(Duration::from_secs(2));
     if world.now < plan.made.after(pause) {
         return None;
@@ -157,13 +224,15 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
         return None;
     }
     let span = span_of(world, &ahead);
+    let rivals = world.fleet.rivals(dispatch, world.now);
     let group = world.fleet.group(dispatch.group)?;
     let ders = group.members.iter().filter_map(|id| world.fleet.der(*id));
     ders.filter_map(|der| {
         let planned = planned_standing(plan, der.id);
         let standing = world.standing_during(der, Some(dispatch), span);
-        if planned == standing {
-            return rated_anew(plan, der, &ahead)
+        if planned == standing || (planned, standing) == (Standing::Spare, Standing::Controllable) {
+            return taken_elsewhere(world, (dispatch, plan), der, &rivals)
+                .or_else(|| rated_anew(plan, der, &ahead))
                 .or_else(|| out_of_reach(world, dispatch, plan, der));
         }
         // Silence alone frees nothing while the device holds the very shares of this plan.
@@ -193,6 +262,30 @@ fn span_of(world: &World<'_>, targets: &[(u32, Target)]) -> Interval {
     let last = targets.last().map(|(_, target)| target.interval.end());
     let from = first.unwrap_or(world.now).max(world.now);
     Interval::between(from, last.unwrap_or(from).max(from))
+}
+
+/// Whether a more urgent dispatch takes `der`, or gives it back, when a correction would act.
+fn taken_elsewhere(
+    world: &World<'_>,
+    (dispatch, plan): (&Dispatch, &Plan),
+    der: &crate::Der,
+    rivals: &[&Dispatch],
+) -> Option<Cause> {
+    let at = world.now.after(world.policy.lead).ceil_secs();
+    let index = dispatch
+        .schedule
+        .iter()
+        .position(|target| target.interval.contains(at))?;
+    let index = u32::try_from(index).ok()?;
+    let by = rivals
+        .iter()
+        .find(|rival| rival.asks_at(der.id, at).is_some());
+    let planned = plan.elsewhere.binary_search(&(index, der.id)).is_ok();
+    let asked = planned || plan.share(der.id, index).is_some();
+    (asked && planned != by.is_some()).then_some(Cause::Elsewhere {
+        der: der.id,
+        by: by.map(|rival| rival.id),
+    })
 }
 
 /// Whether a share ahead of `der` is of a maximum that the device is no longer set to.
@@ -307,15 +400,33 @@ pub fn replan(
     dispatch: &Dispatch,
     limits: &[LinearLimit],
 ) -> Result<Plan, Rejection> {
+    let on_short = match dispatch.plan {
+        Some(_) if dispatch.is_in_force() => OnShort::Approach,
+        _ => OnShort::Reject,
+    };
+    plan_from(world, dispatch, limits, on_short)
+}
+
+/// As [`replan`], doing as `on_short` says when the target is out of reach.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_from(
+    world: &World<'_>,
+    dispatch: &Dispatch,
+    limits: &[LinearLimit],
+    on_short: OnShort,
+) -> Result<Plan, Rejection> {
     let effective = match dispatch.plan {
-        Some(_) => world.now.after(world.policy.lead).ceil_secs(),
-        None => world.now.ceil_secs(),
+        Some(_) if dispatch.is_in_force() => world.now.after(world.policy.lead).ceil_secs(),
+        _ => world.now.ceil_secs(),
     };
     let targets = remaining(dispatch, effective);
     let group = world.fleet.group(dispatch.group);
     let ders = group.map_or(&[][..], |group| group.members.as_slice());
     let current = dispatch.plan.as_ref();
-    let known = members(world, ders, current.map(|_| dispatch), &targets);
+    let targets = resolved(targets, current);
+    let known = members(world, ders, dispatch, (effective, &targets));
     let limits = net_of_outsiders(world, limits, ders, &targets);
     let mut plan = plan(&Request {
         dispatch: dispatch.id,
@@ -326,15 +437,26 @@ pub fn replan(
         ramp: dispatch.ramp,
         members: &known.members,
         expected: &known.expected,
+        elsewhere: &known.elsewhere,
+        objective: dispatch.conduct.objective,
         limits: &limits,
-        on_short: if current.is_some() {
-            OnShort::Approach
-        } else {
-            OnShort::Reject
-        },
+        on_short,
     })?;
     plan.late = late(world, dispatch, &plan);
     Ok(plan)
+}
+
+/// The targets with what the plan in force has made of those that are relative: they are relative to
+/// what members did when they were first planned.
+fn resolved(targets: Vec<(u32, Target)>, current: Option<&Plan>) -> Vec<(u32, Target)> {
+    let net = |(index, target): (u32, Target)| {
+        let relative = matches!(target.aim, Aim::Delta(_) | Aim::Percent(_));
+        let balances = current.map_or(&[][..], |plan| &plan.balances);
+        let planned = balances.iter().find(|b| b.interval == index && relative);
+        let aim = planned.map_or(target.aim, |balance| Aim::Net(balance.target));
+        (index, Target { aim, ..target })
+    };
+    targets.into_iter().map(net).collect()
 }
 
 /// The members whose notice is shorter than the time they may take to know, by how much.

@@ -97,7 +97,8 @@ pub fn verdict(case: &Case<'_>) -> Verdict {
         | Standing::Unable
         | Standing::Commanded
         | Standing::NotPermitted
-        | Standing::Ineligible => {}
+        | Standing::Ineligible
+        | Standing::Spare => {}
     }
     let mut metered = case
         .stretches

@@ -113,7 +113,8 @@ impl LimitedGeneration {
     #[must_use]
     pub fn at(&self, at: Timestamp) -> Watts {
         let local = at.secs().saturating_add(i64::from(self.utc_offset_s));
-        let (month, hour) = month_and_hour(local);
+        let month = usize::from(Timestamp::from_secs(local).date().month - 1);
+        let hour = usize::try_from(local.rem_euclid(86_400) / 3_600).unwrap_or(0);
         self.export_max[month][hour]
     }
 
@@ -133,21 +134,4 @@ impl LimitedGeneration {
             .min()
             .unwrap_or(Watts::ZERO)
     }
-}
-
-/// Month from 0 and hour of `local` seconds since 1970, in the Gregorian calendar (H. Hinnant,
-/// "chrono-compatible low-level date algorithms", `civil_from_days`).
-fn month_and_hour(local: i64) -> (usize, usize) {
-    let (days, seconds) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-    let since_0000_03_01 = days + 719_468;
-    let day_of_era = since_0000_03_01.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let month = (from_march + 2) % 12;
-    (
-        usize::try_from(month).unwrap_or(0),
-        usize::try_from(seconds / 3_600).unwrap_or(0),
-    )
 }

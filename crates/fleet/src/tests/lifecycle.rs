@@ -1,8 +1,28 @@
 use super::{Rig, mrid, t, target};
+use crate::dispatch::Plan;
 use crate::{
-    ActivePower, Command, ControlBase, DerId, Fleet, GroupChange, GroupName, Lfdi, MridKind, Name,
-    NewControl, NewDispatch, Origin, Pin, ProgramId, Rejection, id::IdError,
+    ActivePower, Command, Conduct, ControlBase, DerId, DispatchId, Fleet, GroupChange, GroupName,
+    Lfdi, MridKind, Name, NewControl, NewDispatch, Origin, Pin, ProgramId, Rejection, id::IdError,
 };
+
+/// Lets the newest dispatch out, with a plan that asks nobody.
+fn publish(rig: &mut Rig, now: i64) {
+    let dispatch = DispatchId::from(rig.fleet.dispatches().len() - 1);
+    let plan = Plan {
+        dispatch,
+        generation: 1,
+        made: t(now),
+        effective: t(now),
+        allocations: Vec::new(),
+        unasked: Vec::new(),
+        balances: Vec::new(),
+        elsewhere: Vec::new(),
+        late: Vec::new(),
+        observed: 0,
+    };
+    rig.must(&Command::AdoptPlan(plan), now);
+    rig.must(&Command::PublishDispatch(dispatch), now);
+}
 
 #[test]
 fn folding_the_events_again_gives_the_same_fleet() {
@@ -51,9 +71,11 @@ fn a_group_in_use_is_not_deleted_and_members_are_not_promised_twice() {
             group,
             schedule,
             ramp: None,
+            conduct: Conduct::default(),
         })
     };
     rig.must(&dispatch("d1", a), 10);
+    publish(&mut rig, 10);
     let second = rig.fleet.decide(&dispatch("d2", b), t(11)).unwrap_err();
     assert_eq!(
         second.to_string(),
@@ -80,6 +102,7 @@ fn members_neither_come_nor_go_while_their_group_is_dispatched() {
         group,
         schedule,
         ramp: None,
+        conduct: Conduct::default(),
     };
     rig.must(&Command::CreateDispatch(dispatch), 10);
     let add = GroupChange {
@@ -123,6 +146,7 @@ fn the_limits_of_a_fleet_are_reached_and_named() {
             group,
             schedule,
             ramp: None,
+            conduct: Conduct::default(),
         })
     };
     let intervals = i64::try_from(Fleet::MAX_INTERVALS).unwrap();
@@ -197,6 +221,7 @@ fn controls_that_are_over_make_room_for_others() {
         group,
         schedule,
         ramp: None,
+        conduct: Conduct::default(),
     };
     let refused = rig
         .fleet

@@ -1,5 +1,7 @@
 //! Laws of the planner: what is given adds up, nothing is beyond a limit, a refusal is right.
 
+mod objective;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -9,7 +11,7 @@ use super::{target, watts};
 use crate::dispatch::limit::LinearLimit;
 use crate::dispatch::plan::{Member, OnShort, Plan, Request, Role, plan};
 use crate::dispatch::share::Grid;
-use crate::dispatch::{Standing, Target};
+use crate::dispatch::{Aim, Objective, Standing, Target};
 use crate::{DerId, DispatchId, Name, Rejection};
 
 fn member(index: u32, base: i64, lo: i64, hi: i64) -> Member {
@@ -26,6 +28,9 @@ fn member(index: u32, base: i64, lo: i64, hi: i64) -> Member {
         grid: Grid::TargetW { multiplier: 0 },
         settled_from: None,
         expected: None,
+        elsewhere: None,
+        merit: 0,
+        price_per_kwh: None,
     }
 }
 
@@ -43,6 +48,8 @@ fn request<'a>(
         ramp: Duration::from_secs(10),
         members,
         expected: &[],
+        elsewhere: &[],
+        objective: Objective::ProRata,
         limits,
         on_short: OnShort::Reject,
     }
@@ -369,7 +376,7 @@ proptest! {
         case.targets.truncate(1);
         let refused = plan(&request(&case.members, &case.targets, &case.limits));
         if let Err(Rejection::ShortOfPower { reachable, .. }) = refused {
-            case.targets[0].p = reachable;
+            case.targets[0].aim = Aim::Net(reachable);
             let again = plan(&request(&case.members, &case.targets, &case.limits));
             prop_assert!(again.is_ok(), "{:?}", again);
         }

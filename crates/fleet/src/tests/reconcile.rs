@@ -1,6 +1,7 @@
 //! The planner, the ledger and the clock together, without a shell.
 
 mod others;
+mod urgent;
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::dispatch::assess::{Policy, World};
 use crate::dispatch::reconcile::{Cause, cause, reconcile, replan};
 use crate::dispatch::{LinearLimit, Plan, Standing};
 use crate::{
-    ActivePower, AggregatorId, Client, Command, ControlBase, DefaultControl, DerId, Dispatch,
-    DispatchId, Envelope, EnvelopePoint, Event, Evidence, Fallback, Ledger, Lfdi, Name,
+    ActivePower, AggregatorId, Client, Command, Conduct, ControlBase, DefaultControl, DerId,
+    Dispatch, DispatchId, Envelope, EnvelopePoint, Event, Evidence, Fallback, Ledger, Lfdi, Name,
     NewAggregator, NewControl, NewDispatch, NewProgram, Observation, Origin, Pin, Quality, Reading,
     Rejection, Scaled, Scope, Setting, Share,
 };
@@ -47,10 +48,12 @@ impl Scene {
             group,
             schedule,
             ramp,
+            conduct: Conduct::default(),
         };
         scene.must(&Command::CreateDispatch(new), 10);
         let plan = scene.replan(10);
         scene.must(&Command::AdoptPlan(plan), 10);
+        scene.must(&Command::PublishDispatch(DispatchId(0)), 10);
         scene
     }
 
@@ -457,6 +460,9 @@ fn two_dispatches_share_one_limit() {
         group,
         schedule: vec![target(100, 60, p)],
         ramp: Duration::from_secs(5),
+        conduct: Conduct::default(),
+        approvals: Vec::new(),
+        published: None,
         created: t(12),
         cancelled: None,
         plan: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet::{CimMrid, GroupId, Name, NewDispatch, Target};
+use fleet::{CimMrid, Conduct, GroupId, Name, NewDispatch, Target};
 use units::{Interval, Watts};
 
 use super::{Mint, present};
@@ -47,6 +47,7 @@ pub fn new_dispatch(
         group,
         schedule,
         ramp: None,
+        conduct: Conduct::default(),
     })
 }
 
@@ -103,10 +104,8 @@ fn curve(
                 start: from,
                 duration: times(length, end - number)?,
             };
-            Ok(Target {
-                interval,
-                p: injection(*value, parameter, profile)?,
-            })
+            let p = injection(*value, parameter, profile)?;
+            Ok(Target::net(interval, p))
         })
         .collect()
 }

@@ -23,7 +23,13 @@ fn accepted(scene: &mut Scene, wire: DerGroupDispatch) -> Vec<(u64, u64, i64)> {
     let seconds = |t: &Target| t.interval.start.since(NOW).as_secs();
     schedule
         .iter()
-        .map(|t| (seconds(t), t.interval.duration.as_secs(), whole(t.p)))
+        .map(|t| {
+            (
+                seconds(t),
+                t.interval.duration.as_secs(),
+                whole(t.aim.p().unwrap()),
+            )
+        })
         .collect()
 }
 
@@ -56,12 +62,12 @@ fn a_schedule_becomes_targets_and_is_shown_with_its_mrid() {
     assert_eq!(errors(&answer), [("0.0", "", "")]);
     let accepted = &scene.fleet.dispatches()[0];
     let starts = |k: u64| NOW.after(Duration::from_secs(60 + 300 * k));
-    let target = |k, watts| Target {
-        interval: Interval {
+    let target = |k, watts| {
+        let interval = Interval {
             start: starts(k),
             duration: Duration::from_secs(300),
-        },
-        p: Watts::whole(watts),
+        };
+        Target::net(interval, Watts::whole(watts))
     };
     assert_eq!(
         accepted.schedule,

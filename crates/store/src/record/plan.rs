@@ -22,6 +22,7 @@ enum StandingV1 {
     Commanded,
     NotPermitted,
     Ineligible,
+    Spare,
 }
 
 impl From<Standing> for StandingV1 {
@@ -36,6 +37,7 @@ impl From<Standing> for StandingV1 {
             Standing::Commanded => Self::Commanded,
             Standing::NotPermitted => Self::NotPermitted,
             Standing::Ineligible => Self::Ineligible,
+            Standing::Spare => Self::Spare,
         }
     }
 }
@@ -52,6 +54,7 @@ impl From<StandingV1> for Standing {
             StandingV1::Commanded => Self::Commanded,
             StandingV1::NotPermitted => Self::NotPermitted,
             StandingV1::Ineligible => Self::Ineligible,
+            StandingV1::Spare => Self::Spare,
         }
     }
 }
@@ -127,6 +130,9 @@ pub(super) struct PlanV1 {
     shares: Vec<ShareV1>,
     unasked: Vec<(u32, StandingV1)>,
     balances: Vec<BalanceV1>,
+    /// Interval and DER.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<(u32, u32)>,
     /// DER and milliseconds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     late: Vec<(u32, u64)>,
@@ -153,6 +159,11 @@ impl From<&Plan> for PlanV1 {
                 .map(|(der, why)| (der.0, (*why).into()))
                 .collect(),
             balances: plan.balances.iter().map(balance).collect(),
+            elsewhere: plan
+                .elsewhere
+                .iter()
+                .map(|(interval, der)| (*interval, der.0))
+                .collect(),
             late: plan
                 .late
                 .iter()
@@ -187,6 +198,11 @@ impl PlanV1 {
                 .map(|(der, why)| (DerId(*der), (*why).into()))
                 .collect(),
             balances: self.balances.iter().map(balance).collect(),
+            elsewhere: self
+                .elsewhere
+                .iter()
+                .map(|(interval, der)| (*interval, DerId(*der)))
+                .collect(),
             late: self
                 .late
                 .iter()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use fleet::{DerId, DerKind, DispatchPhase, Fleet, Lfdi, Mode, Registration};
+use fleet::{Aim, DerId, DerKind, DispatchPhase, Fleet, Lfdi, Mode, Registration};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::record::{decode, encode};
@@ -113,7 +113,8 @@ fn version_1_folds() {
     assert_eq!(groups[0].version.minor, 2);
     let dispatch = &fleet.dispatches()[0];
     assert_eq!(dispatch.phase(NOW), DispatchPhase::Cancelled);
-    assert_eq!(dispatch.schedule[1].p, Watts::whole(-2_500));
+    assert_eq!(dispatch.schedule[1].aim, Aim::Net(Watts::whole(-2_500)));
+    assert_eq!(dispatch.published, Some(dispatch.created));
     assert_eq!(dispatch.plan.as_ref().unwrap().allocations.len(), 3);
     assert_eq!(fleet.controls().len(), 4);
     assert_eq!(fleet.controls()[0].cancelled, Some(NOW));

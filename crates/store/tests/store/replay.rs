@@ -1,12 +1,15 @@
 //! What is folded from the store is the live fleet, whatever led there.
 
+use std::time::Duration;
+
 use fleet::{
-    ActivePower, Command, ControlBase, ControlId, DerId, DerKind, DispatchId, Fleet, GroupChange,
-    GroupId, Identity, NewControl, NewDispatch, NewGroup, Origin, ProgramId, Setting, Target,
+    ActivePower, Aim, ApprovalRule, Capacity, Command, Conduct, ControlBase, ControlId, DerId,
+    DerKind, DispatchChange, DispatchId, Fleet, GroupChange, GroupId, Identity, Need, NewControl,
+    NewDispatch, NewGroup, Objective, Origin, Priority, ProgramId, Publish, Setting, Target,
 };
 use proptest::prelude::*;
 use store::{Memory, Sqlite, Store};
-use units::{Percent, Timestamp, Watts};
+use units::{Money, Percent, Timestamp, Watts};
 
 use crate::sample::{self, JOURNAL, NOW};
 
@@ -60,10 +63,17 @@ fn dispatch() -> impl Strategy<Value = Command> {
             let mut schedule = Vec::new();
             for (minutes, p) in parts {
                 let interval = sample::interval(at, minutes * 60);
-                schedule.push(Target {
-                    interval,
-                    p: Watts::from_micro(p),
-                });
+                let hundredths = i32::try_from(p % 10_000).unwrap();
+                let aims = [
+                    Aim::Net(Watts::from_micro(p)),
+                    Aim::Delta(Watts::from_micro(p)),
+                    Aim::Percent(Percent::from_hundredths(hundredths)),
+                    Aim::AtMost(Watts::from_micro(p)),
+                    Aim::AtLeast(Watts::from_micro(p)),
+                    Aim::Price(Money::from_micro(p)),
+                ];
+                let aim = aims[usize::try_from(minutes).unwrap() % aims.len()];
+                schedule.push(Target { interval, aim });
                 at += i64::try_from(minutes * 60).unwrap();
             }
             Command::CreateDispatch(NewDispatch {
@@ -72,8 +82,29 @@ fn dispatch() -> impl Strategy<Value = Command> {
                 group: GroupId(group),
                 schedule,
                 ramp: None,
+                conduct: conduct(id),
             })
         })
+}
+
+fn conduct(id: u32) -> Conduct {
+    Conduct {
+        priority: [
+            Priority::Economic,
+            Priority::Reliability,
+            Priority::Emergency,
+        ][id as usize % 3],
+        objective: [
+            Objective::ProRata,
+            Objective::LeastCost,
+            Objective::LeastUsed,
+            Objective::FewestDevices,
+        ][id as usize % 4],
+        publish: [Publish::WhenApproved, Publish::OnCommand][id as usize % 2],
+        release: Duration::from_secs(id.into()),
+        author: (!id.is_multiple_of(3)).then(|| sample::name("ann")),
+        program: None,
+    }
 }
 
 fn group() -> impl Strategy<Value = Command> {
@@ -125,6 +156,26 @@ fn command() -> impl Strategy<Value = Command> {
         1 => ids().prop_map(|group| Command::DeleteGroup(GroupId(group))),
         2 => dispatch(),
         1 => ids().prop_map(|dispatch| Command::CancelDispatch(DispatchId(dispatch))),
+        1 => ids().prop_map(|dispatch| Command::PublishDispatch(DispatchId(dispatch))),
+        1 => ids().prop_map(|dispatch| {
+            let by = sample::name("bert");
+            Command::ApproveDispatch(DispatchId(dispatch), by, Capacity::BalancingAuthority)
+        }),
+        1 => (ids(), ids()).prop_map(|(dispatch, priority)| {
+            let change = DispatchChange {
+                priority: Some(conduct(priority).priority),
+                ..DispatchChange::default()
+            };
+            Command::ChangeDispatch(DispatchId(dispatch), change)
+        }),
+        1 => (ids(), ids()).prop_map(|(group, priority)| {
+            Command::SetApprovalRules(vec![ApprovalRule {
+                group: Some(GroupId(group)),
+                from: Watts::whole(1),
+                up_to: conduct(priority).priority,
+                need: [Need::SecondPerson, Need::BalancingAuthority][group as usize % 2],
+            }])
+        }),
         4 => control(),
         2 => ids().prop_map(|control| Command::CancelControl(ControlId(control))),
     ]

@@ -5,10 +5,11 @@ use std::time::Duration;
 use fleet::dispatch::assess::Standing;
 use fleet::dispatch::plan::{Allocation, Balance, Plan};
 use fleet::{
-    ActivePower, Capability, CimMrid, Command, ControlBase, ControlId, DerFunction, DerFunctions,
-    DerId, DerKind, DispatchId, Event, FixedVar, Fleet, FreqDroop, GroupChange, GroupId, GroupName,
-    Identity, Lfdi, Mode, Modes, Name, NewControl, NewDer, NewDispatch, NewGroup, Origin, Pin,
-    PowerFactor, ProgramId, Scaled, Setting, Settings, Share, Target, VarReference, Version,
+    ActivePower, Capability, CimMrid, Command, Conduct, ControlBase, ControlId, DerFunction,
+    DerFunctions, DerId, DerKind, DispatchId, Event, FixedVar, Fleet, FreqDroop, GroupChange,
+    GroupId, GroupName, Identity, Lfdi, Mode, Modes, Name, NewControl, NewDer, NewDispatch,
+    NewGroup, Origin, Pin, PowerFactor, ProgramId, Scaled, Setting, Settings, Share, Target,
+    VarReference, Version,
 };
 use store::{Actor, Batch, Entry, JournalId, Memory, Store};
 use units::{Interval, Percent, Timestamp, Vars, VoltAmperes, WattHours, Watts};
@@ -178,16 +179,14 @@ fn new_group(id: &str) -> NewGroup {
 }
 
 fn new_dispatch() -> NewDispatch {
-    let target = |start, p| Target {
-        interval: interval(start, 900),
-        p: Watts::whole(p),
-    };
+    let target = |start, p| Target::net(interval(start, 900), Watts::whole(p));
     NewDispatch {
         mrid: mrid("dispatch-1"),
         name: Some(name("Evening peak")),
         group: GroupId(0),
         schedule: vec![target(600, 3_000), target(1_500, -2_500)],
         ramp: Some(Duration::from_secs(120)),
+        conduct: Conduct::default(),
     }
 }
 
@@ -215,6 +214,7 @@ fn plan() -> Plan {
             unasked: Watts::whole(-17),
             residue: Watts::from_micro(1),
         }],
+        elsewhere: vec![(1, DerId(1))],
         late: vec![(DerId(1), Duration::from_secs(300))],
         observed: u64::MAX,
     }

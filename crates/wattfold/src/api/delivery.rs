@@ -53,6 +53,8 @@ pub enum MemberStanding {
     NotPermitted,
     /// The terms of the programme of the dispatch leave it out.
     Ineligible,
+    /// It could be asked and is not needed.
+    Spare,
 }
 
 impl From<Standing> for MemberStanding {
@@ -67,6 +69,7 @@ impl From<Standing> for MemberStanding {
             Standing::Commanded => Self::Commanded,
             Standing::NotPermitted => Self::NotPermitted,
             Standing::Ineligible => Self::Ineligible,
+            Standing::Spare => Self::Spare,
         }
     }
 }

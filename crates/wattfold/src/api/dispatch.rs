@@ -14,14 +14,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
+use fleet::enrolment::{DemandResponseProgram, DemandResponseProgramId};
 use fleet::{
-    ActivePower, CimMrid, Command, Dispatch, DispatchPhase, Event, Fleet, Name, NewDispatch, Target,
+    ActivePower, CimMrid, Command, Conduct, Dispatch, DispatchChange, DispatchPhase, Event, Fleet,
+    Name, NewDispatch, Objective, Publish, Stage, Target,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use units::{Interval, Watts};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::aim::AimView;
+use crate::api::approval::{ApprovalNeed, ApprovalView, DispatchPriority, author};
 use crate::api::control::DeliveryStep;
 use crate::api::judgement::{self, ControlIndex, Member, Meters, Outcome};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
@@ -31,8 +35,6 @@ use crate::api::value::{MeasuredValue, Time, sum};
 use crate::api::{Api, fresh_mrid};
 use crate::auth::Principal;
 
-/// Largest magnitude of a net target, in watts: a thousand gigawatts.
-pub const MAX_TARGET_W: f64 = 1e12;
 /// Most members shown that may be told too late.
 pub const MAX_LATE_SHOWN: usize = 100;
 
@@ -80,9 +82,107 @@ pub struct ScheduledInterval {
     pub start: Time,
     /// When it ends.
     pub end: Time,
-    /// Net active power of the group, in W, injection positive, members that can't be asked
-    /// included.
+    /// What was asked for.
+    pub aim: AimView,
+    /// What that comes to as net active power of the group by the plan in force, in W, injection
+    /// positive, members that can't be asked included; 0 before there is a plan that tells.
     pub p_w: f64,
+}
+
+/// How far a dispatch has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchState {
+    /// It has no plan.
+    Drafted,
+    /// It has a plan and waits for approvals.
+    Planned,
+    /// It has every approval that it needs and is not published.
+    Approved,
+    /// Its controls are let out; it has not begun.
+    Published,
+    /// It has begun.
+    Active,
+    /// It is over.
+    Ended,
+    /// Called off.
+    Cancelled,
+}
+
+/// What a published dispatch is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchStage {
+    /// Members know of it; it has not begun.
+    Notice,
+    /// Members move to their shares.
+    RampIn,
+    /// Members hold their shares.
+    Sustain,
+    /// Members let go.
+    Release,
+    /// Members rest.
+    Recovery,
+}
+
+impl From<Stage> for DispatchStage {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Notice => Self::Notice,
+            Stage::RampIn => Self::RampIn,
+            Stage::Sustain => Self::Sustain,
+            Stage::Release => Self::Release,
+            Stage::Recovery => Self::Recovery,
+        }
+    }
+}
+
+/// By what the members of a dispatch are chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchObjective {
+    /// Each by the same fraction of what it can do.
+    #[default]
+    ProRata,
+    /// The cheapest first, by what their contracts pay.
+    LeastCost,
+    /// Those first that were asked least in the last 30 days.
+    LeastUsed,
+    /// As few as possible.
+    FewestDevices,
+}
+
+impl From<Objective> for DispatchObjective {
+    fn from(objective: Objective) -> Self {
+        match objective {
+            Objective::ProRata => Self::ProRata,
+            Objective::LeastCost => Self::LeastCost,
+            Objective::LeastUsed => Self::LeastUsed,
+            Objective::FewestDevices => Self::FewestDevices,
+        }
+    }
+}
+
+impl From<DispatchObjective> for Objective {
+    fn from(objective: DispatchObjective) -> Self {
+        match objective {
+            DispatchObjective::ProRata => Self::ProRata,
+            DispatchObjective::LeastCost => Self::LeastCost,
+            DispatchObjective::LeastUsed => Self::LeastUsed,
+            DispatchObjective::FewestDevices => Self::FewestDevices,
+        }
+    }
+}
+
+/// When a dispatch is let out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DispatchPublication {
+    /// As soon as everybody who has to has approved of it.
+    #[default]
+    WhenApproved,
+    /// When it is told to.
+    OnCommand,
 }
 
 /// A member that may be told too late.
@@ -107,8 +207,32 @@ pub struct DispatchRow {
     /// The group that delivers; null once it is deleted.
     #[schema(required)]
     pub group: Option<GroupRef>,
-    /// Where it stands.
+    /// Where its schedule stands.
     pub phase: Phase,
+    /// How far it has come.
+    pub state: DispatchState,
+    /// What it is doing; null when it is not published or all is over.
+    #[schema(required)]
+    pub stage: Option<DispatchStage>,
+    /// mRID of the demand response programme whose event it is.
+    #[schema(required)]
+    pub program: Option<String>,
+    /// How urgent it is.
+    pub priority: DispatchPriority,
+    /// By what its members are chosen.
+    pub objective: DispatchObjective,
+    /// Over how long members let go at its end, in s.
+    pub release_s: u64,
+    /// Account that made it; null for one of another system.
+    #[schema(required)]
+    pub author: Option<String>,
+    /// Approvals that were given.
+    pub approvals: Vec<ApprovalView>,
+    /// Approvals that it needs and has not got.
+    pub missing_approvals: Vec<ApprovalNeed>,
+    /// When its controls were let out, if they were.
+    #[schema(required)]
+    pub published_at: Option<Time>,
     /// Index of the interval that runs or comes next between two, from 0.
     #[schema(required)]
     pub interval_index: Option<usize>,
@@ -173,8 +297,20 @@ pub struct RequestedInterval {
     pub start: Time,
     /// How long it lasts, in whole seconds.
     pub duration_s: u32,
-    /// Net active power of the group, in W, injection positive.
-    pub p_w: f64,
+    /// Net active power of the group, in W, injection positive. Of this and the fields below exactly
+    /// one is given.
+    pub p_w: Option<f64>,
+    /// So much more than the members do unasked when the dispatch is first planned, in W.
+    pub delta_w: Option<f64>,
+    /// So much of the way from what the members do unasked to the most that they can do, in percent;
+    /// negative for the least, -100 to 100.
+    pub pct: Option<f64>,
+    /// No more than this, in W.
+    pub at_most_w: Option<f64>,
+    /// No less than this, in W.
+    pub at_least_w: Option<f64>,
+    /// All that contracts sell at this price for a kWh.
+    pub price_per_kwh: Option<f64>,
 }
 
 /// A dispatch that is asked for.
@@ -192,6 +328,38 @@ pub struct DispatchRequest {
     /// How long each interval's ramp may take, in whole seconds; 60 or half of the shortest
     /// interval when absent.
     pub ramp_s: Option<u32>,
+    /// mRID of the demand response programme whose event it is; its terms hold.
+    pub program: Option<String>,
+    /// How urgent it is. A more urgent dispatch takes the members of a less urgent one for as long as
+    /// it asks them for something.
+    #[serde(default)]
+    pub priority: DispatchPriority,
+    /// By what members are chosen.
+    #[serde(default)]
+    pub objective: DispatchObjective,
+    /// When it is let out.
+    #[serde(default)]
+    pub publish: DispatchPublication,
+    /// Over how long members let go at its end, in whole seconds, at most 3600; 0 when absent.
+    #[serde(default)]
+    pub release_s: u32,
+}
+
+/// A change of a dispatch; what is absent stays. Of one that is published the intervals that have
+/// begun stay, but for the end of the one that runs.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DispatchPatch {
+    /// Name, 1 to 64 characters.
+    pub name: Option<String>,
+    /// The whole schedule.
+    pub schedule: Option<Vec<RequestedInterval>>,
+    /// How long each interval's ramp may take, in whole seconds.
+    pub ramp_s: Option<u32>,
+    /// By what members are chosen.
+    pub objective: Option<DispatchObjective>,
+    /// How urgent it is.
+    pub priority: Option<DispatchPriority>,
 }
 
 /// List the dispatches, the newest first.
@@ -245,7 +413,8 @@ pub(super) async fn create(
     principal: Principal,
     Body(request): Body<DispatchRequest>,
 ) -> Result<Response, Problem> {
-    let new = api.world(|world| new_dispatch(world.fleet, &request))?;
+    let author = author(&principal)?;
+    let new = api.world(|world| new_dispatch(world.fleet, &request, author))?;
     let mrid = new.mrid.to_string();
     let events = api
         .command_one(&principal, Command::CreateDispatch(new))
@@ -258,6 +427,31 @@ pub(super) async fn create(
     }
     let row = one(&api, &mrid).await?;
     Ok((StatusCode::CREATED, Json(row)).into_response())
+}
+
+/// Change, extend or shorten a dispatch. It is planned anew: refused when its members can't reach the
+/// targets. Approvals of one that is not published are void then.
+#[utoipa::path(patch, path = "/api/v1/dispatches/{mrid}", operation_id = "change_dispatch", tag = "dispatches",
+    params(("mrid" = String, Path, description = "IEC 61968 mRID")), request_body = DispatchPatch,
+    responses((status = 200, body = DispatchRow), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn change(
+    State(api): State<Api>,
+    principal: Principal,
+    Named(mrid): Named,
+    Body(patch): Body<DispatchPatch>,
+) -> Result<Json<DispatchRow>, Problem> {
+    let id = api.world(|world| find(world.fleet, &mrid).map(|dispatch| dispatch.id))?;
+    let change = DispatchChange {
+        name: name(patch.name.as_deref())?,
+        schedule: patch.schedule.as_deref().map(schedule).transpose()?,
+        ramp: patch.ramp_s.map(|s| Duration::from_secs(s.into())),
+        objective: patch.objective.map(Into::into),
+        priority: patch.priority.map(Into::into),
+    };
+    api.command_one(&principal, Command::ChangeDispatch(id, change))
+        .await?;
+    one(&api, &mrid).await.map(Json)
 }
 
 /// Call a dispatch off. Its controls that are not over are withdrawn.
@@ -276,7 +470,7 @@ pub(super) async fn cancel(
     one(&api, &mrid).await.map(Json)
 }
 
-async fn one(api: &Api, mrid: &str) -> Result<DispatchRow, Problem> {
+pub(super) async fn one(api: &Api, mrid: &str) -> Result<DispatchRow, Problem> {
     let id = api.world(|world| find(world.fleet, mrid).map(|dispatch| dispatch.id))?;
     let meters = api.meters(&[id]).await?;
     api.world(|world| {
@@ -296,54 +490,89 @@ pub(super) fn find<'a>(fleet: &'a Fleet, mrid: &str) -> Result<&'a Dispatch, Pro
 }
 
 /// The command's content, each field checked.
-fn new_dispatch(fleet: &Fleet, given: &DispatchRequest) -> Result<NewDispatch, Problem> {
+fn new_dispatch(
+    fleet: &Fleet,
+    given: &DispatchRequest,
+    author: Name,
+) -> Result<NewDispatch, Problem> {
     let mrid = match &given.mrid {
         Some(text) => CimMrid::new(text).map_err(|e| Problem::field("mrid", e.to_string()))?,
         None => fresh_mrid(),
     };
-    let name = given.name.as_deref().map(Name::new).transpose();
     let group = CimMrid::new(&given.group)
         .ok()
         .and_then(|mrid| fleet.group_by_mrid(&mrid));
     let group = group.ok_or_else(|| Problem::field("group", "is not the mRID of a group"))?;
-    if given.schedule.is_empty() || Fleet::MAX_INTERVALS < given.schedule.len() {
-        let rule = format!("must have 1 to {} intervals", Fleet::MAX_INTERVALS);
-        return Err(Problem::field("schedule", rule));
-    }
-    let intervals = given.schedule.iter().enumerate();
-    let schedule: Result<Vec<Target>, Problem> = intervals
-        .map(|(index, interval)| target(index, interval))
-        .collect();
+    let program = given.program.as_deref().map(|mrid| {
+        let known = CimMrid::new(mrid).ok();
+        let known = known.and_then(|mrid| fleet.enrolment().programs().index_of(&mrid));
+        known.ok_or_else(|| Problem::field("program", "is not the mRID of a programme"))
+    });
     Ok(NewDispatch {
         mrid,
-        name: name.map_err(|e| Problem::field("name", e.to_string()))?,
+        name: name(given.name.as_deref())?,
         group: group.id,
-        schedule: schedule?,
+        schedule: schedule(&given.schedule)?,
         ramp: given.ramp_s.map(|s| Duration::from_secs(u64::from(s))),
+        conduct: Conduct {
+            program: program.transpose()?.map(DemandResponseProgramId),
+            priority: given.priority.into(),
+            objective: given.objective.into(),
+            publish: match given.publish {
+                DispatchPublication::WhenApproved => Publish::WhenApproved,
+                DispatchPublication::OnCommand => Publish::OnCommand,
+            },
+            release: Duration::from_secs(given.release_s.into()),
+            author: Some(author),
+        },
     })
 }
 
-fn target(index: usize, given: &RequestedInterval) -> Result<Target, Problem> {
-    let field =
-        |name: &str, rule: String| Problem::field(format!("schedule[{index}].{name}"), rule);
-    if given.start.0.millis() % 1_000 != 0 {
-        return Err(field("start", "must be a whole second".to_owned()));
+fn name(given: Option<&str>) -> Result<Option<Name>, Problem> {
+    let name = given.map(Name::new).transpose();
+    name.map_err(|e| Problem::field("name", e.to_string()))
+}
+
+fn schedule(given: &[RequestedInterval]) -> Result<Vec<Target>, Problem> {
+    if given.is_empty() || Fleet::MAX_INTERVALS < given.len() {
+        let rule = format!("must have 1 to {} intervals", Fleet::MAX_INTERVALS);
+        return Err(Problem::field("schedule", rule));
     }
-    if given.duration_s == 0 {
-        return Err(field("duration_s", "must be at least 1".to_owned()));
+    let intervals = given.iter().enumerate();
+    intervals
+        .map(|(index, interval)| {
+            let target = interval.read();
+            target.map_err(|problem| problem.under(&format!("schedule[{index}]")))
+        })
+        .collect()
+}
+
+impl RequestedInterval {
+    fn read(&self) -> Result<Target, Problem> {
+        if self.start.0.millis() % 1_000 != 0 {
+            return Err(Problem::field("start", "must be a whole second"));
+        }
+        if self.duration_s == 0 {
+            return Err(Problem::field("duration_s", "must be at least 1"));
+        }
+        let aim = AimView {
+            p_w: self.p_w,
+            delta_w: self.delta_w,
+            pct: self.pct,
+            at_most_w: self.at_most_w,
+            at_least_w: self.at_least_w,
+            price_per_kwh: self.price_per_kwh,
+        };
+        let duration = Duration::from_secs(u64::from(self.duration_s));
+        let interval = Interval {
+            start: self.start.0,
+            duration,
+        };
+        Ok(Target {
+            interval,
+            aim: aim.read()?,
+        })
     }
-    if !(-MAX_TARGET_W..=MAX_TARGET_W).contains(&given.p_w) {
-        return Err(field("p_w", format!("must be within ±{MAX_TARGET_W:e} W")));
-    }
-    let duration = Duration::from_secs(u64::from(given.duration_s));
-    let interval = Interval {
-        start: given.start.0,
-        duration,
-    };
-    Ok(Target {
-        interval,
-        p: Watts::from_f64(given.p_w),
-    })
 }
 
 /// The rows of `dispatches`, in their order.
@@ -369,9 +598,10 @@ fn row(
     let members = judgement::judge(world, dispatch, &ids, index, meters);
     let phase = dispatch.phase(world.now);
     let running = match phase {
-        DispatchPhase::Running(index) => Some(&dispatch.schedule[index]),
+        DispatchPhase::Running(index) => dispatch.target_p(index),
         _ => None,
     };
+    let missing = world.fleet.missing_approvals(dispatch);
     let open = !matches!(phase, DispatchPhase::Ended | DispatchPhase::Cancelled);
     DispatchRow {
         mrid: dispatch.mrid.to_string(),
@@ -381,11 +611,21 @@ fn row(
             title: group.title().to_owned(),
         }),
         phase: phase.into(),
+        state: state(phase, dispatch, missing.is_empty()),
+        stage: stage(world, dispatch).map(Into::into),
+        program: program(world.fleet, dispatch).map(|p| p.mrid.to_string()),
+        priority: dispatch.conduct.priority.into(),
+        objective: dispatch.conduct.objective.into(),
+        release_s: dispatch.conduct.release.as_secs(),
+        author: dispatch.conduct.author.as_ref().map(ToString::to_string),
+        approvals: dispatch.approvals.iter().map(Into::into).collect(),
+        missing_approvals: missing.into_iter().map(Into::into).collect(),
+        published_at: dispatch.published.map(Time),
         interval_index: match phase {
             DispatchPhase::Running(index) | DispatchPhase::Waiting(index) => Some(index),
             DispatchPhase::Scheduled | DispatchPhase::Ended | DispatchPhase::Cancelled => None,
         },
-        schedule: dispatch.schedule.iter().map(scheduled).collect(),
+        schedule: scheduled(dispatch),
         ramp_s: dispatch.ramp.as_secs_f64(),
         created_at: dispatch.created.into(),
         cancelled_at: dispatch.cancelled.map(Time),
@@ -394,7 +634,7 @@ fn row(
         late: late(world, dispatch),
         late_members: dispatch.plan.as_ref().map_or(0, |plan| plan.late.len()),
         told_late: members.iter().filter(|m| !m.told_late.is_empty()).count(),
-        target_w: running.map(|target| target.p.as_f64()),
+        target_w: running.map(Watts::as_f64),
         measured_w: open.then(|| measured(world, &members)).flatten(),
         promised_w: running.map_or(0.0, |_| promised(world, &members).as_f64()),
         counts: count(
@@ -406,12 +646,43 @@ fn row(
     }
 }
 
-pub(super) fn scheduled(target: &Target) -> ScheduledInterval {
-    ScheduledInterval {
+fn state(phase: DispatchPhase, dispatch: &Dispatch, is_approved: bool) -> DispatchState {
+    match phase {
+        DispatchPhase::Cancelled => DispatchState::Cancelled,
+        DispatchPhase::Ended => DispatchState::Ended,
+        _ if dispatch.plan.is_none() => DispatchState::Drafted,
+        _ if dispatch.published.is_none() && is_approved => DispatchState::Approved,
+        _ if dispatch.published.is_none() => DispatchState::Planned,
+        DispatchPhase::Scheduled => DispatchState::Published,
+        DispatchPhase::Running(_) | DispatchPhase::Waiting(_) => DispatchState::Active,
+    }
+}
+
+fn program<'a>(fleet: &'a Fleet, dispatch: &Dispatch) -> Option<&'a DemandResponseProgram> {
+    fleet
+        .enrolment()
+        .programs()
+        .get(dispatch.conduct.program?.0)
+}
+
+fn stage(world: &World<'_>, dispatch: &Dispatch) -> Option<Stage> {
+    let start = dispatch.span()?.start;
+    let terms = program(world.fleet, dispatch).and_then(|program| program.terms.at(start));
+    dispatch.stage(
+        world.now,
+        terms.map_or(Duration::ZERO, |terms| terms.recovery),
+    )
+}
+
+pub(super) fn scheduled(dispatch: &Dispatch) -> Vec<ScheduledInterval> {
+    let numbered = dispatch.schedule.iter().enumerate();
+    let interval = |(index, target): (usize, &Target)| ScheduledInterval {
         start: target.interval.start.into(),
         end: target.interval.end().into(),
-        p_w: target.p.as_f64(),
-    }
+        aim: target.aim.into(),
+        p_w: dispatch.target_p(index).map_or(0.0, Watts::as_f64),
+    };
+    numbered.map(interval).collect()
 }
 
 fn late(world: &World<'_>, dispatch: &Dispatch) -> Vec<LateMember> {

@@ -8,8 +8,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    access, aggregator, assignment, client_profile, curve, default_control, delivery, der,
-    dispatch, document, enrolment, envelope, group, log_event, program, program_control,
+    access, aggregator, approval, assignment, client_profile, curve, default_control, delivery,
+    der, dispatch, document, enrolment, envelope, group, log_event, program, program_control,
     program_default, rates, roll_out, series, session, settings_comparison, settings_profile,
     settings_requirement, stream, subscription, summary, telemetry, usage_point,
 };
@@ -27,6 +27,8 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     paths(
+        approval::approve, approval::publish, approval::set_rules, approval::show_rules,
+        dispatch::change,
         client_profile::set_aggregator, client_profile::set_der, document::delete, document::list,
         document::put, document::show, log_event::list, rates::change, rates::show, subscription::list,
         usage_point::delete_all, usage_point::delete_one, usage_point::list,

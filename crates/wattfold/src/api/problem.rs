@@ -277,6 +277,8 @@ impl From<Rejection> for Problem {
             | Rejection::AlreadyRegistered(_)
             | Rejection::GroupInUse(_)
             | Rejection::DispatchOver(_)
+            | Rejection::ApprovalMissing { .. }
+            | Rejection::Terms { .. }
             | Rejection::StalePlan { .. } => Self::new(Kind::Conflict, detail),
             Rejection::MridTaken(_) => field(Kind::Conflict, "mrid", "is in use"),
             Rejection::NameTaken(_) => field(Kind::Conflict, "name", "is in use"),

@@ -134,8 +134,10 @@ fn target_at(dispatch: &Dispatch, at: Timestamp) -> Option<f64> {
     let running = dispatch
         .schedule
         .iter()
-        .find(|target| target.interval.contains(at));
-    running.map(|target| target.p.as_f64())
+        .position(|target| target.interval.contains(at));
+    running
+        .and_then(|index| dispatch.target_p(index))
+        .map(Watts::as_f64)
 }
 
 fn intervals(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<SeriesInterval> {
@@ -143,12 +145,14 @@ fn intervals(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<Ser
     let begun = dispatch
         .schedule
         .iter()
-        .filter(|target| target.interval.start < over);
+        .enumerate()
+        .filter(|(_, target)| target.interval.start < over);
     begun
-        .map(|target| {
+        .map(|(index, target)| {
+            let p = dispatch.target_p(index).unwrap_or_default();
             let settled = target.interval.start.after(dispatch.ramp);
             let judged = Interval::between(settled, target.interval.end().min(over));
-            let asked = target.p.over(judged.duration);
+            let asked = p.over(judged.duration);
             let means = meters.0.keys().filter_map(|der| meters.mean(*der, judged));
             let means: Vec<Watts> = means.collect();
             let delivered = (!means.is_empty()).then(|| {
@@ -165,7 +169,7 @@ fn intervals(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<Ser
             SeriesInterval {
                 start: target.interval.start.into(),
                 end: target.interval.end().into(),
-                p_w: target.p.as_f64(),
+                p_w: p.as_f64(),
                 asked_wh,
                 delivered_wh: delivered,
                 error_pct: error,

@@ -1,5 +1,6 @@
 //! One interval at a time: ranges, common level, wire values, rounding.
 
+mod merit;
 mod rounding;
 
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use units::{WattHours, Watts};
 
 use super::{Allocation, Balance, Member, OnShort, Request, Role};
+use crate::dispatch::Aim;
 use crate::dispatch::limit::Row;
 use crate::{Name, Rejection};
 
@@ -32,6 +34,8 @@ struct Slot {
 pub(super) struct State<'a> {
     request: &'a Request<'a>,
     slots: Vec<Slot>,
+    /// Who is asked in the interval at hand.
+    asked: Vec<bool>,
     /// Output at the end of the interval before.
     previous: Vec<Watts>,
     /// Energy injected since now, net, by member with a store.
@@ -50,6 +54,7 @@ impl<'a> State<'a> {
         let mut state = Self {
             request,
             slots: Vec::with_capacity(request.members.len()),
+            asked: Vec::new(),
             previous: request.members.iter().map(|m| m.base).collect(),
             drawn: vec![WattHours::ZERO; request.members.len()],
         };
@@ -86,7 +91,11 @@ impl<'a> State<'a> {
         let (interval, target) = self.request.targets[position];
         let duration = self.remaining(position);
         let expected: Vec<Watts> = self.expected(position);
-        let unasked = self.unasked(&expected);
+        let members = self.request.members.iter();
+        let asked = members.map(|member| {
+            member.role == Role::Controllable && self.elsewhere(member, position).is_none()
+        });
+        self.asked = asked.collect();
         self.ranges(&expected, duration);
         let rows: Vec<Row> = self
             .request
@@ -95,16 +104,26 @@ impl<'a> State<'a> {
             .map(|limit| {
                 limit.row(
                     self.request.members,
+                    &self.asked,
                     &expected,
                     u32::try_from(position).unwrap_or(u32::MAX),
                 )
             })
             .collect();
         self.relieve(&rows);
-        self.share_out(position, target.p - unasked, &rows)?;
-        let residue = self.round(target.p - unasked, &rows);
-        for (member, slot) in self.request.members.iter().zip(&self.slots) {
-            if member.role == Role::Controllable {
+        let (wanted, on_short) = self.wanted(target.aim, &expected);
+        self.share_out(
+            (position, on_short),
+            wanted - self.unasked(&expected),
+            &rows,
+        )?;
+        self.spare(target.aim, &expected);
+        let unasked = self.unasked(&expected);
+        let wanted = self.reached(target.aim, wanted, unasked);
+        let residue = self.round(wanted - unasked, &rows);
+        let members = self.request.members.iter().zip(&self.slots);
+        for ((member, slot), asked) in members.zip(&self.asked) {
+            if *asked {
                 let share = member.grid.encode(slot.share);
                 let der = member.der;
                 allocations.push(Allocation {
@@ -119,7 +138,7 @@ impl<'a> State<'a> {
         }
         Ok(Balance {
             interval,
-            target: target.p,
+            target: wanted,
             unasked,
             residue,
         })
@@ -158,25 +177,29 @@ impl<'a> State<'a> {
             let row = self.request.expected.get(member.expected? as usize)?;
             row.get(position).copied()
         };
-        self.request
-            .members
-            .iter()
-            .map(|m| by_interval(m).unwrap_or(m.base))
-            .collect()
+        let output = |member: &Member| {
+            let elsewhere = self.elsewhere(member, position);
+            elsewhere.or_else(|| by_interval(member))
+        };
+        let members = self.request.members.iter();
+        members.map(|m| output(m).unwrap_or(m.base)).collect()
+    }
+
+    /// What a more urgent dispatch asks of `member` in this interval.
+    fn elsewhere(&self, member: &Member, position: usize) -> Option<Watts> {
+        let row = self.request.elsewhere.get(member.elsewhere? as usize)?;
+        row.get(position).copied().flatten()
     }
 
     fn unasked(&self, expected: &[Watts]) -> Watts {
-        let members = self.request.members.iter().zip(expected);
-        members
-            .filter(|(m, _)| m.role != Role::Controllable)
-            .map(|(_, p)| *p)
-            .sum()
+        let members = self.asked.iter().zip(expected);
+        members.filter(|(asked, _)| !**asked).map(|(_, p)| *p).sum()
     }
 
     fn ranges(&mut self, expected: &[Watts], duration: Duration) {
         self.slots.clear();
         for (index, member) in self.request.members.iter().enumerate() {
-            if member.role != Role::Controllable {
+            if !self.asked[index] {
                 let p = expected[index];
                 self.slots.push(Slot {
                     lo: p,
@@ -266,7 +289,12 @@ impl<'a> State<'a> {
     }
 
     /// Gives every slot its ideal share of `wanted`, the net power of the controllable members.
-    fn share_out(&mut self, position: usize, wanted: Watts, rows: &[Row]) -> Result<(), Rejection> {
+    fn share_out(
+        &mut self,
+        (position, on_short): (usize, OnShort),
+        wanted: Watts,
+        rows: &[Row],
+    ) -> Result<(), Rejection> {
         let start: Watts = self.controllable().map(|(_, slot)| slot.start).sum();
         let need = wanted - start;
         let direction = if need >= Watts::ZERO {
@@ -274,19 +302,28 @@ impl<'a> State<'a> {
         } else {
             Direction::Down
         };
-        let mut caps: Vec<f64> = if rows.is_empty() {
-            Vec::new()
-        } else {
-            vec![1.0; self.slots.len()]
+        let target = self.request.targets[position].1;
+        let order = self.order(target.aim, direction);
+        let mut caps: Vec<f64> = match (rows.is_empty(), target.aim) {
+            (_, Aim::Price(price)) => self.caps_at(price),
+            (true, _) => Vec::new(),
+            (false, _) => vec![1.0; self.slots.len()],
         };
         let mut binding: Vec<Name> = Vec::new();
         for _ in 0..MAX_ROUNDS {
-            let reached = self.level(direction, need.abs(), &caps);
+            let reached = match &order {
+                None => self.level(direction, need.abs(), &caps),
+                Some(order) => self.in_order(direction, need.abs(), (order, &caps)),
+            };
             let missing = need.abs() - reached;
             let Some((row, excess)) = self.most_exceeded(rows) else {
-                return self.judge(position, missing, direction, binding);
+                return self.judge((position, on_short), missing, direction, binding);
             };
-            if !self.cap(direction, row, &mut caps) {
+            let capped = match &order {
+                None => self.cap(direction, row, &mut caps),
+                Some(order) => self.cap_last(direction, row, (order, &mut caps)),
+            };
+            if !capped {
                 let excess = watts(excess);
                 let interval = self.request.targets[position].0 as usize + 1;
                 return Err(Rejection::LimitExceeded {
@@ -392,7 +429,7 @@ impl<'a> State<'a> {
     /// Decides what `missing` power means for the request.
     fn judge(
         &self,
-        position: usize,
+        (position, on_short): (usize, OnShort),
         missing: Watts,
         direction: Direction,
         limited_by: Vec<Name>,
@@ -401,12 +438,15 @@ impl<'a> State<'a> {
         // is far below any wire step.
         let members = i64::try_from(self.slots.len()).unwrap_or(i64::MAX);
         let negligible = Watts::from_micro(members.saturating_add(10_000));
-        if missing <= negligible || self.request.on_short == OnShort::Approach {
+        if missing <= negligible || on_short == OnShort::Approach {
             return Ok(());
         }
-        let (index, target) = self.request.targets[position];
-        let interval = index as usize + 1;
-        let asked = target.p;
+        let interval = self.request.targets[position].0 as usize + 1;
+        let shares: Watts = self.slots.iter().map(|slot| slot.share).sum();
+        let asked = match direction {
+            Direction::Up => shares + missing,
+            Direction::Down => shares - missing,
+        };
         if limited_by.is_empty() && self.without_energy(direction) >= missing {
             let short = missing.over(self.remaining(position));
             return Err(Rejection::ShortOfEnergy {
@@ -447,7 +487,7 @@ impl<'a> State<'a> {
 
     fn controllable(&self) -> impl Iterator<Item = (usize, &Slot)> {
         let slots = self.slots.iter().enumerate();
-        slots.filter(|(index, _)| self.request.members[*index].role == Role::Controllable)
+        slots.filter(|(index, _)| self.asked[*index])
     }
 }
 

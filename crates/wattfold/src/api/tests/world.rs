@@ -1,5 +1,6 @@
 //! A node in memory with a fleet that can be told what it measures.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,7 +16,7 @@ use store::{AccountId, Actor, JournalId, Memory, Store as _};
 use tower::ServiceExt as _;
 use units::{Timestamp, Watts};
 
-use crate::api::{ApiState, Tls, router};
+use crate::api::{ApiState, Given, Tls, router};
 use crate::auth::{self, Auth};
 use crate::clock;
 use crate::control_loop::State;
@@ -82,8 +83,11 @@ impl Server {
         let api = ApiState::new(
             Arc::clone(&node),
             Arc::new(Auth::new([stored])),
-            Vec::new(),
-            Tls::Off,
+            Given {
+                limits: Vec::new(),
+                tls: Tls::Off,
+                balancing_authority: BTreeSet::from([auth::FIRST_ACCOUNT.to_owned()]),
+            },
         );
         Self {
             router: router(Arc::clone(&api)),

@@ -4,7 +4,7 @@ use units::Watts;
 
 use super::{Slot, State, TOLERANCE_MICRO_W, watts};
 use crate::dispatch::limit::Row;
-use crate::dispatch::plan::{Member, Role};
+use crate::dispatch::plan::Member;
 
 /// Most passes over the members that hand out rounding; each shrinks what is left by more than
 /// half of a common step.
@@ -16,7 +16,7 @@ impl State<'_> {
     pub(super) fn round(&mut self, wanted: Watts, rows: &[Row]) -> Watts {
         let mut given = Watts::ZERO;
         for (index, member) in self.request.members.iter().enumerate() {
-            if member.role == Role::Controllable {
+            if self.asked[index] {
                 let slot = &mut self.slots[index];
                 slot.share = on_grid(member, slot);
                 given += slot.share;
@@ -31,7 +31,7 @@ impl State<'_> {
                 if left == Watts::ZERO {
                     return left;
                 }
-                if member.role == Role::Controllable {
+                if self.asked[index] {
                     left -= step(&mut self.slots[index], member, left, (index, &mut loads));
                 }
             }
@@ -41,7 +41,7 @@ impl State<'_> {
         }
         // What is left by now is less than the steps of most; whoever has fine ones takes it.
         for (index, member) in self.request.members.iter().enumerate() {
-            if member.role == Role::Controllable && left != Watts::ZERO {
+            if self.asked[index] && left != Watts::ZERO {
                 left -= steps(&mut self.slots[index], member, left, (index, &mut loads));
             }
         }
@@ -59,7 +59,7 @@ impl State<'_> {
                     break;
                 }
                 let member = &self.request.members[*index];
-                if member.role != Role::Controllable {
+                if !self.asked[*index] {
                     continue;
                 }
                 let slot = &mut self.slots[*index];
