@@ -5,20 +5,25 @@ pub mod aggregator;
 pub mod aim;
 pub mod approval;
 pub mod assignment;
+pub mod binding;
 pub mod client_profile;
 pub mod control;
 pub mod control_base;
 pub mod curve;
 pub mod default_control;
 pub mod delivery;
+pub mod demand_response_program;
 pub mod der;
 pub mod dispatch;
 pub mod document;
 pub mod enrolment;
 pub mod envelope;
 pub mod group;
+pub mod import;
+pub mod interconnection;
 pub mod judgement;
 pub mod log_event;
+pub mod owner;
 pub mod page;
 pub mod problem;
 pub mod program;
@@ -31,6 +36,7 @@ pub mod session;
 pub mod settings_comparison;
 pub mod settings_profile;
 pub mod settings_requirement;
+pub mod site;
 pub mod stream;
 pub mod subscription;
 pub mod summary;
@@ -88,6 +94,7 @@ pub struct ApiState {
     balancing_authority: BTreeSet<String>,
     started: Timestamp,
     reading: Semaphore,
+    imports: import::Imports,
     hub: stream::Hub,
     readiness: health::Readiness,
 }
@@ -122,6 +129,7 @@ impl ApiState {
             balancing_authority: given.balancing_authority,
             started: clock::now(),
             reading: Semaphore::new(MAX_READERS),
+            imports: import::Imports::default(),
             hub: stream::Hub::default(),
             readiness: health::Readiness::default(),
         })
@@ -296,6 +304,7 @@ fn v1() -> Router<Api> {
         )
         .route("/session/password", post(session::change_password))
         .merge(enrolled())
+        .merge(enrolment_records())
         .merge(programs())
         .merge(served())
         .merge(settings())
@@ -364,6 +373,46 @@ fn enrolled() -> Router<Api> {
             "/assignments/{mrid}",
             get(assignment::show).delete(assignment::delete),
         )
+}
+
+/// Owners, sites, contracts and permissions, one by one and by the file.
+fn enrolment_records() -> Router<Api> {
+    Router::new()
+        .route("/owners", get(owner::list))
+        .route("/owners/{mrid}", get(owner::show).put(owner::put))
+        .route("/sites", get(site::list))
+        .route("/sites/{mrid}", put(site::put))
+        .route("/service_points", get(site::list_points))
+        .route(
+            "/service_points/{mrid}",
+            get(site::show_point).put(site::put_point),
+        )
+        .route(
+            "/demand_response_programs",
+            get(demand_response_program::list),
+        )
+        .route(
+            "/demand_response_programs/{mrid}",
+            get(demand_response_program::show).put(demand_response_program::put),
+        )
+        .route("/contracts", get(demand_response_program::list_contracts))
+        .route(
+            "/contracts/{mrid}",
+            put(demand_response_program::put_contract),
+        )
+        .route("/ders/{mrid}/service_point", put(site::place))
+        .route(
+            "/ders/{mrid}/interconnection",
+            get(interconnection::show).put(interconnection::put),
+        )
+        .route(
+            "/ders/{mrid}/bindings",
+            get(binding::list).post(binding::bind),
+        )
+        .route("/ders/{mrid}/module", post(binding::move_module))
+        .route("/imports", get(import::list).post(import::begin))
+        .route("/imports/{id}", get(import::show))
+        .route("/exports/ders", get(import::export))
 }
 
 /// What clients are served beside programmes.

@@ -70,6 +70,7 @@ const ALLOWED: [Allowed; 9] = [
             "base64",
             "bytes",
             "clap",
+            "csv",
             "fleet",
             "getrandom",
             "h2",

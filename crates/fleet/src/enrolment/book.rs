@@ -27,6 +27,8 @@ pub struct EnrolmentBook {
     /// By DER: the contracts that name it.
     pub(super) contracts_of: BTreeMap<DerId, Vec<ContractId>>,
     pub(super) interconnections: BTreeMap<DerId, Interconnection>,
+    /// Counts what may change limits of service points.
+    pub(super) revision: u64,
     /// By DER: how it came to its certificate, oldest first.
     pub(super) bindings: BTreeMap<DerId, Vec<Binding>>,
 }
@@ -34,6 +36,12 @@ pub struct EnrolmentBook {
 impl EnrolmentBook {
     /// Most bindings of one DER that are kept; the journal has those before.
     pub const MAX_BINDINGS: usize = 64;
+
+    /// Another number whenever [`Self::limits`] may have changed.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
 
     /// Every owner.
     #[must_use]
@@ -209,7 +217,10 @@ impl Fleet {
                 }
             }
             EnrolmentEvent::SitePut(site) => book.sites.put(site.clone()),
-            EnrolmentEvent::ServicePointPut(point) => book.service_points.put(point.clone()),
+            EnrolmentEvent::ServicePointPut(point) => {
+                book.service_points.put(point.clone());
+                book.revision += 1;
+            }
             EnrolmentEvent::ProgramPut(program) => book.programs.put(program.clone()),
             EnrolmentEvent::ContractPut(contract) => book.put_contract(contract),
             EnrolmentEvent::Placed(der, point) => book.place(*der, *point),
@@ -259,6 +270,7 @@ impl EnrolmentBook {
     }
 
     fn place(&mut self, der: DerId, point: Option<ServicePointId>) {
+        self.revision += 1;
         if let Some(old) = self.placed.remove(&der)
             && let Some(ders) = self.behind.get_mut(&old)
         {

@@ -65,7 +65,7 @@ fn a_field_that_is_wrong_is_named() {
         for field in whole.as_object().unwrap().keys() {
             let mut wrong = whole.clone();
             wrong[field] = serde_json::json!({ "no": [] });
-            let error = decode(record.kind, 1, &wrong.to_string()).unwrap_err();
+            let error = decode(record.kind, record.version, &wrong.to_string()).unwrap_err();
             let RecordError::Malformed { field: named, .. } = &error else {
                 panic!("{error}")
             };
@@ -78,7 +78,7 @@ fn a_field_that_is_wrong_is_named() {
         }
         let mut extra = whole;
         extra["extra"] = 1.into();
-        let error = decode(record.kind, 1, &extra.to_string())
+        let error = decode(record.kind, record.version, &extra.to_string())
             .unwrap_err()
             .to_string();
         assert!(error.contains("extra"), "{error}");

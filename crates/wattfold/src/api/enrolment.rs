@@ -46,7 +46,7 @@ pub struct Enrolment {
 }
 
 /// Who creates the `EndDevice` of a DER.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EnrolBy {
     /// The device posts it itself.
@@ -214,7 +214,7 @@ pub(super) fn pin(given: Option<u32>) -> Result<Pin, Problem> {
     }
 }
 
-fn reserve(pct: Option<f64>) -> Result<Percent, Problem> {
+pub(super) fn reserve(pct: Option<f64>) -> Result<Percent, Problem> {
     let pct = pct.unwrap_or(0.0);
     if !(0.0..=100.0).contains(&pct) {
         return Err(Problem::field("reserve_pct", "must be 0 to 100"));

@@ -88,7 +88,7 @@ pub(super) async fn bytes_of(media: &str, request: Request, max: usize) -> Resul
     })
 }
 
-fn is_of(media: &str, request: &Request) -> bool {
+pub(super) fn is_of(media: &str, request: &Request) -> bool {
     let value = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -98,7 +98,7 @@ fn is_of(media: &str, request: &Request) -> bool {
 }
 
 /// Reads JSON. `serde_json` itself goes no deeper than 128 levels.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

@@ -4,6 +4,7 @@ mod bad_input;
 mod default_control;
 mod dispatching;
 mod groups;
+mod imports;
 mod places;
 mod programs;
 mod served;

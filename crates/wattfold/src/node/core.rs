@@ -148,8 +148,8 @@ pub struct Core {
     store: Box<dyn Store>,
     working: Durable,
     rules: Rules,
-    /// The limits as rows over the fleet, and the number of DER they were made for.
-    rows: Option<(usize, Vec<LinearLimit>)>,
+    /// The limits as rows over the fleet, and for which DER and service points they were made.
+    rows: Option<((usize, u64), Vec<LinearLimit>)>,
     now: Timestamp,
     failed: Option<StorageError>,
 }
@@ -294,10 +294,10 @@ impl Core {
         Pending::IfDurable(answer)
     }
 
-    /// Limits given as "all" follow enrolment.
+    /// Limits given as "all" follow enrolment, and those of service points what stands behind them.
     fn refresh_rows(&mut self) {
         let fleet = &self.working.state.fleet;
-        let ders = fleet.ders().len();
+        let ders = (fleet.ders().len(), fleet.enrolment().revision());
         if self.rows.as_ref().is_some_and(|(of, _)| *of == ders) {
             return;
         }
@@ -309,7 +309,9 @@ impl Core {
             }
         }
         let limits = self.rules.limits.iter();
-        self.rows = Some((ders, limits.flat_map(|limit| limit.rows(fleet)).collect()));
+        let limits = limits.flat_map(|limit| limit.rows(fleet));
+        let limits = limits.chain(fleet.enrolment().limits()).collect();
+        self.rows = Some((ders, limits));
     }
 
     fn with_inputs<R>(
