@@ -3,6 +3,7 @@
 pub mod aggregate;
 pub mod approval;
 pub mod assess;
+pub mod availability;
 pub mod conduct;
 pub mod limit;
 pub mod merit;

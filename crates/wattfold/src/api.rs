@@ -1,10 +1,12 @@
 //! The HTTP API: one file per noun, the OpenAPI document, and who gets in.
 
 pub mod access;
+pub mod account;
 pub mod aggregator;
 pub mod aim;
 pub mod approval;
 pub mod assignment;
+pub mod availability;
 pub mod binding;
 pub mod client_profile;
 pub mod control;
@@ -25,6 +27,7 @@ pub mod judgement;
 pub mod log_event;
 pub mod owner;
 pub mod page;
+pub mod plan;
 pub mod problem;
 pub mod program;
 pub mod program_control;
@@ -56,6 +59,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
+use fleet::dispatch::LinearLimit;
 use fleet::dispatch::assess::World;
 use fleet::{CimMrid, Command, DerId, DispatchId, Event, Mrid};
 use http::request::Parts;
@@ -80,6 +84,8 @@ pub use self::request::{BODY_TIMEOUT, MAX_BODY_BYTES};
 
 /// Requests that read telemetry at one time; the others wait.
 pub const MAX_READERS: usize = 4;
+/// Plans compared at one time; other requests for them wait.
+pub const MAX_PLANNERS: usize = 1;
 /// Most meter readings that one answer rests on; what goes beyond is left out.
 pub const MAX_METER_READINGS: usize = 1_000_000;
 
@@ -94,6 +100,9 @@ pub struct ApiState {
     balancing_authority: BTreeSet<String>,
     started: Timestamp,
     reading: Semaphore,
+    /// As configured.
+    rules: Vec<Limit>,
+    planning: Semaphore,
     imports: import::Imports,
     hub: stream::Hub,
     readiness: health::Readiness,
@@ -116,6 +125,7 @@ impl ApiState {
     /// The API of `node` for the accounts of `auth`.
     #[must_use]
     pub fn new(node: Arc<Node>, auth: Arc<Auth>, given: Given) -> Arc<Self> {
+        let rules = given.limits.clone();
         let limits = given.limits.into_iter().map(|limit| FeederLimit {
             name: limit.name,
             max_export_w: limit.max_export_w,
@@ -129,6 +139,8 @@ impl ApiState {
             balancing_authority: given.balancing_authority,
             started: clock::now(),
             reading: Semaphore::new(MAX_READERS),
+            rules,
+            planning: Semaphore::new(MAX_PLANNERS),
             imports: import::Imports::default(),
             hub: stream::Hub::default(),
             readiness: health::Readiness::default(),
@@ -196,6 +208,43 @@ impl ApiState {
                 AccountError::Unavailable(unavailable) => unavailable.into(),
                 AccountError::Refused(_) => Problem::lost(),
             })
+    }
+
+    /// Plans on a copy of what is published, off the runtime's threads: nobody waits for it.
+    async fn planning<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&World<'_>, &[LinearLimit]) -> Result<R, Problem> + Send + 'static,
+    ) -> Result<R, Problem> {
+        let busy = || Problem::new(Kind::Overloaded, "nothing can be planned now");
+        let _turn = self.planning.acquire().await.map_err(|_| busy())?;
+        let node = Arc::clone(&self.node);
+        let limits = self.rules.clone();
+        let now = clock::now();
+        let work = move || {
+            let (fleet, deliveries, observations, policy) = node.read(|published| {
+                (
+                    published.fleet.clone(),
+                    published.deliveries.clone(),
+                    published.observations.to_vec(),
+                    published.policy,
+                )
+            });
+            let rows: Vec<LinearLimit> = limits
+                .iter()
+                .flat_map(|limit| limit.rows(&fleet))
+                .chain(fleet.enrolment().limits())
+                .collect();
+            let world = World {
+                fleet: &fleet,
+                observations: &observations,
+                deliveries: &deliveries,
+                policy,
+                now,
+            };
+            look(&world, &rows)
+        };
+        let planned = tokio::task::spawn_blocking(work).await;
+        planned.map_err(|_| busy())?
     }
 
     /// Reads telemetry off the runtime's threads.
@@ -303,6 +352,7 @@ fn v1() -> Router<Api> {
             get(session::show).post(session::begin).delete(session::end),
         )
         .route("/session/password", post(session::change_password))
+        .route("/accounts", get(account::list).post(account::create))
         .merge(enrolled())
         .merge(enrolment_records())
         .merge(programs())
@@ -317,6 +367,11 @@ fn v1() -> Router<Api> {
         .route(
             "/dispatches/{mrid}",
             get(dispatch::show).patch(dispatch::change),
+        )
+        .route("/groups/{mrid}/availability", get(availability::show))
+        .route(
+            "/dispatches/{mrid}/plans",
+            get(plan::compare).post(plan::adopt),
         )
         .route("/dispatches/{mrid}/approve", post(approval::approve))
         .route("/dispatches/{mrid}/publish", post(approval::publish))

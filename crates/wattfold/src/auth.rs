@@ -254,6 +254,19 @@ impl Auth {
         })
     }
 
+    /// The hash of a first password.
+    ///
+    /// # Errors
+    /// [`PasswordError`] when it does not do.
+    pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
+        password::check(password)?;
+        let password = password.to_owned();
+        let hashed = self
+            .blocking(move || password::hash(&password, &random()))
+            .await;
+        Ok(hashed?)
+    }
+
     /// Puts `account` in force. Its other sessions end, `keep` stays.
     pub fn put(&self, account: Account, keep: &Principal) {
         let kept = match keep.via {

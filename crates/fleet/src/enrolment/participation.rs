@@ -58,12 +58,33 @@ impl Fleet {
         let (Some(program), Some(span)) = (dispatch.conduct.program, dispatch.span()) else {
             return Ok(());
         };
-        let book = &self.enrolment;
-        book.contract(der.id, program, span)
-            .ok_or(Ineligibility::NoContract)?;
-        let terms = self
-            .terms(program, span.start)
-            .ok_or(Ineligibility::NoTerms)?;
+        self.participation_of(der, Some(dispatch), program, span)
+    }
+
+    /// Whether `der` could take part in an event of `program` over `span`.
+    ///
+    /// # Errors
+    /// [`Ineligibility`]: the first term that leaves it out.
+    pub fn may_take_part(
+        &self,
+        der: &Der,
+        program: DemandResponseProgramId,
+        span: Interval,
+    ) -> Result<(), Ineligibility> {
+        self.participation_of(der, None, program, span)
+    }
+
+    fn participation_of(
+        &self,
+        der: &Der,
+        dispatch: Option<&Dispatch>,
+        program: DemandResponseProgramId,
+        span: Interval,
+    ) -> Result<(), Ineligibility> {
+        let contract = self.enrolment.contract(der.id, program, span);
+        contract.ok_or(Ineligibility::NoContract)?;
+        let terms = self.terms(program, span.start);
+        let terms = terms.ok_or(Ineligibility::NoTerms)?;
         self.eligibility(der, program, terms, span.start)?;
         self.frequency(der, dispatch, (program, terms), span)
     }
@@ -109,14 +130,14 @@ impl Fleet {
     fn frequency(
         &self,
         der: &Der,
-        dispatch: &Dispatch,
+        dispatch: Option<&Dispatch>,
         (program, terms): (DemandResponseProgramId, &Terms),
         span: Interval,
     ) -> Result<(), Ineligibility> {
         let (mut of_day, mut of_year, mut hours) = (0_usize, 0_usize, span.duration);
         let today = span.start.date();
         let events = self.dispatches.iter().filter(|other| {
-            other.id != dispatch.id
+            dispatch.is_none_or(|dispatch| dispatch.id != other.id)
                 && other.conduct.program == Some(program)
                 && other.is_in_force()
                 && other.asks(der.id)

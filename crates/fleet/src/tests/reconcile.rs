@@ -1,5 +1,6 @@
 //! The planner, the ledger and the clock together, without a shell.
 
+mod availability;
 mod others;
 mod urgent;
 

@@ -32,7 +32,7 @@ pub struct DerRef {
 }
 
 /// How a member stands with respect to a dispatch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberStanding {
     /// Reachable, willing and able.

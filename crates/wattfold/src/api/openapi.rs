@@ -8,11 +8,11 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    access, aggregator, approval, assignment, binding, client_profile, curve, default_control,
-    delivery, demand_response_program, der, dispatch, document, enrolment, envelope, group, import,
-    interconnection, log_event, owner, program, program_control, program_default, rates, roll_out,
-    series, session, settings_comparison, settings_profile, settings_requirement, site, stream,
-    subscription, summary, telemetry, usage_point,
+    access, account, aggregator, approval, assignment, availability, binding, client_profile,
+    curve, default_control, delivery, demand_response_program, der, dispatch, document, enrolment,
+    envelope, group, import, interconnection, log_event, owner, plan, program, program_control,
+    program_default, rates, roll_out, series, session, settings_comparison, settings_profile,
+    settings_requirement, site, stream, subscription, summary, telemetry, usage_point,
 };
 use crate::auth::SESSION_COOKIE;
 
@@ -28,7 +28,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     paths(
-        binding::bind, binding::list, binding::move_module, demand_response_program::list,
+        account::create, account::list, availability::show, plan::adopt, plan::compare, binding::bind, binding::list, binding::move_module, demand_response_program::list,
         demand_response_program::list_contracts, demand_response_program::put,
         demand_response_program::put_contract, demand_response_program::show, import::begin,
         import::export, import::list, import::show, interconnection::put, interconnection::show,

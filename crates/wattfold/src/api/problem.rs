@@ -21,6 +21,8 @@ pub enum Kind {
     Unauthenticated,
     /// A change asked for by a page of another origin.
     CrossSite,
+    /// Not something that this account may do.
+    Forbidden,
     /// No such resource.
     NotFound,
     /// The resource does not know this method.
@@ -49,10 +51,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::CrossSite,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Timeout,
@@ -74,6 +77,7 @@ impl Kind {
             Self::Malformed => "Malformed request",
             Self::Unauthenticated => "Not authenticated",
             Self::CrossSite => "Cross-site request",
+            Self::Forbidden => "Forbidden",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Timeout => "Request timeout",
@@ -93,7 +97,7 @@ impl Kind {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
