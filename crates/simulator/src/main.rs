@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use simulator::demo::{self, DemoArgs};
 use simulator::sim::fault::Faults;
-use simulator::sim::{self, Setup, Totals};
+use simulator::sim::{self, Keep, Setup, Totals};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Simulated DER that talk real protocols
@@ -45,6 +45,9 @@ struct SimArgs {
     /// all, none, or some of them: loss,partition,...
     #[arg(long, default_value = "all")]
     faults: Faults,
+    /// Show every line of the trace, not only the last ones before a violation
+    #[arg(long)]
+    trace: bool,
 }
 
 #[tokio::main]
@@ -78,11 +81,15 @@ fn simulate(args: &SimArgs) -> ExitCode {
             ders: args.ders,
             lasts: Duration::from_secs_f64(hours.max(0.0) * 3_600.0),
             faults: args.faults,
+            keep: if args.trace { Keep::All } else { Keep::Last },
         };
         let outcome = sim::run(setup);
         totals.add(&setup, &outcome);
-        if let Some((violation, lines)) = &outcome.violation {
-            say(&mut std::io::stderr(), &sim::explain(&setup, violation, lines));
+        if args.trace || outcome.violation.is_some() {
+            say(&mut std::io::stderr(), &(outcome.trace.join("\n") + "\n"));
+        }
+        if let Some(violation) = &outcome.violation {
+            say(&mut std::io::stderr(), &sim::explain(&setup, violation));
         }
     }
     let json = totals.json(begun.elapsed());

@@ -27,6 +27,7 @@ use units::Timestamp;
 
 use check::Violation;
 use fault::{Counts, Faults};
+pub use trace::Keep;
 
 /// What is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct Setup {
     pub lasts: Duration,
     /// What may go wrong.
     pub faults: Faults,
+    /// How much of the trace is kept.
+    pub keep: Keep,
 }
 
 /// What came of one run.
@@ -54,8 +57,10 @@ pub struct Outcome {
     pub faults: Counts,
     /// Of the trace.
     pub digest: u64,
-    /// The first rule that did not hold, with the last lines of the trace.
-    pub violation: Option<(Violation, Vec<String>)>,
+    /// The first rule that did not hold; the run ended there.
+    pub violation: Option<Violation>,
+    /// As much of the trace as was to be kept.
+    pub trace: Vec<String>,
 }
 
 /// Several runs, one after another.
@@ -117,9 +122,9 @@ impl Totals {
     }
 }
 
-/// For people: what was violated, how to see it again, and what led to it.
+/// For people: what was violated, and how to see it again.
 #[must_use]
-pub fn explain(setup: &Setup, violation: &Violation, lines: &[String]) -> String {
+pub fn explain(setup: &Setup, violation: &Violation) -> String {
     let Violation {
         at,
         checker,
@@ -131,9 +136,8 @@ pub fn explain(setup: &Setup, violation: &Violation, lines: &[String]) -> String
     let hours = setup.lasts.as_secs_f64() / 3_600.0;
     let at = trace::Clock(*at);
     format!(
-        "{}\nviolation: seed {seed}, at {at}, {checker}: {message}\nagain: cargo xtask sim --seed \
-         {seed} --ders {ders} --hours {hours} --faults {faults}\n",
-        lines.join("\n")
+        "violation: seed {seed}, at {at}, {checker}: {message}\nagain: cargo xtask sim --seed {seed} \
+         --ders {ders} --hours {hours} --faults {faults}\n"
     )
 }
 

@@ -136,7 +136,10 @@ impl Device {
     /// When it wants to be stepped again.
     pub(super) fn wake_at(&self, now: Timestamp) -> Timestamp {
         let local = self.clock.local(now);
-        let wake = self.client.as_ref().and_then(|client| client.wake_at(local));
+        let wake = self
+            .client
+            .as_ref()
+            .and_then(|client| client.wake_at(local));
         let wait = wake.map_or(STEP, |at| at.since(local));
         now.after(wait.clamp(Duration::from_millis(1), STEP))
     }
@@ -211,7 +214,9 @@ impl Device {
                 restored.expect("what the client has saved it can read")
             }
             Memory::Lost => {
-                self.lives.values_mut().for_each(|life| life.forgotten = true);
+                self.lives
+                    .values_mut()
+                    .for_each(|life| life.forgotten = true);
                 self.horizon.forget();
                 Client::new(config, local)
             }

@@ -75,7 +75,11 @@ impl Faults {
     /// Every fault there is.
     #[must_use]
     pub fn all() -> Self {
-        Self(Fault::ALL.iter().fold(0, |bits, fault| bits | 1 << *fault as u32))
+        Self(
+            Fault::ALL
+                .iter()
+                .fold(0, |bits, fault| bits | 1 << *fault as u32),
+        )
     }
 
     /// Whether `fault` is among them.
@@ -174,6 +178,11 @@ mod tests {
         assert_eq!(Faults::all().to_string(), "all");
         assert_eq!("none".parse(), Ok(Faults::default()));
         assert_eq!(Faults::default().to_string(), "none");
-        assert_eq!("loss,hail".parse::<Faults>(), Err(NoFault { word: "hail".to_owned() }));
+        assert_eq!(
+            "loss,hail".parse::<Faults>(),
+            Err(NoFault {
+                word: "hail".to_owned()
+            })
+        );
     }
 }

@@ -40,7 +40,9 @@ impl Horizon {
     /// All that was published by then is known at `now`; none where nothing has to be.
     #[must_use]
     pub fn known(&self, now: Timestamp) -> Option<Timestamp> {
-        let since = self.clear_since.filter(|since| Self::PATIENCE <= now.since(*since));
+        let since = self
+            .clear_since
+            .filter(|since| Self::PATIENCE <= now.since(*since));
         since.map(|_| now.before(Self::PATIENCE)).max(self.known)
     }
 

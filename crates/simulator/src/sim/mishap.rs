@@ -193,7 +193,10 @@ mod tests {
         let (from, to) = (Timestamp::from_secs(1_000), Timestamp::from_secs(400_000));
         let drawn = draw(&mut Noise::new(1), Faults::all(), 30, (from, to));
         for (fault, _) in HOURS_BETWEEN {
-            assert!(drawn.iter().any(|(_, mishap)| mishap.fault() == fault), "{fault}");
+            assert!(
+                drawn.iter().any(|(_, mishap)| mishap.fault() == fault),
+                "{fault}"
+            );
         }
         for (at, mishap) in &drawn {
             assert!(from <= *at && *at < to);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use fleet::{
-    ActivePower, AssignmentId, CimMrid, Command, ControlBase, DefaultControl, DerFunctions, DerId,
-    DerKind, DispatchId, Envelope, EnvelopePoint, Fallback, Fleet, GroupChange, GroupId, Level,
-    Name, NewAssignment, NewControl, NewDispatch, NewGroup, NewProgram, Origin, ProgramId, Scaled,
-    Scope, Setting, Share, Target, Terms,
+    ActivePower, AssignmentId, CimMrid, Command, ControlBase, DefaultControl, DerFunction,
+    DerFunctions, DerId, DerKind, DispatchId, Envelope, EnvelopePoint, Fallback, Fleet,
+    GroupChange, GroupId, Level, Name, NewAssignment, NewControl, NewDispatch, NewGroup,
+    NewProgram, Origin, ProgramId, Scaled, Scope, Setting, Share, Target, Terms,
 };
 use units::{Interval, Percent, Timestamp, Watts};
 
@@ -73,7 +73,11 @@ impl Operator {
         commands.extend((0..=AREAS).map(|number| {
             Command::CreateAssignment(NewAssignment {
                 name: name(&format!("area {number}")),
-                level: if number == 0 { Level::Feeder } else { Level::Segment },
+                level: if number == 0 {
+                    Level::Feeder
+                } else {
+                    Level::Segment
+                },
                 parent: (number != 0).then_some(AssignmentId(0)),
             })
         }));
@@ -96,7 +100,7 @@ impl Operator {
                 mrid: CimMrid::new(&format!("group-{number}")).expect("a few letters"),
                 names: Vec::new(),
                 description: Some(name(&format!("group {number}"))),
-                functions: DerFunctions::default(),
+                functions: DerFunctions::default().with(DerFunction::RealPowerDispatch),
                 members: members.clone(),
                 version: None,
             })
@@ -106,7 +110,7 @@ impl Operator {
 
     /// How long until something is asked again.
     pub(super) fn pause(&mut self) -> Duration {
-        Duration::from_secs_f64(self.noise.between(60.0, 900.0))
+        Duration::from_secs_f64(self.noise.between(30.0, 600.0))
     }
 
     /// What is asked at `now`; nothing when what was drawn makes no sense now.
@@ -127,7 +131,10 @@ impl Operator {
             9..=10 => either("set a default control", self.default_control(fleet)?),
             11..=13 => either("set an envelope", self.envelope(now)?),
             14 => either("clear an envelope", self.clear_envelope(fleet)?),
-            15..=16 => either("issue a control for an area", self.area_control(fleet, now)?),
+            15..=16 => either(
+                "issue a control for an area",
+                self.area_control(fleet, now)?,
+            ),
             17 => either("issue a control for one", self.own_control(fleet, now)?),
             18 => either("change a group", self.change_group(fleet)?),
             _ => self.stale_plan(fleet, now),
@@ -168,7 +175,8 @@ impl Operator {
         let mut schedule = Vec::new();
         for _ in 0..count {
             let duration_s = self.noise.between(300.0, 890.0).round();
-            let interval = Interval::between(start, start.after(Duration::from_secs_f64(duration_s)));
+            let interval =
+                Interval::between(start, start.after(Duration::from_secs_f64(duration_s)));
             let p_w = match depth {
                 ..=1.0 => self.noise.between(range.0, range.1) * depth,
                 depth => (range.1 - range.0 + 1.0) * depth,
@@ -234,7 +242,8 @@ impl Operator {
         let mut points = Vec::new();
         for _ in 0..=self.below(3) {
             let duration_s = self.noise.between(300.0, 890.0).round();
-            let interval = Interval::between(start, start.after(Duration::from_secs_f64(duration_s)));
+            let interval =
+                Interval::between(start, start.after(Duration::from_secs_f64(duration_s)));
             start = interval.end();
             points.push(EnvelopePoint {
                 interval,

@@ -131,7 +131,7 @@ impl Run {
             operator,
             wishes: Vec::new(),
             watch: Watch::default(),
-            trace: Trace::new(),
+            trace: Trace::new(setup.keep),
             noise,
             counts: Counts::default(),
             crash: None,
@@ -164,7 +164,8 @@ impl Run {
             plans: self.watch.plans,
             faults: self.counts,
             digest,
-            violation: self.violation.map(|violation| (violation, lines)),
+            violation: self.violation,
+            trace: lines,
         }
     }
 
@@ -172,8 +173,10 @@ impl Run {
     fn found(&mut self) {
         let members: Vec<Member> = self.devices.iter().map(|it| it.member.clone()).collect();
         let commands = self.operator.founding(self.setup.seed, &members);
-        self.server
-            .ask(Input::Commands(server::operator(), commands), Asker::Operator);
+        self.server.ask(
+            Input::Commands(server::operator(), commands),
+            Asker::Operator,
+        );
         self.round();
         let quiet = self.begun.after(self.setup.lasts).before(QUIET);
         let span = (self.begun.after(WARM_UP), quiet);
@@ -185,7 +188,9 @@ impl Run {
             self.counts.add(Fault::Dst);
         }
         if self.setup.faults.has(Fault::Drift) {
-            self.devices.iter().for_each(|_| self.counts.add(Fault::Drift));
+            self.devices
+                .iter()
+                .for_each(|_| self.counts.add(Fault::Drift));
         }
         for index in 0..ders {
             self.clearance(index);
@@ -259,7 +264,8 @@ impl Run {
                 };
                 self.queue.push(at, arrive);
             }
-            self.queue.push(self.now.after(TIMEOUT), Happening::TimedOut(asker));
+            self.queue
+                .push(self.now.after(TIMEOUT), Happening::TimedOut(asker));
         }
         let verdict = Watch::does(&self.devices[index], &self.server.durable, self.now);
         self.judge_of(index, verdict);
@@ -268,7 +274,8 @@ impl Run {
 
     fn wake_at(&mut self, index: usize, at: Timestamp) {
         self.wakes[index] += 1;
-        self.queue.push(at, Happening::Wake(index, self.wakes[index]));
+        self.queue
+            .push(at, Happening::Wake(index, self.wakes[index]));
     }
 
     fn arrive(&mut self, asker: Asker, device: usize, request: &DeviceRequest) {
@@ -355,7 +362,8 @@ impl Run {
             );
             self.trace.tell(self.now, line);
             for entry in &batch.entries {
-                self.trace.tell(self.now, format_args!("  {}", named(&entry.event)));
+                self.trace
+                    .tell(self.now, format_args!("  {}", named(&entry.event)));
             }
             let verdict = self.watch.committed(batch, &self.server.durable, self.now);
             self.judge(verdict);
@@ -390,7 +398,8 @@ impl Run {
                     self.watch.acknowledged(events);
                 }
                 Err(rejection) => {
-                    self.trace.tell(self.now, format_args!("{what}: {rejection}"));
+                    self.trace
+                        .tell(self.now, format_args!("{what}: {rejection}"));
                     if wish.is_none() {
                         self.judge(Err(("founding", rejection.to_string())));
                     }
@@ -408,7 +417,8 @@ impl Run {
         if let Some(wish) = self.operator.wish(fleet, self.now)
             && self.server.is_up()
         {
-            self.trace.tell(self.now, format_args!("operator: {}", wish.what));
+            self.trace
+                .tell(self.now, format_args!("operator: {}", wish.what));
             self.commands += 1;
             let input = Input::Commands(server::operator(), vec![wish.command.clone()]);
             self.wishes.push(wish);
@@ -426,7 +436,9 @@ impl Run {
                 self.devices[index].step_plant(sun, self.now);
             }
             let (device, durable) = (&self.devices[index], &self.server.durable);
-            let verdict = self.watch.device((DerId::from(index), device), durable, self.now);
+            let verdict = self
+                .watch
+                .device((DerId::from(index), device), durable, self.now);
             self.judge_of(index, verdict);
         }
         let limits = &self.server.rules.limits;
@@ -448,7 +460,8 @@ impl Run {
                 until,
             } => {
                 for index in &devices {
-                    ways.iter().for_each(|way| self.links[*index].cut(*way, until));
+                    ways.iter()
+                        .for_each(|way| self.links[*index].cut(*way, until));
                     self.clearance(*index);
                 }
                 (Mend::Whole(devices), until)
@@ -538,7 +551,8 @@ impl Run {
         self.server.crash();
         self.wishes.clear();
         self.counts.add(Fault::Crash);
-        self.trace.tell(self.now, format_args!("fault: the server is killed"));
+        self.trace
+            .tell(self.now, format_args!("fault: the server is killed"));
         if was_idle {
             let verdict = Watch::replays(self.server.store(), &self.server.durable);
             self.judge(verdict);
@@ -596,14 +610,22 @@ fn noise_seed(seed: u64) -> u64 {
 
 /// All storage together.
 fn limits(operator: &Operator, members: &[Member]) -> Vec<Limit> {
-    let limited = operator.limited.iter().filter_map(|der| members.get(der.index()));
+    let limited = operator
+        .limited
+        .iter()
+        .filter_map(|der| members.get(der.index()));
     let limited: Vec<&Member> = limited.collect();
     let rating_w: f64 = limited.iter().map(|member| member.rating_w.0).sum();
     vec![Limit {
         name: "transformer".to_owned(),
         max_export_w: Some((rating_w * 0.5).round()),
         max_import_w: Some((rating_w * 0.6).round()),
-        ders: Scope::Names(limited.iter().map(|member| member.name.to_string()).collect()),
+        ders: Scope::Names(
+            limited
+                .iter()
+                .map(|member| member.name.to_string())
+                .collect(),
+        ),
     }]
 }
 
@@ -636,7 +658,11 @@ fn named(event: &Event) -> String {
         Event::ControlCancelled(id, _) => format!("control {} withdrawn", id.0),
         Event::EnvelopeSet(envelope) => format!("envelope of {}", envelope.der.0),
         Event::ProgramChanged(program) => {
-            format!("programme {} {:?}", program.id.0, program.default.base.settings())
+            format!(
+                "programme {} {:?}",
+                program.id.0,
+                program.default.base.settings()
+            )
         }
         Event::ProgramCreated(program) => format!("programme {} made", program.id.0),
         Event::DispatchCreated(dispatch) => format!("dispatch {} made", dispatch.id.0),

@@ -12,9 +12,7 @@ use store::{Actor, Batch, JournalId, Memory, Store};
 use units::Timestamp;
 use wattfold::config::{Control, Limit};
 use wattfold::node::core::{Answer, Committed, Core, Decided, Input, Rim, Rules};
-use wattfold::node::{
-    AtOnce, Bodies, DeviceRequest, Durable, Unavailable, observe, restart,
-};
+use wattfold::node::{AtOnce, Bodies, DeviceRequest, Durable, Unavailable, observe, restart};
 use wattfold::telemetry::{self, Report};
 
 use super::roster::PROFILE;

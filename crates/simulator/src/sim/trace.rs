@@ -8,28 +8,40 @@ use units::Timestamp;
 /// Lines that are kept to be shown beside a violation.
 const MAX_LINES: usize = 60;
 
+/// How much of a trace is kept in words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// The last lines.
+    #[default]
+    Last,
+    /// Everything.
+    All,
+}
+
 /// What happened, in order. The same seed gives the same trace.
 #[derive(Debug)]
 pub(super) struct Trace {
     digest: u64,
+    keep: usize,
     lines: VecDeque<String>,
-    spare: String,
 }
 
 impl Trace {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(keep: Keep) -> Self {
         Self {
             digest: FNV_OFFSET,
-            lines: VecDeque::with_capacity(MAX_LINES),
-            spare: String::new(),
+            keep: match keep {
+                Keep::Last => MAX_LINES,
+                Keep::All => usize::MAX,
+            },
+            lines: VecDeque::new(),
         }
     }
 
     pub(super) fn tell(&mut self, at: Timestamp, what: fmt::Arguments<'_>) {
-        let mut line = match self.lines.len() {
-            MAX_LINES => self.lines.pop_front().unwrap_or_default(),
-            _ => std::mem::take(&mut self.spare),
-        };
+        let is_full = self.keep <= self.lines.len();
+        let oldest = self.lines.pop_front_if(|_| is_full);
+        let mut line = oldest.unwrap_or_default();
         line.clear();
         let written = write!(line, "{} {what}", Clock(at));
         written.expect("a String takes everything");
@@ -81,12 +93,18 @@ mod tests {
 
     #[test]
     fn the_last_lines_are_kept_and_all_count() {
-        let mut long = Trace::new();
-        let mut short = Trace::new();
+        let mut long = Trace::new(Keep::Last);
+        let mut short = Trace::new(Keep::Last);
         for number in 0..100 {
-            long.tell(Timestamp::from_millis(number), format_args!("line {number}"));
+            long.tell(
+                Timestamp::from_millis(number),
+                format_args!("line {number}"),
+            );
             if 20 < number {
-                short.tell(Timestamp::from_millis(number), format_args!("line {number}"));
+                short.tell(
+                    Timestamp::from_millis(number),
+                    format_args!("line {number}"),
+                );
             }
         }
         assert_ne!(long.digest(), short.digest());

@@ -13,9 +13,7 @@ use super::check::expiry::Knows;
 use super::check::fallback::Defaults;
 use super::check::generation::Generations;
 use super::check::limits::{self, Envelopes, GRACE};
-use super::check::{
-    answers, conservation, durability, expiry, fallback, ledger, replay, shared,
-};
+use super::check::{answers, conservation, durability, expiry, fallback, ledger, replay, shared};
 use super::device::Device;
 use super::run::by;
 
@@ -109,8 +107,10 @@ impl Watch {
         let programs = durable.state.fleet.programs_of(der);
         let ids: Vec<ProgramId> = programs.iter().map(|program| program.id).collect();
         if followed(device).is_empty() && self.defaults.are_known(&ids, known) {
-            let defaults: Vec<&ControlBase> =
-                programs.iter().map(|program| &program.default.base).collect();
+            let defaults: Vec<&ControlBase> = programs
+                .iter()
+                .map(|program| &program.default.base)
+                .collect();
             let config = device.member.config();
             let supported = config.devices[0].supported();
             let verdict = fallback::check(&defaults, supported, &device.setpoint.asked);
@@ -129,7 +129,9 @@ impl Watch {
         let fleet = &durable.state.fleet;
         let asked = |der: DerId| {
             let device = devices.get(der.index());
-            device.and_then(|device| dispatched(device, durable)).unwrap_or_default()
+            device
+                .and_then(|device| dispatched(device, durable))
+                .unwrap_or_default()
         };
         for limit in limits.iter().flat_map(|limit| limit.rows(fleet)) {
             by("shared", shared::check(&limit, asked))?;
@@ -150,7 +152,10 @@ impl Watch {
                     durable.state.deliveries.get(control.id, DerId::from(index))
                 });
                 let verdict = ledger::acknowledged(life, row);
-                by("ledger", verdict.map_err(|found| format!("d{index}: {found}")))?;
+                by(
+                    "ledger",
+                    verdict.map_err(|found| format!("d{index}: {found}")),
+                )?;
             }
         }
         Ok(())
@@ -161,7 +166,10 @@ impl Watch {
         let folded = restart::fold(store);
         let (state, _) = folded.map_err(|error| ("replay", error.to_string()))?;
         let served = (&durable.state.fleet, &durable.state.deliveries);
-        by("replay", replay::check(served, (&state.fleet, &state.deliveries)))
+        by(
+            "replay",
+            replay::check(served, (&state.fleet, &state.deliveries)),
+        )
     }
 
     /// The run is over, and everything had time to settle.
@@ -180,7 +188,10 @@ impl Watch {
             let mrid = fleet.control(row.control).map(|control| control.mrid.0);
             let life = mrid.and_then(|mrid| device?.lives.get(&mrid));
             let verdict = ledger::happened(row, life);
-            by("ledger", verdict.map_err(|found| format!("d{}: {found}", row.der.0)))?;
+            by(
+                "ledger",
+                verdict.map_err(|found| format!("d{}: {found}", row.der.0)),
+            )?;
         }
         Ok(())
     }
@@ -200,7 +211,9 @@ fn followed(device: &Device) -> BTreeSet<u128> {
 /// envelope's own is displaced for good, and the next tick asks for it again.
 fn is_contested(der: DerId, device: &Device, durable: &Durable) -> bool {
     let fleet = &durable.state.fleet;
-    let envelope = fleet.envelope_program(der).map(|program| (program.id, program.primacy));
+    let envelope = fleet
+        .envelope_program(der)
+        .map(|program| (program.id, program.primacy));
     let mut sources = followed(device).into_iter();
     sources.any(|mrid| {
         let control = fleet.control_by_mrid(Mrid(mrid));
@@ -220,7 +233,11 @@ fn dispatched(device: &Device, durable: &Durable) -> Option<Watts> {
     };
     let control = durable.state.fleet.control_by_mrid(Mrid(mrid))?;
     let is_share = matches!(control.origin, Origin::Dispatch { .. });
-    let state = durable.state.deliveries.own(control.id).map(fleet::Delivery::state);
+    let state = durable
+        .state
+        .deliveries
+        .own(control.id)
+        .map(fleet::Delivery::state);
     let is_told = state.is_some_and(|state| DeliveryState::Planned < state);
     let p = asked.request.p(&device.member.nameplate);
     p.filter(|_| is_share && is_told)

@@ -24,7 +24,9 @@ pub fn check(mrid: u128, life: &Life) -> Verdict {
         return Ok(());
     }
     let taken = &life.taken;
-    Err(format!("event {mrid:032X} ended as {outcome:?} and was answered {taken:?} only"))
+    Err(format!(
+        "event {mrid:032X} ended as {outcome:?} and was answered {taken:?} only"
+    ))
 }
 
 /// Whether a response says that an event is over (IEEE 2030.5-2018, table 27).

@@ -17,7 +17,9 @@ pub fn check(plan: &Plan, dispatch: &Dispatch) -> Verdict {
     }
     for balance in &plan.balances {
         let target = dispatch.schedule.get(balance.interval as usize);
-        let target = target.ok_or_else(|| format!("no interval {}", balance.interval))?.p;
+        let target = target
+            .ok_or_else(|| format!("no interval {}", balance.interval))?
+            .p;
         let shared = shares.remove(&balance.interval).unwrap_or_default();
         let sum = shared + balance.unasked + balance.residue;
         if sum != target {
@@ -30,7 +32,9 @@ pub fn check(plan: &Plan, dispatch: &Dispatch) -> Verdict {
         }
     }
     match shares.first_key_value() {
-        Some((interval, _)) => Err(format!("shares for interval {interval}, which has no balance")),
+        Some((interval, _)) => Err(format!(
+            "shares for interval {interval}, which has no balance"
+        )),
         None => Ok(()),
     }
 }

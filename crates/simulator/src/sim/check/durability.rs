@@ -11,9 +11,9 @@ pub fn kept(event: &Event, fleet: &Fleet) -> Verdict {
         Event::DispatchCancelled(id, _) => {
             fleet.dispatch(*id).is_some_and(|it| it.cancelled.is_some())
         }
-        Event::ControlIssued(control) => {
-            fleet.control(control.id).is_some_and(|it| it.mrid == control.mrid)
-        }
+        Event::ControlIssued(control) => fleet
+            .control(control.id)
+            .is_some_and(|it| it.mrid == control.mrid),
         Event::ControlCancelled(id, _) => {
             fleet.control(*id).is_some_and(|it| it.cancelled.is_some())
         }

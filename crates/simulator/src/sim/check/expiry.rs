@@ -39,13 +39,17 @@ pub fn check(
     let end = control.latest_end().after(SLACK + astray);
     if end < now {
         let late_s = now.since(control.latest_end()).as_secs();
-        return Err(format!("follows control {} {late_s} s after its end", control.id.0));
+        return Err(format!(
+            "follows control {} {late_s} s after its end",
+            control.id.0
+        ));
     }
     let Some(cancelled) = control.cancelled else {
         return Ok(());
     };
     let terms = control.terms();
-    let random_s = terms.randomize_start_s.unsigned_abs() + terms.randomize_duration_s.unsigned_abs();
+    let random_s =
+        terms.randomize_start_s.unsigned_abs() + terms.randomize_duration_s.unsigned_abs();
     let over = cancelled.after(Duration::from_secs(random_s.into()) + astray);
     if horizon.knows(over, now) {
         let since_s = now.since(cancelled).as_secs();

@@ -23,7 +23,9 @@ impl Defaults {
     /// Whether nothing of `programs` has changed since `known`.
     #[must_use]
     pub fn are_known(&self, programs: &[ProgramId], known: Timestamp) -> bool {
-        programs.iter().all(|id| self.0.get(id).is_none_or(|at| *at <= known))
+        programs
+            .iter()
+            .all(|id| self.0.get(id).is_none_or(|at| *at <= known))
     }
 }
 
@@ -40,9 +42,14 @@ pub fn check(defaults: &[&ControlBase], supported: Modes, asked: &[Asked]) -> Ve
         if matches!(asked.source, Source::Event(_)) {
             return Err("an event is in force".to_owned());
         }
-        let known = expected.iter().find(|(_, setting)| is_same(setting, &asked.request));
+        let known = expected
+            .iter()
+            .find(|(_, setting)| is_same(setting, &asked.request));
         let Some(class) = known.map(|(class, _)| *class) else {
-            return Err(format!("goes by {:?}, which is no default of its own", asked.request));
+            return Err(format!(
+                "goes by {:?}, which is no default of its own",
+                asked.request
+            ));
         };
         expected.remove(&class);
     }

@@ -21,6 +21,9 @@ impl Generations {
             return Ok(());
         }
         let (dispatch, got) = (plan.dispatch.0, plan.generation);
-        Err(format!("dispatch {dispatch}: generation {got} follows {}", expected - 1))
+        Err(format!(
+            "dispatch {dispatch}: generation {got} follows {}",
+            expected - 1
+        ))
     }
 }

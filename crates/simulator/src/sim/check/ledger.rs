@@ -19,7 +19,9 @@ pub fn acknowledged(life: &Life, row: Option<&Delivery>) -> Verdict {
         let confirmed = row.confirmed();
         let has = |state| row.entries.iter().any(|entry| entry.state == state);
         if !confirmed.is_final() && confirmed < state && !has(state) {
-            return Err(format!("response {status} was taken, and the row is at {confirmed:?}"));
+            return Err(format!(
+                "response {status} was taken, and the row is at {confirmed:?}"
+            ));
         }
     }
     Ok(())
@@ -30,7 +32,10 @@ pub fn acknowledged(life: &Life, row: Option<&Delivery>) -> Verdict {
 pub fn happened(row: &Delivery, life: Option<&Life>) -> Verdict {
     let control = row.control.0;
     let Some(life) = life else {
-        let told = row.entries.iter().find(|entry| matches!(entry.evidence, Evidence::Response(_)));
+        let told = row
+            .entries
+            .iter()
+            .find(|entry| matches!(entry.evidence, Evidence::Response(_)));
         return match told {
             Some(entry) => Err(format!(
                 "control {control} is {:?}, and the device never met it",
@@ -44,7 +49,9 @@ pub fn happened(row: &Delivery, life: Option<&Life>) -> Verdict {
             continue;
         };
         if !life.forgotten && !life.taken.contains(&status) {
-            return Err(format!("control {control} has response {status}, which nobody sent"));
+            return Err(format!(
+                "control {control} has response {status}, which nobody sent"
+            ));
         }
         let is_true = match entry.state {
             DeliveryState::Started | DeliveryState::Completed => {
@@ -57,7 +64,9 @@ pub fn happened(row: &Delivery, life: Option<&Life>) -> Verdict {
         };
         if !is_true {
             let state = entry.state;
-            return Err(format!("control {control} is {state:?}, and at the device {life:?}"));
+            return Err(format!(
+                "control {control} is {state:?}, and at the device {life:?}"
+            ));
         }
     }
     Ok(())

@@ -32,7 +32,10 @@ fn within(p_w: f64, (inject, absorb): (Option<f64>, Option<f64>), what: &str) ->
     if (-absorb_w - TOLERANCE_W..=inject_w + TOLERANCE_W).contains(&p_w) {
         return Ok(());
     }
-    Err(format!("{p_w:.1} W, {what} {:.1} to {inject_w:.1} W", -absorb_w))
+    Err(format!(
+        "{p_w:.1} W, {what} {:.1} to {inject_w:.1} W",
+        -absorb_w
+    ))
 }
 
 /// The envelopes of every DER, as they were set one after another.
@@ -42,7 +45,10 @@ pub struct Envelopes(BTreeMap<DerId, Vec<(Timestamp, Vec<Envelope>)>>);
 impl Envelopes {
     /// Takes in what was decided of `der` at `at`.
     pub fn changed(&mut self, der: DerId, envelopes: &[Envelope], at: Timestamp) {
-        self.0.entry(der).or_default().push((at, envelopes.to_vec()));
+        self.0
+            .entry(der)
+            .or_default()
+            .push((at, envelopes.to_vec()));
     }
 
     /// Most injection and most absorption of a device that knows what was decided up to `known`, and
@@ -66,8 +72,9 @@ impl Envelopes {
         for (_, envelopes) in &versions[first..] {
             for at in instants {
                 let limits = envelopes.iter().map(|envelope| envelope.at(at));
-                let (export, import): (Vec<_>, Vec<_>) =
-                    limits.map(|limits| (limits.export_max, limits.import_max)).unzip();
+                let (export, import): (Vec<_>, Vec<_>) = limits
+                    .map(|limits| (limits.export_max, limits.import_max))
+                    .unzip();
                 inject = looser(inject, tightest(export));
                 absorb = looser(absorb, tightest(import));
             }

@@ -12,7 +12,9 @@ pub fn check(served: (&Fleet, &Ledger), folded: (&Fleet, &Ledger)) -> Verdict {
     if served.1 != folded.1 {
         let rows = served.1.rows().zip(folded.1.rows());
         let differ = rows.into_iter().find(|(served, folded)| served != folded);
-        return Err(format!("the ledger differs from what was served: {differ:?}"));
+        return Err(format!(
+            "the ledger differs from what was served: {differ:?}"
+        ));
     }
     Ok(())
 }

@@ -18,5 +18,7 @@ pub fn check(limit: &LinearLimit, asked: impl Fn(fleet::DerId) -> Watts) -> Verd
         return Ok(());
     }
     let (name, max) = (&limit.name, limit.max);
-    Err(format!("{name}: its DER follow shares of {load}, at most {max} are to be given"))
+    Err(format!(
+        "{name}: its DER follow shares of {load}, at most {max} are to be given"
+    ))
 }
