@@ -492,3 +492,31 @@ fn a_registration_that_has_no_effect_is_not_repeated_at_once() {
     let posts = posts.filter(|it| it.method == Method::Post && it.href == "/devices");
     assert!((4..=6).contains(&posts.count()));
 }
+
+/// A control of a minute is under way when the clock is set back by an hour.
+#[test]
+fn a_clock_that_is_set_back_keeps_nobody_waiting() {
+    let mut rote = Rote::new().with_tree();
+    rote.register();
+    let lasting = DerControl {
+        interval: DateTimeInterval {
+            duration: 60,
+            ..control(0).interval
+        },
+        ..control(0)
+    };
+    rote.at("/controls/0", &page_of(1, &[lasting]));
+    rote.run(90);
+    let is_asked = |rote: &mut Rote| {
+        let setpoint = rote.client.setpoint(DeviceIndex::OWN, rote.now);
+        setpoint.active_power().is_some()
+    };
+    assert!(is_asked(&mut rote));
+    let before = rote.count("/programs");
+    rote.now = rote.now.before(Duration::from_secs(3_600));
+    let wake = rote.client.wake_at(rote.now).unwrap();
+    assert!(wake <= rote.now.after(Duration::from_secs(20)), "{wake:?}");
+    rote.run(60);
+    assert!(!is_asked(&mut rote));
+    assert_eq!(rote.count("/programs") - before, 3);
+}

@@ -106,7 +106,8 @@ impl Watch {
         }
         let programs = durable.state.fleet.programs_of(der);
         let ids: Vec<ProgramId> = programs.iter().map(|program| program.id).collect();
-        if followed(device).is_empty() && self.defaults.are_known(&ids, known) {
+        let is_free = device.is_opted_out || !followed(device).is_empty();
+        if !is_free && self.defaults.are_known(&ids, known) {
             let defaults: Vec<&ControlBase> = programs
                 .iter()
                 .map(|program| &program.default.base)

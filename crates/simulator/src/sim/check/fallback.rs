@@ -1,5 +1,5 @@
 //! Without an event a device is at its default control, with its server or without; where no default
-//! says anything it is on its own.
+//! says anything it is on its own. A device that its owner has taken out is on its own altogether.
 
 use std::collections::BTreeMap;
 
