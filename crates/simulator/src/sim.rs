@@ -25,7 +25,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use units::Timestamp;
 
-use check::Violation;
+use check::{Checks, Violation};
 use fault::{Counts, Faults};
 pub use trace::Keep;
 
@@ -51,8 +51,8 @@ pub struct Outcome {
     pub requests: u64,
     /// Commands that the operator gave.
     pub commands: u64,
-    /// Plans that were adopted.
-    pub plans: u64,
+    /// How often each rule was looked at.
+    pub checks: Checks,
     /// How often each fault occurred.
     pub faults: Counts,
     /// Of the trace.
@@ -71,7 +71,7 @@ pub struct Totals {
     virtual_s: u64,
     requests: u64,
     commands: u64,
-    plans: u64,
+    checks: Checks,
     faults: Counts,
     digest: u64,
     violations: u64,
@@ -91,7 +91,7 @@ impl Totals {
         self.virtual_s += setup.lasts.as_secs();
         self.requests += outcome.requests;
         self.commands += outcome.commands;
-        self.plans += outcome.plans;
+        self.checks.extend(&outcome.checks);
         self.faults.extend(&outcome.faults);
         self.digest = trace::digest(self.digest, &outcome.digest.to_be_bytes());
         self.violations += u64::from(outcome.violation.is_some());
@@ -113,7 +113,7 @@ impl Totals {
             "virtual_hours": tenth(self.virtual_s as f64 / 3_600.0),
             "requests": self.requests,
             "commands": self.commands,
-            "plans": self.plans,
+            "checks": self.checks.json(),
             "faults": self.faults.json(),
             "violations": self.violations,
             "digest": format!("{:016x}", self.digest),

@@ -11,6 +11,9 @@ pub mod limits;
 pub mod replay;
 pub mod shared;
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use units::Timestamp;
 
 /// A rule that did not hold.
@@ -26,3 +29,36 @@ pub struct Violation {
 
 /// Whether a rule holds, or what was found instead.
 pub type Verdict = Result<(), String>;
+
+/// How often each rule was looked at where it could have been broken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checks(BTreeMap<&'static str, u64>);
+
+impl Checks {
+    pub(super) fn add(&mut self, checker: &'static str) {
+        *self.0.entry(checker).or_default() += 1;
+    }
+
+    /// Takes in those of another run.
+    pub fn extend(&mut self, other: &Self) {
+        for (checker, count) in &other.0 {
+            *self.0.entry(checker).or_default() += count;
+        }
+    }
+
+    /// How often `checker` looked.
+    #[must_use]
+    pub fn of(&self, checker: &str) -> u64 {
+        self.0.get(checker).copied().unwrap_or(0)
+    }
+
+    /// By checker.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let rows = self.0.iter();
+        Value::Object(
+            rows.map(|(name, count)| ((*name).to_owned(), (*count).into()))
+                .collect(),
+        )
+    }
+}

@@ -124,7 +124,10 @@ impl Operator {
             })
         };
         match self.below(20) {
-            0..=5 => self.dispatch(fleet, now, 0.8),
+            0..=5 => {
+                let depth = [0.15, 0.3, 0.8][self.below(3)];
+                self.dispatch(fleet, now, depth)
+            }
             6 => self.dispatch(fleet, now, 20.0),
             7 => either("cancel a dispatch", self.cancel_dispatch(fleet, now)?),
             8 => either("cancel a control", self.cancel_control(fleet, now)?),

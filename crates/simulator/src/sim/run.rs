@@ -88,6 +88,7 @@ pub(super) struct Run {
     watch: Watch,
     trace: Trace,
     noise: Noise,
+    longitude_h: f64,
     counts: Counts,
     /// Where the next round is to crash.
     crash: Option<(Moment, Timestamp)>,
@@ -115,6 +116,7 @@ impl Run {
         let server = Server::new(limits(&operator, &members), time_zone(), begun);
         let links = (0..setup.ders).map(|_| Link::new(Noise::new(noise.bits()), setup.faults));
         let links = links.collect();
+        let longitude_h = noise.between(0.0, 24.0);
         let mut devices = Vec::with_capacity(setup.ders);
         for member in members {
             devices.push(Device::new(member, quality, &mut noise, begun));
@@ -133,6 +135,7 @@ impl Run {
             watch: Watch::default(),
             trace: Trace::new(setup.keep),
             noise,
+            longitude_h,
             counts: Counts::default(),
             crash: None,
             is_round_due: false,
@@ -161,7 +164,7 @@ impl Run {
         Outcome {
             requests: self.requests,
             commands: self.commands,
-            plans: self.watch.plans,
+            checks: self.watch.checks,
             faults: self.counts,
             digest,
             violation: self.violation,
@@ -241,8 +244,9 @@ impl Run {
         }
     }
 
+    /// Where it is noon when differs from run to run.
     fn sun(&self) -> f64 {
-        clear_sky(hour_of_day(self.now))
+        clear_sky((hour_of_day(self.now) + self.longitude_h) % 24.0)
     }
 
     /// Lets a device do what is due, sends what it has to say, and looks at what it does.
@@ -267,7 +271,8 @@ impl Run {
             self.queue
                 .push(self.now.after(TIMEOUT), Happening::TimedOut(asker));
         }
-        let verdict = Watch::does(&self.devices[index], &self.server.durable, self.now);
+        let device = &self.devices[index];
+        let verdict = self.watch.does(device, &self.server.durable, self.now);
         self.judge_of(index, verdict);
         self.wake_at(index, self.devices[index].wake_at(self.now));
     }
@@ -442,7 +447,9 @@ impl Run {
             self.judge_of(index, verdict);
         }
         let limits = &self.server.rules.limits;
-        let verdict = Watch::limits(limits, &self.devices, &self.server.durable, self.now);
+        let verdict = self
+            .watch
+            .limits(limits, &self.devices, &self.server.durable);
         self.judge(verdict);
     }
 
@@ -554,7 +561,9 @@ impl Run {
         self.trace
             .tell(self.now, format_args!("fault: the server is killed"));
         if was_idle {
-            let verdict = Watch::replays(self.server.store(), &self.server.durable);
+            let verdict = self
+                .watch
+                .replays(self.server.store(), &self.server.durable);
             self.judge(verdict);
         }
         (0..self.devices.len()).for_each(|index| self.clearance(index));
@@ -576,9 +585,9 @@ impl Run {
     fn end(&mut self) {
         self.look();
         let (durable, devices) = (&self.server.durable, &self.devices);
-        let replay = Watch::replays(self.server.store(), durable);
+        let replay = self.watch.replays(self.server.store(), durable);
         let restarted = self.watch.restarted(durable, devices);
-        let over = Watch::over(durable, devices);
+        let over = self.watch.over(durable, devices);
         self.judge(replay.and(restarted).and(over));
     }
 

@@ -13,7 +13,9 @@ use super::check::expiry::Knows;
 use super::check::fallback::Defaults;
 use super::check::generation::Generations;
 use super::check::limits::{self, Envelopes, GRACE};
-use super::check::{answers, conservation, durability, expiry, fallback, ledger, replay, shared};
+use super::check::{
+    Checks, answers, conservation, durability, expiry, fallback, ledger, replay, shared,
+};
 use super::device::Device;
 use super::run::by;
 
@@ -23,7 +25,7 @@ type Found = Result<(), (&'static str, String)>;
 /// What the checkers remember.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    pub(super) plans: u64,
+    pub(super) checks: Checks,
     generations: Generations,
     envelopes: Envelopes,
     defaults: Defaults,
@@ -37,9 +39,10 @@ impl Watch {
         for entry in &batch.entries {
             match &entry.event {
                 Event::PlanAdopted(plan) => {
-                    self.plans += 1;
+                    self.checks.add("generation");
                     by("generation", self.generations.adopted(plan))?;
                     if let Some(dispatch) = fleet.dispatch(plan.dispatch) {
+                        self.checks.add("conservation");
                         by("conservation", conservation::check(plan, dispatch))?;
                     }
                 }
@@ -65,7 +68,7 @@ impl Watch {
     }
 
     /// What a device does whenever it looks.
-    pub(super) fn does(device: &Device, durable: &Durable, now: Timestamp) -> Found {
+    pub(super) fn does(&mut self, device: &Device, durable: &Durable, now: Timestamp) -> Found {
         by(
             "limits",
             limits::rating(device.output.p_w, device.member.rating_w),
@@ -76,6 +79,7 @@ impl Watch {
         };
         for mrid in followed(device) {
             let control = durable.state.fleet.control_by_mrid(Mrid(mrid));
+            self.checks.add("expiry");
             let verdict = expiry::check((mrid, control), (&device.horizon, knows), now);
             by("expiry", verdict)?;
         }
@@ -84,7 +88,7 @@ impl Watch {
 
     /// A device beside what it must know.
     pub(super) fn device(
-        &self,
+        &mut self,
         (der, device): (DerId, &Device),
         durable: &Durable,
         now: Timestamp,
@@ -102,6 +106,9 @@ impl Watch {
                 fleet::DerKind::Pv => (allowed.0, None),
                 _ => allowed,
             };
+            if allowed != (None, None) {
+                self.checks.add("limits");
+            }
             by("limits", limits::envelope(device.output.p_w, allowed))?;
         }
         let programs = durable.state.fleet.programs_of(der);
@@ -112,6 +119,9 @@ impl Watch {
                 .iter()
                 .map(|program| &program.default.base)
                 .collect();
+            if defaults.iter().any(|base| !base.is_empty()) {
+                self.checks.add("fallback");
+            }
             let config = device.member.config();
             let supported = config.devices[0].supported();
             let verdict = fallback::check(&defaults, supported, &device.setpoint.asked);
@@ -122,10 +132,10 @@ impl Watch {
 
     /// What dispatches have the DER of each limit do.
     pub(super) fn limits(
+        &mut self,
         limits: &[Limit],
         devices: &[Device],
         durable: &Durable,
-        _now: Timestamp,
     ) -> Found {
         let fleet = &durable.state.fleet;
         let asked = |der: DerId| {
@@ -135,15 +145,23 @@ impl Watch {
                 .unwrap_or_default()
         };
         for limit in limits.iter().flat_map(|limit| limit.rows(fleet)) {
+            if limit
+                .terms
+                .iter()
+                .any(|(der, _)| asked(*der) != Watts::ZERO)
+            {
+                self.checks.add("shared");
+            }
             by("shared", shared::check(&limit, asked))?;
         }
         Ok(())
     }
 
     /// The server has started from what is stored.
-    pub(super) fn restarted(&self, durable: &Durable, devices: &[Device]) -> Found {
+    pub(super) fn restarted(&mut self, durable: &Durable, devices: &[Device]) -> Found {
         let fleet = &durable.state.fleet;
         for event in &self.acknowledged {
+            self.checks.add("durability");
             by("durability", durability::kept(event, fleet))?;
         }
         for (index, device) in devices.iter().enumerate() {
@@ -152,6 +170,7 @@ impl Watch {
                 let row = control.and_then(|control| {
                     durable.state.deliveries.get(control.id, DerId::from(index))
                 });
+                self.checks.add("ledger");
                 let verdict = ledger::acknowledged(life, row);
                 by(
                     "ledger",
@@ -163,9 +182,10 @@ impl Watch {
     }
 
     /// Whether what is stored folds to what was served.
-    pub(super) fn replays(store: &dyn Store, durable: &Durable) -> Found {
+    pub(super) fn replays(&mut self, store: &dyn Store, durable: &Durable) -> Found {
         let folded = restart::fold(store);
         let (state, _) = folded.map_err(|error| ("replay", error.to_string()))?;
+        self.checks.add("replay");
         let served = (&durable.state.fleet, &durable.state.deliveries);
         by(
             "replay",
@@ -174,13 +194,14 @@ impl Watch {
     }
 
     /// The run is over, and everything had time to settle.
-    pub(super) fn over(durable: &Durable, devices: &[Device]) -> Found {
+    pub(super) fn over(&mut self, durable: &Durable, devices: &[Device]) -> Found {
         let fleet = &durable.state.fleet;
         for (index, device) in devices.iter().enumerate() {
             let of = |found| format!("d{index}: {found}");
             let waiting = answers::nothing_waits(device.waiting_responses());
             by("answers", waiting.map_err(of))?;
             for (mrid, life) in &device.lives {
+                self.checks.add("answers");
                 by("answers", answers::check(*mrid, life).map_err(of))?;
             }
         }
@@ -188,6 +209,7 @@ impl Watch {
             let device = devices.get(row.der.index());
             let mrid = fleet.control(row.control).map(|control| control.mrid.0);
             let life = mrid.and_then(|mrid| device?.lives.get(&mrid));
+            self.checks.add("ledger");
             let verdict = ledger::happened(row, life);
             by(
                 "ledger",
