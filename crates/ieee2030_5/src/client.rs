@@ -3,9 +3,11 @@
 //! A client speaks for itself, or as an aggregator for up to [`MAX_DEVICES`] devices. It is given
 //! one address, that of `DeviceCapability`, and finds everything else by links; what several of its
 //! devices share is read once. It opens no socket and reads no clock: the caller says what time it
-//! is, carries the requests and brings back the answers. When that clock is set back, time goes on for
-//! the client all the same: nothing that is due waits until the clock has caught up, and no event is
-//! followed the longer for it.
+//! is, carries the requests and brings back the answers.
+//!
+//! Interpretation: a clock that goes back, or on by more than [`MAX_STEP`] between two calls, has been
+//! set. That is not taken for time: no event begins, ends or waits because of it, and the server is
+//! asked for the time at once. A device that really slept for so long learns the time from that.
 //!
 //! Interpretation: a device acts on controls only of a server whose `Registration` shows the PIN
 //! that the owner was given; a server that shows none is not trusted unless no PIN is expected.
@@ -39,6 +41,7 @@ use units::Timestamp;
 use crate::wire::log_event::LogEvent;
 use crate::wire::response::ResponseStatus;
 
+pub use clock::MAX_STEP;
 use clock::{ServerClock, Steady};
 pub use config::{Config, DeviceConfig, MAX_DEVICES, MAX_IN_FLIGHT, SubscriptionConfig};
 use device::Device;
@@ -201,7 +204,7 @@ impl Client {
 
     /// Takes in what the device measures now.
     pub fn measure(&mut self, device: DeviceIndex, sample: Sample, now: Timestamp) {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         if let Some(device) = self.devices.get_mut(device.place()) {
             device.meter.take(sample, now);
         }
@@ -209,7 +212,7 @@ impl Client {
 
     /// Reports an alarm of the device, or its end, where the server takes log events.
     pub fn alarm(&mut self, index: DeviceIndex, event: LogEvent, now: Timestamp) {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         if let Some(device) = self.devices.get_mut(index.place()) {
             if device.alarms.len() < MAX_WAITING_ALARMS {
                 device.alarms.push_back(event);
@@ -221,7 +224,7 @@ impl Client {
     /// The requests that are due. Each is to be answered with [`Self::on_answer`] or given up with
     /// [`Self::on_lost`].
     pub fn poll(&mut self, now: Timestamp) -> Vec<Request> {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         self.step(now);
         let mut requests = Vec::new();
         let room = self
@@ -268,7 +271,7 @@ impl Client {
     /// Takes in the answer to the request `id`. If that was a response to an event and the server
     /// has taken it, says which.
     pub fn on_answer(&mut self, id: u64, answer: Answer<'_>, now: Timestamp) -> Option<Taken> {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         let Sent { job, at: sent } = self.in_flight.remove(&id)?;
         self.schedule.heard();
         let taken = self.response_taken(job, answer.status);
@@ -286,7 +289,7 @@ impl Client {
 
     /// The request `id` got no answer.
     pub fn on_lost(&mut self, id: u64, now: Timestamp) {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         if let Some(sent) = self.in_flight.remove(&id) {
             self.schedule.failed(sent.job, now);
             self.schedule.lost(now);
@@ -295,21 +298,21 @@ impl Client {
 
     /// What is asked of the device now, with server and without.
     pub fn setpoint(&mut self, device: DeviceIndex, now: Timestamp) -> Setpoint {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         self.step(now);
         self.compose_setpoint(device)
     }
 
     /// The devices of which something else may be asked than at the last call.
     pub fn take_changed(&mut self, now: Timestamp) -> Vec<DeviceIndex> {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         self.step(now);
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 
     /// The owner takes the device out of every event, those to come included.
     pub fn opt_out(&mut self, index: DeviceIndex, now: Timestamp) {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         let server_now = self.server_now(now);
         if let Some(device) = self.devices.get_mut(index.place()) {
             device.events.opt_out(server_now);
@@ -321,7 +324,7 @@ impl Client {
     /// The owner lets the device take part again in what is left of the events and in those to
     /// come.
     pub fn opt_in(&mut self, index: DeviceIndex, now: Timestamp) {
-        let now = self.steady.pass(now);
+        let now = self.enter(now);
         let server_now = self.server_now(now);
         if let Some(device) = self.devices.get_mut(index.place()) {
             device.events.opt_in(server_now);
@@ -373,6 +376,28 @@ impl Client {
 
     fn server_now(&self, now: Timestamp) -> Timestamp {
         self.clock.map_or(now, |clock| clock.server_time(now))
+    }
+
+    /// How often the caller's clock has been set. A saved state is of the clock as it was then, so that
+    /// it is to be saved again.
+    #[must_use]
+    pub fn leaps(&self) -> u32 {
+        self.steady.leaps()
+    }
+
+    /// The time as it goes on whatever the caller's clock does.
+    fn enter(&mut self, now: Timestamp) -> Timestamp {
+        let before = self.steady.leaps();
+        let now = self.steady.pass(now);
+        if self.steady.leaps() != before {
+            let nodes = self.graph.iter();
+            let times = nodes.filter(|(_, node)| matches!(node.kind, Kind::Time));
+            let times: Vec<NodeId> = times.map(|(id, _)| id).collect();
+            for id in times {
+                self.schedule.hasten(Job::Read(id), Duration::ZERO, now);
+            }
+        }
+        now
     }
 
     /// Lets the events of the devices go on to `now`.

@@ -62,6 +62,7 @@ pub(super) struct Device {
     stepped: Timestamp,
     saved: (Timestamp, Vec<u8>),
     appended: String,
+    leaps: u32,
     /// Counts its starts, so that what was under way before reaches nobody.
     pub(super) session: u32,
     /// Its clock was set, and it has not read the server's since.
@@ -90,6 +91,7 @@ impl Device {
             output: Output::default(),
             stepped: now,
             appended: String::new(),
+            leaps: 0,
             session: 0,
             is_astray: false,
             is_opted_out: false,
@@ -122,7 +124,8 @@ impl Device {
         client.measure(OWN, sample, local);
         let requests = client.poll(local);
         self.look(now);
-        if SAVE_EVERY <= now.since(self.saved.0) {
+        let was_set = self.client.as_ref().map(Client::leaps) != Some(self.leaps);
+        if was_set || SAVE_EVERY <= now.since(self.saved.0) {
             self.save(now);
         }
         requests
@@ -239,6 +242,7 @@ impl Device {
 
     fn save(&mut self, now: Timestamp) {
         if let Some(client) = &self.client {
+            self.leaps = client.leaps();
             self.saved = (now, client.save());
             self.appended.clear();
         }

@@ -486,6 +486,9 @@ impl Run {
                 (Mend::Start(device, memory), until)
             }
             Mishap::SetClock { device, by_ms } => {
+                if !self.devices[device].is_on() {
+                    return;
+                }
                 self.devices[device].set_clock(by_ms);
                 self.devices[device].horizon.impair(self.now);
                 self.clearance(device);
