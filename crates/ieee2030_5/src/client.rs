@@ -5,6 +5,10 @@
 //! devices share is read once. It opens no socket and reads no clock: the caller says what time it
 //! is, carries the requests and brings back the answers.
 //!
+//! Interpretation: a clock that goes back, or on by more than [`MAX_STEP`] between two calls, has been
+//! set. That is not taken for time: no event begins, ends or waits because of it, and the server is
+//! asked for the time at once. A device that really slept for so long learns the time from that.
+//!
 //! Interpretation: a device acts on controls only of a server whose `Registration` shows the PIN
 //! that the owner was given; a server that shows none is not trusted unless no PIN is expected.
 
@@ -37,7 +41,8 @@ use units::Timestamp;
 use crate::wire::log_event::LogEvent;
 use crate::wire::response::ResponseStatus;
 
-use clock::ServerClock;
+pub use clock::MAX_STEP;
+use clock::{ServerClock, Steady};
 pub use config::{Config, DeviceConfig, MAX_DEVICES, MAX_IN_FLIGHT, SubscriptionConfig};
 use device::Device;
 pub use device::{MAX_PRICED, MAX_WAITING_ALARMS};
@@ -156,6 +161,7 @@ pub struct Client {
     server: Server,
     devices: Vec<Device>,
     by_lfdi: BTreeMap<[u8; 20], DeviceIndex>,
+    steady: Steady,
     clock: Option<ServerClock>,
     /// When the events of which device change next, in server time.
     timers: BTreeSet<(Timestamp, DeviceIndex)>,
@@ -183,6 +189,7 @@ impl Client {
             server: Server::default(),
             by_lfdi: by_lfdi.collect(),
             devices,
+            steady: Steady::new(now),
             clock: None,
             timers: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -197,6 +204,7 @@ impl Client {
 
     /// Takes in what the device measures now.
     pub fn measure(&mut self, device: DeviceIndex, sample: Sample, now: Timestamp) {
+        let now = self.enter(now);
         if let Some(device) = self.devices.get_mut(device.place()) {
             device.meter.take(sample, now);
         }
@@ -204,6 +212,7 @@ impl Client {
 
     /// Reports an alarm of the device, or its end, where the server takes log events.
     pub fn alarm(&mut self, index: DeviceIndex, event: LogEvent, now: Timestamp) {
+        let now = self.enter(now);
         if let Some(device) = self.devices.get_mut(index.place()) {
             if device.alarms.len() < MAX_WAITING_ALARMS {
                 device.alarms.push_back(event);
@@ -215,6 +224,7 @@ impl Client {
     /// The requests that are due. Each is to be answered with [`Self::on_answer`] or given up with
     /// [`Self::on_lost`].
     pub fn poll(&mut self, now: Timestamp) -> Vec<Request> {
+        let now = self.enter(now);
         self.step(now);
         let mut requests = Vec::new();
         let room = self
@@ -247,18 +257,21 @@ impl Client {
     /// When [`Self::poll`] or a set-point has something new, if nothing arrives before.
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let steady_now = self.steady.at(now);
         let ahead = self.timers.first().map(|(at, _)| {
-            let server_now = self.server_time(now);
-            now.after(at.since(server_now))
+            let server_now = self.server_now(steady_now);
+            steady_now.after(at.since(server_now))
         });
         let is_full = self.config.max_in_flight <= self.in_flight.len();
         let due = self.schedule.next_due().filter(|_| !is_full);
-        due.into_iter().chain(ahead).min()
+        let first = due.into_iter().chain(ahead).min();
+        first.map(|at| now.after(at.since(steady_now)))
     }
 
     /// Takes in the answer to the request `id`. If that was a response to an event and the server
     /// has taken it, says which.
     pub fn on_answer(&mut self, id: u64, answer: Answer<'_>, now: Timestamp) -> Option<Taken> {
+        let now = self.enter(now);
         let Sent { job, at: sent } = self.in_flight.remove(&id)?;
         self.schedule.heard();
         let taken = self.response_taken(job, answer.status);
@@ -276,6 +289,7 @@ impl Client {
 
     /// The request `id` got no answer.
     pub fn on_lost(&mut self, id: u64, now: Timestamp) {
+        let now = self.enter(now);
         if let Some(sent) = self.in_flight.remove(&id) {
             self.schedule.failed(sent.job, now);
             self.schedule.lost(now);
@@ -284,19 +298,22 @@ impl Client {
 
     /// What is asked of the device now, with server and without.
     pub fn setpoint(&mut self, device: DeviceIndex, now: Timestamp) -> Setpoint {
+        let now = self.enter(now);
         self.step(now);
         self.compose_setpoint(device)
     }
 
     /// The devices of which something else may be asked than at the last call.
     pub fn take_changed(&mut self, now: Timestamp) -> Vec<DeviceIndex> {
+        let now = self.enter(now);
         self.step(now);
         std::mem::take(&mut self.changed).into_iter().collect()
     }
 
     /// The owner takes the device out of every event, those to come included.
     pub fn opt_out(&mut self, index: DeviceIndex, now: Timestamp) {
-        let server_now = self.server_time(now);
+        let now = self.enter(now);
+        let server_now = self.server_now(now);
         if let Some(device) = self.devices.get_mut(index.place()) {
             device.events.opt_out(server_now);
             device.loads.opt_out(server_now);
@@ -307,7 +324,8 @@ impl Client {
     /// The owner lets the device take part again in what is left of the events and in those to
     /// come.
     pub fn opt_in(&mut self, index: DeviceIndex, now: Timestamp) {
-        let server_now = self.server_time(now);
+        let now = self.enter(now);
+        let server_now = self.server_now(now);
         if let Some(device) = self.devices.get_mut(index.place()) {
             device.events.opt_in(server_now);
             device.loads.opt_in(server_now);
@@ -353,12 +371,38 @@ impl Client {
     /// The server's time, as well as it is known.
     #[must_use]
     pub fn server_time(&self, now: Timestamp) -> Timestamp {
+        self.server_now(self.steady.at(now))
+    }
+
+    fn server_now(&self, now: Timestamp) -> Timestamp {
         self.clock.map_or(now, |clock| clock.server_time(now))
+    }
+
+    /// How often the caller's clock has been set. A saved state is of the clock as it was then, so that
+    /// it is to be saved again.
+    #[must_use]
+    pub fn leaps(&self) -> u32 {
+        self.steady.leaps()
+    }
+
+    /// The time as it goes on whatever the caller's clock does.
+    fn enter(&mut self, now: Timestamp) -> Timestamp {
+        let before = self.steady.leaps();
+        let now = self.steady.pass(now);
+        if self.steady.leaps() != before {
+            let nodes = self.graph.iter();
+            let times = nodes.filter(|(_, node)| matches!(node.kind, Kind::Time));
+            let times: Vec<NodeId> = times.map(|(id, _)| id).collect();
+            for id in times {
+                self.schedule.hasten(Job::Read(id), Duration::ZERO, now);
+            }
+        }
+        now
     }
 
     /// Lets the events of the devices go on to `now`.
     fn step(&mut self, now: Timestamp) {
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         while let Some((at, index)) = self.timers.first().copied() {
             if server_now < at {
                 break;

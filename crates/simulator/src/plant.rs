@@ -9,7 +9,7 @@ mod pv;
 mod storage;
 
 use ieee2030_5::client::report::Nameplate;
-use ieee2030_5::client::setpoint::{Setpoint, hundredths_of};
+use ieee2030_5::client::setpoint::{self, Setpoint, hundredths_of};
 use units::Watts;
 
 pub use base_load::BaseLoad;
@@ -26,6 +26,8 @@ pub struct Request {
     pub p_w: Option<f64>,
     /// Inject no more than this.
     pub p_limit_w: Option<f64>,
+    /// Absorb no more than this, as a magnitude.
+    pub p_absorb_limit_w: Option<f64>,
     pub is_disconnected: bool,
 }
 
@@ -33,21 +35,35 @@ impl Request {
     /// What the set-point asks of a device with this nameplate.
     #[must_use]
     pub fn from_setpoint(setpoint: &Setpoint, nameplate: &Nameplate) -> Self {
-        let limit = setpoint
+        let mut limit = setpoint
             .max_lim_w()
             .map(|hundredths| hundredths_of(hundredths.into(), nameplate.p_inject_max).as_f64());
+        let mut absorb_limit: Option<f64> = None;
+        for asked in setpoint.asked.iter().filter(|asked| !asked.is_disabled) {
+            let (limit, p) = match &asked.request {
+                setpoint::Request::ExpLimW(p) => (&mut limit, p),
+                setpoint::Request::ImpLimW(p) => (&mut absorb_limit, p),
+                _ => continue,
+            };
+            let p_w = p.quantity().map(Watts::as_f64);
+            *limit = p_w.map(|p_w| limit.map_or(p_w, |other| other.min(p_w)));
+        }
         let p = setpoint
             .active_power()
             .and_then(|asked| asked.request.p(nameplate));
         Self {
             p_w: p.map(Watts::as_f64),
             p_limit_w: limit,
+            p_absorb_limit_w: absorb_limit,
             is_disconnected: !setpoint.is_connected(),
         }
     }
 
     /// The power to go for: what is asked, or `own` if nothing is, within `low` to `high`.
     fn target_w(&self, own_w: f64, low_w: f64, high_w: f64) -> f64 {
+        let low_w = self
+            .p_absorb_limit_w
+            .map_or(low_w, |limit| low_w.max(-limit).min(high_w));
         let high_w = self
             .p_limit_w
             .map_or(high_w, |limit| high_w.min(limit.max(low_w)));

@@ -126,8 +126,7 @@ impl Telemetry {
     /// has no place must not be acknowledged.
     #[must_use]
     pub fn reserve(&self, der: DerId, measurements: &[Measurement]) -> Option<Report> {
-        let own = measurements.iter().filter(|m| m.point == Point::Der);
-        let samples: Vec<Sample> = own.filter_map(|m| sample(der, m)).collect();
+        let samples = samples(der, measurements);
         if samples.is_empty() {
             return Some(Report::default());
         }
@@ -193,6 +192,13 @@ impl Telemetry {
             Readers::Shared(file) => look(&file.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
+}
+
+/// What is kept of what `der` measured at its terminals.
+#[must_use]
+pub fn samples(der: DerId, measurements: &[Measurement]) -> Vec<Sample> {
+    let own = measurements.iter().filter(|m| m.point == Point::Der);
+    own.filter_map(|m| sample(der, m)).collect()
 }
 
 fn sample(der: DerId, measurement: &Measurement) -> Option<Sample> {

@@ -64,11 +64,65 @@ impl ServerClock {
     }
 }
 
+/// What a clock may go on by between two looks at it; more is not believed.
+pub const MAX_STEP: Duration = Duration::from_secs(900);
+
+/// The device's own clock made steady: what it is set back or ahead by is not taken for time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Steady {
+    latest: Timestamp,
+    ahead_ms: i64,
+    leaps: u32,
+}
+
+impl Steady {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            latest: now,
+            ahead_ms: 0,
+            leaps: 0,
+        }
+    }
+
+    /// Takes the clock's word for it that it is `local` now, unless it has leapt since the last time.
+    pub(super) fn pass(&mut self, local: Timestamp) -> Timestamp {
+        let now = self.at(local);
+        let ahead_ms = now.millis().saturating_sub(local.millis());
+        self.leaps = self
+            .leaps
+            .saturating_add(u32::from(ahead_ms != self.ahead_ms));
+        self.ahead_ms = ahead_ms;
+        self.latest = now;
+        now
+    }
+
+    /// What [`Self::pass`] would say.
+    pub(super) fn at(&self, local: Timestamp) -> Timestamp {
+        let now = local.millis().saturating_add(self.ahead_ms);
+        let now = Timestamp::from_millis(now);
+        let is_likely = self.latest <= now && now.since(self.latest) <= MAX_STEP;
+        if is_likely { now } else { self.latest }
+    }
+
+    /// How often the clock has leapt.
+    pub(super) fn leaps(&self) -> u32 {
+        self.leaps
+    }
+
+    /// The server's clock as seen from the device's own as that shows it.
+    pub(super) fn of_local(&self, clock: ServerClock) -> ServerClock {
+        ServerClock {
+            low_ms: clock.low_ms.saturating_add(self.ahead_ms),
+            high_ms: clock.high_ms.saturating_add(self.ahead_ms),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::ServerClock;
+    use super::{ServerClock, Steady};
     use units::Timestamp;
 
     /// The answer of a server 5 000 ms ahead to a request that takes 20 ms each way.
@@ -125,5 +179,21 @@ mod tests {
         };
         let followed = exact.narrowed(back, Duration::from_millis(100));
         assert_eq!(error_ms(followed), -50);
+    }
+
+    #[test]
+    fn a_clock_that_leaps_is_not_believed() {
+        let at = Timestamp::from_secs;
+        let mut steady = Steady::new(at(10_000));
+        assert_eq!(steady.pass(at(10_010)), at(10_010));
+        assert_eq!(steady.at(at(6_410)), at(10_010));
+        assert_eq!(steady.pass(at(6_410)), at(10_010));
+        assert_eq!(steady.pass(at(6_415)), at(10_015));
+        let server = ServerClock::from_answer(at(10_015), at(10_015), 20_015);
+        let local = steady.of_local(server);
+        assert_eq!(local.server_time(at(6_415)), server.server_time(at(10_015)));
+        assert_eq!(steady.pass(at(10_000)), at(10_015), "an hour ahead again");
+        assert_eq!(steady.pass(at(10_900)), at(10_915));
+        assert_eq!(steady.leaps(), 2);
     }
 }

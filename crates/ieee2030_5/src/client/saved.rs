@@ -86,7 +86,7 @@ impl Client {
 
     pub(super) fn save_within(&self, max: usize) -> Vec<u8> {
         let mut text = format!("{HEAD}\n");
-        if let Some((low_ms, high_ms)) = self.clock.map(ServerClock::bounds) {
+        if let Some((low_ms, high_ms)) = self.clock.map(|it| self.steady.of_local(it).bounds()) {
             line(&mut text, format_args!("clock {low_ms} {high_ms}"));
         }
         for (place, device) in self.devices.iter().enumerate() {

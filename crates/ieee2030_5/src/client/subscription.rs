@@ -37,6 +37,7 @@ impl Client {
     /// Interpretation: a notification about something that is followed but no longer subscribed to
     /// is refused, so that the server stops sending it.
     pub fn on_notification(&mut self, body: &[u8], now: Timestamp) -> u16 {
+        let now = self.enter(now);
         let Ok(notification) = read::<Notification>(body) else {
             return 400;
         };

@@ -492,3 +492,44 @@ fn a_registration_that_has_no_effect_is_not_repeated_at_once() {
     let posts = posts.filter(|it| it.method == Method::Post && it.href == "/devices");
     assert!((4..=6).contains(&posts.count()));
 }
+
+/// A control of a minute is under way when the clock is set by an hour.
+#[test]
+fn a_clock_that_is_set_changes_nothing_but_that_the_server_is_asked() {
+    for by_ms in [-3_600_000, 3_600_000] {
+        let mut rote = Rote::new().with_tree();
+        rote.register();
+        let interval = DateTimeInterval {
+            duration: 60,
+            ..control(0).interval
+        };
+        let lasting = DerControl {
+            interval,
+            ..control(0)
+        };
+        rote.at("/controls/0", &page_of(1, &[lasting]));
+        rote.run(90);
+        let is_asked = |rote: &mut Rote| {
+            let setpoint = rote.client.setpoint(DeviceIndex::OWN, rote.now);
+            setpoint.active_power().is_some()
+        };
+        let (looks, times) = (rote.count("/programs"), rote.count("/time"));
+        rote.now = Timestamp::from_millis(rote.now.millis() + by_ms);
+        assert!(is_asked(&mut rote));
+        rote.at(
+            "/time",
+            &Time {
+                current_time: TimeType(START.secs() + 90),
+                ..Time::default()
+            },
+        );
+        let wake = rote.client.wake_at(rote.now).unwrap();
+        assert!(wake <= rote.now.after(Duration::from_secs(20)), "{wake:?}");
+        rote.run(20);
+        assert!(is_asked(&mut rote));
+        rote.run(40);
+        assert!(!is_asked(&mut rote));
+        assert_eq!(rote.count("/programs") - looks, 3);
+        assert_eq!((rote.count("/time") - times, rote.client.leaps()), (1, 1));
+    }
+}

@@ -77,7 +77,7 @@ impl Client {
     }
 
     fn compose_put(&self, job: Job, now: Timestamp) -> Option<Composed> {
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         let (Job::Capability(index)
         | Job::Settings(index)
         | Job::Status(index)
@@ -111,7 +111,7 @@ impl Client {
     }
 
     fn compose_readings(&mut self, index: DeviceIndex, now: Timestamp) -> Option<Composed> {
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         let device = self.devices.get_mut(index.place())?;
         let href = device.usage_point.as_ref()?.to_string();
         let measured = device.meter.reading(now)?;
@@ -242,7 +242,7 @@ impl Client {
         EndDevice {
             lfdi: Some(HexBinary160(device.config.lfdi)),
             sfdi: UInt40(device.config.sfdi),
-            changed_time: TimeType::from(self.server_time(now)),
+            changed_time: TimeType::from(self.server_now(now)),
             ..EndDevice::default()
         }
     }

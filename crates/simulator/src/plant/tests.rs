@@ -25,12 +25,14 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     let one = (
         prop::option::of(-12_000.0..12_000.0_f64),
         prop::option::of(0.0..12_000.0_f64),
+        prop::option::of(0.0..12_000.0_f64),
         any::<bool>(),
         any::<bool>(),
     );
-    let request = one.prop_map(|(p_w, p_limit_w, off, really)| Request {
+    let request = one.prop_map(|(p_w, p_limit_w, p_absorb_limit_w, off, really)| Request {
         p_w,
         p_limit_w,
+        p_absorb_limit_w,
         is_disconnected: off && really,
     });
     prop::collection::vec(request, 1..60)

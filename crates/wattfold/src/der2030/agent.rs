@@ -53,6 +53,8 @@ pub(super) struct Agent<'a> {
     state: Option<StateFile>,
     report: Report<'a>,
     saved: Timestamp,
+    /// How often the clock had been set by then.
+    leaps: u32,
     save_every: Duration,
     stepped: Timestamp,
     counted: Timestamp,
@@ -118,6 +120,7 @@ impl<'a> Agent<'a> {
             state,
             report,
             saved: now,
+            leaps: 0,
             save_every: Duration::from_secs(config.client.save_every_s.max(1).into()),
             stepped: Timestamp::default(),
             counted: now,
@@ -168,7 +171,7 @@ impl<'a> Agent<'a> {
         for index in self.client.take_changed(now) {
             self.look(index, now)?;
         }
-        if now.since(self.stepped) < STEP {
+        if self.stepped <= now && now.since(self.stepped) < STEP {
             return Ok(());
         }
         self.stepped = now;
@@ -190,7 +193,9 @@ impl<'a> Agent<'a> {
             self.counted = now;
             self.count(now)?;
         }
-        if self.save_every <= now.since(self.saved) {
+        let was_set = self.client.leaps() != self.leaps;
+        if was_set || self.save_every <= now.since(self.saved) {
+            self.leaps = self.client.leaps();
             self.saved = now;
             self.save()?;
         }

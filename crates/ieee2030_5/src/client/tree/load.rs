@@ -42,7 +42,7 @@ impl Client {
 
     /// As for the programmes of DER.
     pub(super) fn reassign_loads(&mut self, index: DeviceIndex, now: Timestamp) {
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         let (programs, is_complete) = self.programs_of(index, Kind::LoadPrograms);
         let device = &mut self.devices[index.place()];
         let programs = ranked(programs, (!is_complete).then_some(&device.load_programs));
@@ -79,7 +79,7 @@ impl Client {
         });
         let listed: Vec<Listed<Arc<EndDeviceControl>>> = listed.collect();
         let extent = self.graph.extent(node);
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         for index in self.graph.devices(node) {
             let device = &mut self.devices[index.place()];
             let follows = |it: &Program| it.mrid == program && it.controls == Some(node);

@@ -88,7 +88,7 @@ impl Client {
     /// Follows the components of the tariffs that the device has now.
     pub(super) fn reassign_prices(&mut self, index: DeviceIndex, now: Timestamp) {
         let (found, is_complete) = self.components_of(index);
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         let device = &mut self.devices[index.place()];
         if is_complete {
             let is_found = |mrid: &u128| found.iter().any(|(_, it)| it.mrid == *mrid);
@@ -163,7 +163,7 @@ impl Client {
         let gone = self.graph.adopt(node, children);
         self.forget(gone, now);
         let extent = self.graph.extent(node);
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         for index in self.graph.devices(node) {
             let priced = self.devices[index.place()].prices.get_mut(&component);
             if let Some(priced) = priced {

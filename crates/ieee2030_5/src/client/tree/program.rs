@@ -101,7 +101,7 @@ impl Client {
     /// Follows the programmes that are assigned to the device now and lets go of the others, as
     /// soon as all its lists have been read.
     fn reassign_controls(&mut self, index: DeviceIndex, now: Timestamp) {
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         let (programs, is_complete) = self.programs_of(index, Kind::Programs);
         let device = &mut self.devices[index.place()];
         let programs = ranked(programs, (!is_complete).then_some(&device.programs));
@@ -196,7 +196,7 @@ impl Client {
         let Some((listed, extent)) = self.listed(node) else {
             return;
         };
-        let server_now = self.server_time(now);
+        let server_now = self.server_now(now);
         for index in self.graph.devices(node) {
             let device = &mut self.devices[index.place()];
             let follows = |it: &Program| it.mrid == program && it.controls == Some(node);

@@ -1,0 +1,267 @@
+//! Shows the checkers what they judge.
+
+use std::collections::BTreeSet;
+
+use fleet::{ControlBase, DeliveryState, DerId, Event, Mrid, Origin, ProgramId};
+use ieee2030_5::client::setpoint::Source;
+use store::{Batch, Store};
+use units::{Timestamp, Watts};
+use wattfold::config::Limit;
+use wattfold::node::{Durable, restart};
+
+use super::check::expiry::Knows;
+use super::check::fallback::Defaults;
+use super::check::generation::Generations;
+use super::check::limits::{self, Envelopes, GRACE};
+use super::check::{
+    Checks, answers, conservation, durability, expiry, fallback, ledger, replay, shared,
+};
+use super::device::Device;
+use super::run::by;
+
+/// Which rule was violated, and what was found.
+type Found = Result<(), (&'static str, String)>;
+
+/// What the checkers remember.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    pub(super) checks: Checks,
+    generations: Generations,
+    envelopes: Envelopes,
+    defaults: Defaults,
+    acknowledged: Vec<Event>,
+}
+
+impl Watch {
+    /// A batch is durable and published.
+    pub(super) fn committed(&mut self, batch: &Batch, durable: &Durable, now: Timestamp) -> Found {
+        let fleet = &durable.state.fleet;
+        for entry in &batch.entries {
+            match &entry.event {
+                Event::PlanAdopted(plan) => {
+                    self.checks.add("generation");
+                    by("generation", self.generations.adopted(plan))?;
+                    if let Some(dispatch) = fleet.dispatch(plan.dispatch) {
+                        self.checks.add("conservation");
+                        by("conservation", conservation::check(plan, dispatch))?;
+                    }
+                }
+                Event::EnvelopeSet(envelope) => {
+                    let of = fleet.envelopes_of(envelope.der);
+                    self.envelopes.changed(envelope.der, of, now);
+                }
+                Event::EnvelopeCleared(der, _) => {
+                    self.envelopes.changed(*der, fleet.envelopes_of(*der), now);
+                }
+                Event::ProgramCreated(program) | Event::ProgramChanged(program) => {
+                    self.defaults.changed(program.id, now);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// An operator was told of these.
+    pub(super) fn acknowledged(&mut self, events: Vec<Event>) {
+        self.acknowledged.extend(events);
+    }
+
+    /// What a device does whenever it looks.
+    pub(super) fn does(&mut self, device: &Device, durable: &Durable, now: Timestamp) -> Found {
+        by(
+            "limits",
+            limits::rating(device.output.p_w, device.member.rating_w),
+        )?;
+        let knows = match device.is_astray {
+            true => Knows::Nothing,
+            false => Knows::Time,
+        };
+        for mrid in followed(device) {
+            let control = durable.state.fleet.control_by_mrid(Mrid(mrid));
+            self.checks.add("expiry");
+            let verdict = expiry::check((mrid, control), (&device.horizon, knows), now);
+            by("expiry", verdict)?;
+        }
+        Ok(())
+    }
+
+    /// A device beside what it must know.
+    pub(super) fn device(
+        &mut self,
+        (der, device): (DerId, &Device),
+        durable: &Durable,
+        now: Timestamp,
+    ) -> Found {
+        let Some(known) = device.horizon.known(now) else {
+            return Ok(());
+        };
+        if !device.is_on() || device.is_astray {
+            return Ok(());
+        }
+        let heeds = !device.is_inert && !device.is_opted_out;
+        if heeds && device.heeds_since.after(GRACE) <= now && !is_contested(der, device, durable) {
+            let allowed = self.envelopes.allowed(der, known.before(GRACE), now);
+            let allowed = match device.member.kind {
+                fleet::DerKind::Pv => (allowed.0, None),
+                _ => allowed,
+            };
+            if allowed != (None, None) {
+                self.checks.add("limits");
+            }
+            by("limits", limits::envelope(device.output.p_w, allowed))?;
+        }
+        let programs = durable.state.fleet.programs_of(der);
+        let ids: Vec<ProgramId> = programs.iter().map(|program| program.id).collect();
+        let is_free = device.is_opted_out || !followed(device).is_empty();
+        if !is_free && self.defaults.are_known(&ids, known) {
+            let defaults: Vec<&ControlBase> = programs
+                .iter()
+                .map(|program| &program.default.base)
+                .collect();
+            if defaults.iter().any(|base| !base.is_empty()) {
+                self.checks.add("fallback");
+            }
+            let config = device.member.config();
+            let supported = config.devices[0].supported();
+            let verdict = fallback::check(&defaults, supported, &device.setpoint.asked);
+            by("fallback", verdict)?;
+        }
+        Ok(())
+    }
+
+    /// What dispatches have the DER of each limit do.
+    pub(super) fn limits(
+        &mut self,
+        limits: &[Limit],
+        devices: &[Device],
+        durable: &Durable,
+    ) -> Found {
+        let fleet = &durable.state.fleet;
+        let asked = |der: DerId| {
+            let device = devices.get(der.index());
+            device
+                .and_then(|device| dispatched(device, durable))
+                .unwrap_or_default()
+        };
+        for limit in limits.iter().flat_map(|limit| limit.rows(fleet)) {
+            if limit
+                .terms
+                .iter()
+                .any(|(der, _)| asked(*der) != Watts::ZERO)
+            {
+                self.checks.add("shared");
+            }
+            by("shared", shared::check(&limit, asked))?;
+        }
+        Ok(())
+    }
+
+    /// The server has started from what is stored.
+    pub(super) fn restarted(&mut self, durable: &Durable, devices: &[Device]) -> Found {
+        let fleet = &durable.state.fleet;
+        for event in &self.acknowledged {
+            self.checks.add("durability");
+            by("durability", durability::kept(event, fleet))?;
+        }
+        for (index, device) in devices.iter().enumerate() {
+            for (mrid, life) in &device.lives {
+                let control = fleet.control_by_mrid(Mrid(*mrid));
+                let row = control.and_then(|control| {
+                    durable.state.deliveries.get(control.id, DerId::from(index))
+                });
+                self.checks.add("ledger");
+                let verdict = ledger::acknowledged(life, row);
+                by(
+                    "ledger",
+                    verdict.map_err(|found| format!("d{index}: {found}")),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what is stored folds to what was served.
+    pub(super) fn replays(&mut self, store: &dyn Store, durable: &Durable) -> Found {
+        let folded = restart::fold(store);
+        let (state, _) = folded.map_err(|error| ("replay", error.to_string()))?;
+        self.checks.add("replay");
+        let served = (&durable.state.fleet, &durable.state.deliveries);
+        by(
+            "replay",
+            replay::check(served, (&state.fleet, &state.deliveries)),
+        )
+    }
+
+    /// The run is over, and everything had time to settle.
+    pub(super) fn over(&mut self, durable: &Durable, devices: &[Device]) -> Found {
+        let fleet = &durable.state.fleet;
+        for (index, device) in devices.iter().enumerate() {
+            let of = |found| format!("d{index}: {found}");
+            let waiting = answers::nothing_waits(device.waiting_responses());
+            by("answers", waiting.map_err(of))?;
+            for (mrid, life) in &device.lives {
+                self.checks.add("answers");
+                by("answers", answers::check(*mrid, life).map_err(of))?;
+            }
+        }
+        for row in durable.state.deliveries.rows() {
+            let device = devices.get(row.der.index());
+            let mrid = fleet.control(row.control).map(|control| control.mrid.0);
+            let life = mrid.and_then(|mrid| device?.lives.get(&mrid));
+            self.checks.add("ledger");
+            let verdict = ledger::happened(row, life);
+            by(
+                "ledger",
+                verdict.map_err(|found| format!("d{}: {found}", row.der.0)),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The events that a device acts on.
+fn followed(device: &Device) -> BTreeSet<u128> {
+    let sources = device.setpoint.asked.iter().map(|asked| asked.source);
+    let events = sources.filter_map(|source| match source {
+        Source::Event(mrid) => Some(mrid),
+        Source::Default(_) => None,
+    });
+    events.collect()
+}
+
+/// Whether the device goes by a limit that is not of its envelope but ranks as high: then the
+/// envelope's own is displaced for good, and the next tick asks for it again.
+fn is_contested(der: DerId, device: &Device, durable: &Durable) -> bool {
+    let fleet = &durable.state.fleet;
+    let envelope = fleet
+        .envelope_program(der)
+        .map(|program| (program.id, program.primacy));
+    let mut sources = followed(device).into_iter();
+    sources.any(|mrid| {
+        let control = fleet.control_by_mrid(Mrid(mrid));
+        let program = control.and_then(|control| fleet.program(control.program));
+        let Some((program, (own, primacy))) = program.zip(envelope) else {
+            return false;
+        };
+        program.id != own && program.primacy <= primacy
+    })
+}
+
+/// What a dispatch has the device do.
+fn dispatched(device: &Device, durable: &Durable) -> Option<Watts> {
+    let asked = device.setpoint.active_power()?;
+    let Source::Event(mrid) = asked.source else {
+        return None;
+    };
+    let control = durable.state.fleet.control_by_mrid(Mrid(mrid))?;
+    let is_share = matches!(control.origin, Origin::Dispatch { .. });
+    let state = durable
+        .state
+        .deliveries
+        .own(control.id)
+        .map(fleet::Delivery::state);
+    let is_told = state.is_some_and(|state| DeliveryState::Planned < state);
+    let p = asked.request.p(&device.member.nameplate);
+    p.filter(|_| is_share && is_told)
+}
