@@ -11,7 +11,7 @@ struct Allowed {
     dev: &'static [&'static str],
 }
 
-const ALLOWED: [Allowed; 9] = [
+const ALLOWED: [Allowed; 10] = [
     Allowed {
         name: "units",
         normal: &[],
@@ -21,6 +21,11 @@ const ALLOWED: [Allowed; 9] = [
         name: "fleet",
         normal: &["thiserror", "units"],
         dev: &["expect-test", "proptest"],
+    },
+    Allowed {
+        name: "optimiser",
+        normal: &["clarabel", "thiserror"],
+        dev: &["proptest", "serde_json", "tempfile"],
     },
     Allowed {
         name: "settings_file",

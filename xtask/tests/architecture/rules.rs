@@ -4,7 +4,7 @@ use crate::Violation;
 use crate::source::{Source, numbered};
 
 /// Crates whose functions depend on nothing but their arguments.
-const PURE_CRATES: [&str; 5] = ["units", "fleet", "grid", "forecast", "market"];
+const PURE_CRATES: [&str; 6] = ["units", "fleet", "optimiser", "grid", "forecast", "market"];
 const PROTOCOL_CRATES: [&str; 5] = ["ieee2030_5", "iec61968_5", "sunspec", "dnp3", "openadr"];
 
 /// Paths that stand for IO, a clock, randomness or global state.

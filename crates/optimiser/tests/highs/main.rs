@@ -1,0 +1,3 @@
+//! Plans against HiGHS.
+mod fleets;
+mod peer;
