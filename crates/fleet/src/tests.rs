@@ -1,6 +1,7 @@
 mod control;
 mod delivery;
 mod envelope;
+mod explanation;
 mod lifecycle;
 mod limits;
 mod place;

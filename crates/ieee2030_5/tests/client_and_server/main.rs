@@ -5,6 +5,8 @@
     reason = "an integration test is a test module as a whole"
 )]
 
+mod explanation;
+
 use std::time::Duration;
 
 use fleet::{
