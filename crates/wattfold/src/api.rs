@@ -14,6 +14,7 @@ pub mod dispatch;
 pub mod document;
 pub mod enrolment;
 pub mod envelope;
+pub mod explanation;
 pub mod group;
 pub mod judgement;
 pub mod log_event;
@@ -314,6 +315,7 @@ fn enrolled() -> Router<Api> {
             delete(usage_point::delete_one),
         )
         .route("/ders/{mrid}/default_control", put(default_control::set))
+        .route("/ders/{mrid}/explanation", get(explanation::show))
         .route("/ders/{mrid}/envelopes", get(envelope::list))
         .route(
             "/ders/{mrid}/envelopes/{source}",

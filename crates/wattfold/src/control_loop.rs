@@ -3,6 +3,7 @@
 //! It works on its own copy of the state; what it has changed becomes visible to anybody only
 //! after the store has made it durable.
 
+mod author;
 mod envelopes;
 mod settings;
 mod signs;
@@ -18,6 +19,7 @@ use fleet::{
 use store::{Actor, Batch, Entry};
 use units::Timestamp;
 
+pub use author::Authors;
 use settings::SettingsPass;
 use signs::Watched;
 
@@ -28,6 +30,8 @@ pub struct State {
     pub fleet: Fleet,
     /// The ledger.
     pub deliveries: Ledger,
+    /// Who asked for what.
+    pub authors: Authors,
     /// Controls that no dispatch looks after and that are not over.
     watched: Watched,
     /// The DER whose envelope was looked at last.
@@ -60,6 +64,7 @@ impl State {
         Self {
             fleet,
             deliveries,
+            authors: Authors::default(),
             watched,
             envelope_pass: None,
             settings_pass: SettingsPass::default(),
@@ -85,6 +90,7 @@ impl State {
     /// Folds in what has been made durable elsewhere.
     pub fn apply_all(&mut self, changes: &Batch) {
         for entry in &changes.entries {
+            self.authors.note(&entry.actor, &entry.event);
             self.apply(&entry.event);
         }
         for entry in &changes.deliveries {
@@ -104,6 +110,7 @@ impl State {
 
     fn record(&mut self, (actor, at): (&Actor, Timestamp), events: &[Event], changes: &mut Batch) {
         for event in events {
+            self.authors.note(actor, event);
             self.apply(event);
             changes.entries.push(Entry {
                 actor: actor.clone(),

@@ -18,7 +18,7 @@ use units::Timestamp;
 
 use crate::auth::{self, Auth};
 use crate::config::{self, Config, Devices, Forward};
-use crate::control_loop::State;
+use crate::control_loop::{Authors, State};
 use crate::metrics::Metrics;
 use crate::node::{self, Node, Parts};
 use crate::telemetry::Telemetry;
@@ -186,7 +186,8 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
 fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     let mut store = Sqlite::open(data, JournalId(u128::from_be_bytes(auth::random())))?;
     let metrics = Arc::new(Metrics::default());
-    let (fleet, head) = store::fold(&store)?;
+    let mut authors = Authors::default();
+    let (fleet, head) = store::fold_noting(&store, &mut |actor, event| authors.note(actor, event))?;
     tracing::info!(
         version = head.version,
         ders = fleet.ders().len(),
@@ -194,6 +195,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     );
     let deliveries = store::ledger(&store, &fleet)?;
     let mut state = State::new(fleet, deliveries);
+    state.authors = authors;
     if head.version == 0 {
         found(&mut store, &mut state, config.ieee2030_5.as_ref())?;
     }

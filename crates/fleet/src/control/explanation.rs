@@ -12,8 +12,8 @@ use super::precedence::{self, Loss, Ranked};
 use super::{Control, Setting};
 use crate::dispatch::assess::World;
 use crate::{
-    Delivery, DeliveryState, Der, Envelope, Fallback, Fleet, Mode, Modes, Program, Quality,
-    Reading, Settings,
+    Delivery, DeliveryState, Der, Envelope, Fallback, Fleet, Mode, Modes, Program, Reading,
+    Settings,
 };
 
 /// Everything that bears on one DER at one instant.
@@ -404,12 +404,6 @@ impl Metered {
     pub fn follows(&self) -> Option<bool> {
         let asked = self.asked?;
         Some((self.reading.value - asked).abs() <= self.allowed)
-    }
-
-    /// Whether the reading can be taken at its word.
-    #[must_use]
-    pub fn is_trusted(&self) -> bool {
-        self.reading.quality == Quality::Valid
     }
 }
 

@@ -167,8 +167,8 @@ fn what_the_device_makes_of_it_stands_beside() {
         (Some(watts(500)), Some(false))
     );
     assert_eq!(
-        (metered.age_ms(t(25)), metered.is_trusted()),
-        (5_000, false)
+        (metered.age_ms(t(25)), metered.reading.quality),
+        (5_000, Quality::Estimated)
     );
     let claims = &explanation.settings[1].claims;
     assert!(claims.iter().all(|claim| claim.ability == Ability::Able));

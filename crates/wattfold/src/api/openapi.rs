@@ -9,9 +9,9 @@ use utoipa::{Modify, OpenApi};
 
 use crate::api::{
     access, aggregator, assignment, client_profile, curve, default_control, delivery, der,
-    dispatch, document, enrolment, envelope, group, log_event, program, program_control,
-    program_default, rates, roll_out, series, session, settings_comparison, settings_profile,
-    settings_requirement, stream, subscription, summary, telemetry, usage_point,
+    dispatch, document, enrolment, envelope, explanation, group, log_event, program,
+    program_control, program_default, rates, roll_out, series, session, settings_comparison,
+    settings_profile, settings_requirement, stream, subscription, summary, telemetry, usage_point,
 };
 use crate::auth::SESSION_COOKIE;
 
@@ -47,7 +47,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         settings_profile::import, settings_profile::list, settings_profile::show,
         settings_requirement::list, settings_requirement::require,
         settings_requirement::set_category, series::series, session::begin, session::change_password, session::end,
-        session::show, stream::open, summary::show, telemetry::show
+        explanation::show, session::show, stream::open, summary::show, telemetry::show
     ),
     components(schemas(stream::Ping)),
     modifiers(&Credentials),

@@ -3,6 +3,7 @@
 mod bad_input;
 mod default_control;
 mod dispatching;
+mod explanation;
 mod groups;
 mod places;
 mod programs;

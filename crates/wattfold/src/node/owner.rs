@@ -279,6 +279,7 @@ impl Owner {
         look(&Published {
             fleet: &self.working.state.fleet,
             deliveries: &self.working.state.deliveries,
+            authors: &self.working.state.authors,
             observations: &observations,
             resources: &self.working.resources,
             policy: self.node.policy(&self.working.resources),
