@@ -134,6 +134,7 @@ impl Fleet {
                 }
             }
             Event::Settings(event) => self.apply_settings(event),
+            Event::Alarm(event) => self.alarms.apply(event),
             _ => {}
         }
     }

@@ -6,10 +6,10 @@ use units::{Interval, Percent};
 
 use crate::dispatch::Plan;
 use crate::{
-    AggregatorId, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId, CurveId,
-    CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId, Envelope, GroupId,
-    GroupName, Identity, Level, Lfdi, Name, Pin, ProgramId, Scope, Settings, SettingsCommand,
-    Target, Terms, Version,
+    AggregatorId, AlarmCommand, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId,
+    CurveId, CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId, Envelope,
+    GroupId, GroupName, Identity, Level, Lfdi, Name, Pin, ProgramId, Scope, Settings,
+    SettingsCommand, Target, Terms, Version,
 };
 
 /// A DER to enrol.
@@ -224,4 +224,6 @@ pub enum Command {
     ClearEnvelope(DerId, Name),
     /// Something about required settings.
     Settings(SettingsCommand),
+    /// Something about alarms.
+    Alarm(AlarmCommand),
 }

@@ -75,6 +75,7 @@ impl Fleet {
             Command::SetEnvelope(envelope) => self.set_envelope(envelope, now),
             Command::ClearEnvelope(der, source) => self.clear_envelope(*der, source),
             Command::Settings(command) => self.decide_settings(command, now),
+            Command::Alarm(command) => self.decide_alarm(command, now),
             _ => unreachable!("every other command is decided above"),
         }
     }

@@ -4,8 +4,9 @@ use units::Timestamp;
 
 use crate::dispatch::Plan;
 use crate::{
-    Aggregator, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId, Dispatch,
-    DispatchId, Envelope, Group, GroupId, Identity, Name, Program, Settings, SettingsEvent,
+    Aggregator, AlarmEvent, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId,
+    Dispatch, DispatchId, Envelope, Group, GroupId, Identity, Name, Program, Settings,
+    SettingsEvent,
 };
 
 /// One decision.
@@ -61,4 +62,6 @@ pub enum Event {
     EnvelopeCleared(DerId, Name),
     /// Something about required settings.
     Settings(SettingsEvent),
+    /// Something about alarms.
+    Alarm(AlarmEvent),
 }

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use units::Timestamp;
 
 use crate::{
-    Aggregator, AggregatorId, Assignment, CimMrid, Control, ControlId, Curve, CurveId, Der, DerId,
-    Dispatch, DispatchId, Envelope, Group, GroupId, Lfdi, Mrid, Name, Program, ProgramId, Scope,
-    SettingsBook,
+    Aggregator, AggregatorId, AlarmBook, Assignment, CimMrid, Control, ControlId, Curve, CurveId,
+    Der, DerId, Dispatch, DispatchId, Envelope, Group, GroupId, Lfdi, Mrid, Name, Program,
+    ProgramId, Scope, SettingsBook,
 };
 
 /// What makes the mRIDs of a fleet its own.
@@ -89,6 +89,7 @@ pub struct Fleet {
     pub(crate) groups_by_mrid: BTreeMap<CimMrid, GroupId>,
     pub(crate) dispatches_by_mrid: BTreeMap<CimMrid, DispatchId>,
     pub(crate) settings: SettingsBook,
+    pub(crate) alarms: AlarmBook,
 }
 
 impl Fleet {
