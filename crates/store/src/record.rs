@@ -6,6 +6,7 @@
 //! [`decode`] lifts every older one.
 
 mod aggregator;
+mod alarm;
 mod assignment;
 mod capability;
 mod control;
@@ -150,6 +151,7 @@ fn encode_place(event: &Event) -> Result<(&'static str, String), Unstorable> {
             json(&EnvelopeClearedV1::new(*der, source)),
         ),
         Event::Settings(event) => encode_settings(event)?,
+        Event::Alarm(event) => alarm::encode(event)?,
         _ => unreachable!("every other event is encoded above"),
     })
 }
@@ -240,7 +242,10 @@ fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, Record
             .read()
             .map(Event::EnvelopeSet),
         ("envelope_cleared", 1) => parse::<EnvelopeClearedV1<'_>>(payload)?.read(),
-        _ => decode_settings(kind, version, payload).map(Event::Settings),
+        _ => match alarm::decode(kind, version, payload) {
+            Some(event) => event.map(Event::Alarm),
+            None => decode_settings(kind, version, payload).map(Event::Settings),
+        },
     }
 }
 
