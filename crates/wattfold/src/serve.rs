@@ -321,8 +321,8 @@ fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
     Ok(resources)
 }
 
-/// The latest readings, and who was heard: a DER that the ledger knows to be silent still is, the
-/// others get the usual time to be heard again.
+/// The latest readings, and who was heard: a DER that the ledger or an alarm knows to be silent still
+/// is, the others get the usual time to be heard again.
 fn recall(
     telemetry: &Telemetry,
     state: &State,
@@ -354,6 +354,11 @@ fn recall(
             .for_each(|told| node::restore(observation, told));
         let silent_since = steps[index].filter(|step| sampled[index] < Some(step.at));
         if let Some(Evidence::LastHeard(at)) = silent_since.map(|step| step.evidence) {
+            observation.last_contact = Some(at);
+            continue;
+        }
+        let alarmed = state.fleet.alarms().silent_since(&state.fleet, der);
+        if let Some(at) = alarmed.filter(|at| sampled[index] <= Some(*at)) {
             observation.last_contact = Some(at);
             continue;
         }

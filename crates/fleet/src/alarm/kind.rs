@@ -8,7 +8,7 @@ use std::time::Duration;
 pub enum Kind {
     /// A shared limit is exceeded by what meters read.
     LimitExceeded,
-    /// No plan of a running dispatch keeps its target and the limits.
+    /// No plan of a dispatch keeps the shared limits.
     PlanImpossible,
     /// Most DER of a place fell silent together.
     PlaceSilent,
@@ -151,10 +151,10 @@ static TABLE: [Rationale; 11] = [
     row(Rationale {
         kind: Kind::PlanImpossible,
         name: "plan_impossible",
-        cause: "A running dispatch no longer fits, and no other plan of its members keeps target, energy and limits.",
-        consequence: "The plan in force goes on: the target is missed, or a limit is not kept for sure.",
+        cause: "A dispatch no longer fits, and no other plan of its members keeps the shared limits, mostly because silent members count at their worst.",
+        consequence: "The plan in force goes on, and a limit is not kept for sure.",
         severity: Consequence::Major,
-        action: "Read why in the dispatch; add members or another group, lower the target, or cancel it and tell who counts on it.",
+        action: "Read in the log which limit it is; have it measured, curtail others below it, or cancel the dispatch and tell who counts on it.",
         respond_within: minutes(15),
         priority: Priority::Medium,
         on_delay: Delay::For(minutes(1)),

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::clock;
 use crate::config::Limit;
-use crate::control_loop::Inputs;
+use crate::control_loop::{Inputs, Vitals};
 use crate::telemetry::Report;
 
 /// Inputs that share one commit at most; bounds how long the first of them waits.
@@ -218,6 +218,10 @@ impl Owner {
         let begun = clock::monotonic();
         if self.next_tick <= begun {
             self.next_tick = begun + self.period;
+            self.working.state.note_vitals(Vitals {
+                clock_behind: now.since(clock::now()),
+                readings_refused: self.node.metrics.readings_refused(),
+            });
             self.with_inputs(now, |state, inputs| state.tick(inputs, &mut batch));
         }
         let committed = self.commit(&batch, now);
