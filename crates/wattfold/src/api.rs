@@ -2,6 +2,9 @@
 
 pub mod access;
 pub mod aggregator;
+pub mod alarm;
+pub mod alarm_kind;
+pub mod alarm_metrics;
 pub mod assignment;
 pub mod client_profile;
 pub mod control;
@@ -33,6 +36,7 @@ pub mod settings_requirement;
 pub mod stream;
 pub mod subscription;
 pub mod summary;
+pub mod suppression;
 pub mod telemetry;
 pub mod usage_point;
 pub mod value;
@@ -283,6 +287,7 @@ fn v1() -> Router<Api> {
         .merge(programs())
         .merge(served())
         .merge(settings())
+        .merge(alarms())
         .route("/groups", get(group::list).post(group::create))
         .route(
             "/groups/{mrid}",
@@ -424,6 +429,24 @@ fn settings() -> Router<Api> {
             "/ders/{mrid}/applied_settings",
             get(settings_comparison::export).put(settings_comparison::apply),
         )
+}
+
+/// What needs an operator's action.
+fn alarms() -> Router<Api> {
+    Router::new()
+        .route("/alarms", get(alarm::list))
+        .route("/alarms/acknowledge", post(alarm::acknowledge_many))
+        .route("/alarms/kinds", get(alarm_kind::list))
+        .route("/alarms/metrics", get(alarm_metrics::show))
+        .route("/alarms/{id}", get(alarm::show))
+        .route("/alarms/{id}/acknowledge", post(alarm::acknowledge))
+        .route("/alarms/{id}/shelve", post(alarm::shelve))
+        .route("/alarms/{id}/unshelve", post(alarm::unshelve))
+        .route(
+            "/alarm-suppressions",
+            get(suppression::list).post(suppression::set),
+        )
+        .route("/alarm-suppressions/{id}", delete(suppression::end))
 }
 
 /// Lets in who has proved who they are, and whoever is about to.

@@ -115,14 +115,16 @@ pub fn metrics(book: &AlarmBook, now: Timestamp, lookback: Duration, positions: 
     }
 }
 
-/// Annunciations in each of the periods that `from` to `now` is cut into; the last one may be short.
+/// Annunciations in each of the periods that `from` to `now` is cut into; the last one may be short, and
+/// has what is annunciated now.
 fn periods(all: &[&Annunciation], from: Timestamp, now: Timestamp) -> Vec<usize> {
     let count = now.since(from).as_secs().div_ceil(PERIOD.as_secs());
     let mut counts = vec![0; usize::try_from(count).unwrap_or(usize::MAX)];
     for annunciation in all {
         let place = annunciation.at.since(from).as_secs() / PERIOD.as_secs();
         let place = usize::try_from(place).unwrap_or(usize::MAX);
-        if let Some(count) = counts.get_mut(place) {
+        let last = counts.len().saturating_sub(1);
+        if let Some(count) = counts.get_mut(place.min(last)) {
             *count += 1;
         }
     }

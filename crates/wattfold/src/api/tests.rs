@@ -1,5 +1,6 @@
 //! The API as its users see it: requests into the router, over a node in memory.
 
+mod alarms;
 mod bad_input;
 mod default_control;
 mod dispatching;

@@ -46,6 +46,12 @@ fn a_flood_begins_above_ten_in_ten_minutes_and_ends_below_five() {
     let on = hour([0, 0, 11, 5, 5, 5], 1);
     assert!(on.in_flood);
     assert_eq!(on.floods[0].interval, Interval::between(t(20), t(60)));
+    // What is annunciated in this very instant counts.
+    let mut rig = Rig::default();
+    for der in 0..11 {
+        rig.run(raise(Kind::DerSilent, Subject::Der(DerId(der))), 3_600);
+    }
+    assert!(metrics(rig.fleet.alarms(), t(60), HOUR, 1).in_flood);
     // Two operating positions deal with twice as many.
     assert!(hour([0, 20, 9, 0, 0, 0], 2).floods.is_empty());
     let two = hour([0, 21, 10, 9, 0, 0], 2);
