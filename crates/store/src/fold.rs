@@ -16,11 +16,11 @@ pub fn fold(store: &dyn Store) -> Result<(Fleet, Head), ReadError> {
     fold_noting(store, &mut |_, _| {})
 }
 
+/// Takes note of an event and of who caused it.
+pub type Note<'a> = dyn FnMut(&Actor, &Event) + 'a;
+
 /// As [`fold()`], with every event shown to `note` together with who caused it.
-pub fn fold_noting(
-    store: &dyn Store,
-    note: &mut dyn FnMut(&Actor, &Event),
-) -> Result<(Fleet, Head), ReadError> {
+pub fn fold_noting(store: &dyn Store, note: &mut Note<'_>) -> Result<(Fleet, Head), ReadError> {
     let mut fleet = Fleet::default();
     let mut head = chain::genesis(store.journal());
     let mut failed = None;

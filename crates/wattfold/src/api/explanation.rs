@@ -504,14 +504,11 @@ fn obstacle(claim: &Claim<'_>) -> Option<&'static str> {
     }
 }
 
+/// A control that has or will have a setting, and how it took it if it did.
+type Holder<'a> = (&'a Control, Option<Taken<'a>>);
+
 /// The fate, since when, and who has the setting instead.
-fn fate<'a>(
-    claim: &Claim<'a>,
-) -> (
-    FateKind,
-    Timestamp,
-    Option<(&'a Control, Option<Taken<'a>>)>,
-) {
+fn fate<'a>(claim: &Claim<'a>) -> (FateKind, Timestamp, Option<Holder<'a>>) {
     let begins = claim.control.begins();
     match claim.fate {
         Fate::InForce => (FateKind::InForce, begins, None),

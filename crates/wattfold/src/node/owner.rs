@@ -218,15 +218,19 @@ impl Owner {
         let begun = clock::monotonic();
         if self.next_tick <= begun {
             self.next_tick = begun + self.period;
-            self.working.state.note_vitals(Vitals {
-                clock_behind: now.since(clock::now()),
-                readings_refused: self.node.metrics.readings_refused(),
-            });
-            self.with_inputs(now, |state, inputs| state.tick(inputs, &mut batch));
+            self.tick(now, &mut batch);
         }
         let committed = self.commit(&batch, now);
         self.reply(pending, committed, now);
         stop
+    }
+
+    fn tick(&mut self, now: Timestamp, batch: &mut Batch) {
+        self.working.state.note_vitals(Vitals {
+            clock_behind: now.since(clock::now()),
+            readings_refused: self.node.metrics.readings_refused(),
+        });
+        self.with_inputs(now, |state, inputs| state.tick(inputs, batch));
     }
 
     /// Limits given as "all" follow enrolment.

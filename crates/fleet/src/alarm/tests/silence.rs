@@ -30,6 +30,9 @@ fn lfdi(number: usize) -> Lfdi {
     Lfdi(lfdi)
 }
 
+/// What is raised.
+type Raised = (Kind, Subject, Detail);
+
 /// A substation with two feeders; DER are silent after a minute and ask every half minute.
 struct Scene {
     fleet: Fleet,
@@ -103,7 +106,7 @@ impl Scene {
     }
 
     /// Looks at all once and carries out what comes of it: what is raised, and who has recovered.
-    fn round(&mut self, now: i64) -> (Vec<(Kind, Subject, Detail)>, usize) {
+    fn round(&mut self, now: i64) -> (Vec<Raised>, usize) {
         let deliveries = Ledger::default();
         let world = World {
             fleet: &self.fleet,

@@ -76,8 +76,8 @@ impl Scene {
             journal: Vec::new(),
             at: NOW,
         };
-        scene.run(Command::FoundFleet(Identity { seed: 1, pen: 2 }));
-        scene.run(Command::CreateAssignment(NewAssignment {
+        scene.run(&Command::FoundFleet(Identity { seed: 1, pen: 2 }));
+        scene.run(&Command::CreateAssignment(NewAssignment {
             name: name("feeder"),
             level: Level::Feeder,
             parent: None,
@@ -85,7 +85,7 @@ impl Scene {
         for index in 0..ders {
             let mut lfdi = [0; 20];
             lfdi[..4].copy_from_slice(&index.to_be_bytes());
-            scene.run(Command::EnrolDer(NewDer {
+            scene.run(&Command::EnrolDer(NewDer {
                 mrid: CimMrid::new(&format!("der-{index}")).unwrap(),
                 name: name(&format!("DER {index}")),
                 kind: DerKind::Storage,
@@ -106,8 +106,8 @@ impl Scene {
     fn described(mut self) -> Self {
         for index in 0..self.observations.len() {
             let der = DerId::from(index);
-            self.run(Command::ReportCapability(der, capability()));
-            self.run(Command::ReportSettings(der, settings()));
+            self.run(&Command::ReportCapability(der, capability()));
+            self.run(&Command::ReportSettings(der, settings()));
             self.meter(index, 0);
             self.observations[index].soc_pct = Some(Reading {
                 value: 50.0,
@@ -151,10 +151,10 @@ impl Scene {
         result
     }
 
-    fn run(&mut self, command: Command) {
+    fn run(&mut self, command: &Command) {
         let actor = Actor::System;
         self.with_inputs(|state, inputs, batch| {
-            state.execute(&actor, &command, inputs, batch).unwrap();
+            state.execute(&actor, command, inputs, batch).unwrap();
         });
     }
 
@@ -194,7 +194,7 @@ impl Scene {
     /// All DER to `p_w` together from now on for an hour.
     fn dispatch(&mut self, p_w: i64) {
         let members = (0..self.observations.len()).map(DerId::from).collect();
-        self.run(Command::CreateGroup(NewGroup {
+        self.run(&Command::CreateGroup(NewGroup {
             mrid: CimMrid::new("group").unwrap(),
             names: Vec::new(),
             description: None,
@@ -204,7 +204,7 @@ impl Scene {
         }));
         let interval = Interval::between(self.at, self.at.after(Duration::from_secs(3_600)));
         let p = Watts::whole(p_w);
-        self.run(Command::CreateDispatch(NewDispatch {
+        self.run(&Command::CreateDispatch(NewDispatch {
             mrid: CimMrid::new("dispatch").unwrap(),
             name: None,
             group: GroupId(0),
@@ -350,7 +350,7 @@ fn a_shelved_alarm_comes_back_by_itself_when_its_time_is_up() {
     let until = scene.at.after(Duration::from_secs(20));
     let why = Note::new("known").unwrap();
     let shelve = AlarmCommand::Shelve(AlarmId(0), name("ann"), why, until);
-    scene.run(Command::Alarm(shelve));
+    scene.run(&Command::Alarm(shelve));
     scene.pass(19);
     assert_eq!(scene.alarms()[0].state, AlarmState::Shelved);
     scene.pass(1);
@@ -494,7 +494,7 @@ fn a_tick_changes_so_many_alarms_and_the_next_one_goes_on_until_none_is_left_to_
         let mut lfdi = [0; 20];
         lfdi[..4].copy_from_slice(&index.to_be_bytes());
         // Nowhere in particular, so that nothing groups them.
-        scene.run(Command::EnrolDer(NewDer {
+        scene.run(&Command::EnrolDer(NewDer {
             mrid: CimMrid::new(&format!("der-{index}")).unwrap(),
             name: name(&format!("DER {index}")),
             kind: DerKind::Storage,
