@@ -13,10 +13,11 @@ use crate::process::{command, output_of, root, run};
 use crate::tasks::demo_driver;
 
 /// Documents whose commands are run, in this order, each in a shell of its own.
-const GUIDES: [&str; 6] = [
+const GUIDES: [&str; 7] = [
     "README.md",
     "docs/connect-an-inverter.md",
     "docs/settings.md",
+    "docs/alarms.md",
     "docs/api.md",
     "docs/dispatch.md",
     "docs/enrolment.md",

@@ -155,6 +155,7 @@ impl Fleet {
             }
             Event::Settings(event) => self.apply_settings(event),
             Event::Enrolment(event) => self.apply_enrolment(event),
+            Event::Alarm(event) => self.alarms.apply(event),
             _ => {}
         }
     }

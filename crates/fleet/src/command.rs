@@ -6,10 +6,10 @@ use units::{Interval, Percent};
 
 use crate::dispatch::{ApprovalRule, Capacity, Conduct, Objective, Plan, Priority};
 use crate::{
-    AggregatorId, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId, CurveId,
-    CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId, EnrolmentCommand,
-    Envelope, GroupId, GroupName, Identity, Level, Lfdi, Name, Pin, ProgramId, Scope, Settings,
-    SettingsCommand, Target, Terms, Version,
+    AggregatorId, AlarmCommand, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId,
+    CurveId, CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId,
+    EnrolmentCommand, Envelope, GroupId, GroupName, Identity, Level, Lfdi, Name, Pin, ProgramId,
+    Scope, Settings, SettingsCommand, Target, Terms, Version,
 };
 
 /// A DER to enrol.
@@ -255,4 +255,6 @@ pub enum Command {
     Settings(SettingsCommand),
     /// Something about owners, sites, contracts and permissions.
     Enrolment(EnrolmentCommand),
+    /// Something about alarms.
+    Alarm(AlarmCommand),
 }

@@ -1,6 +1,7 @@
 //! A control: what a DER, or every DER of a programme, is asked to do in one interval.
 
 mod base;
+pub mod explanation;
 pub mod precedence;
 
 use std::cmp::Ordering;

@@ -82,6 +82,7 @@ impl Fleet {
             Command::ClearEnvelope(der, source) => self.clear_envelope(*der, source),
             Command::Settings(command) => self.decide_settings(command, now),
             Command::Enrolment(command) => self.decide_enrolment(command, now),
+            Command::Alarm(command) => self.decide_alarm(command, now),
             _ => unreachable!("every other command is decided above"),
         }
     }

@@ -4,9 +4,9 @@ use units::Timestamp;
 
 use crate::dispatch::{Approval, ApprovalRule, Plan};
 use crate::{
-    Aggregator, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId, Dispatch,
-    DispatchId, EnrolmentEvent, Envelope, Group, GroupId, Identity, Name, Program, Settings,
-    SettingsEvent,
+    Aggregator, AlarmEvent, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId,
+    Dispatch, DispatchId, EnrolmentEvent, Envelope, Group, GroupId, Identity, Name, Program,
+    Settings, SettingsEvent,
 };
 
 /// One decision.
@@ -72,4 +72,6 @@ pub enum Event {
     Settings(SettingsEvent),
     /// Something about owners, sites, contracts and permissions.
     Enrolment(EnrolmentEvent),
+    /// Something about alarms.
+    Alarm(AlarmEvent),
 }

@@ -102,6 +102,14 @@ index!(
     /// A roll-out of settings, in order of creation.
     RollOutId
 );
+index!(
+    /// An alarm, in the order in which they were raised.
+    AlarmId
+);
+index!(
+    /// A rule by which alarms are not shown, in order of creation.
+    SuppressionId
+);
 
 /// IEEE 2030.5 `mRIDType`: 128 bits, written as 32 upper-case hexadecimal digits, of which the
 /// last 8 are the private enterprise number of whoever assigned it.

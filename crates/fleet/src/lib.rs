@@ -6,6 +6,7 @@
 //! out of the fold and is passed in as [`Observation`]s and [`Delivery`] rows.
 
 pub mod aggregator;
+pub mod alarm;
 pub mod assignment;
 pub mod capability;
 pub mod command;
@@ -30,6 +31,7 @@ mod decide;
 mod state;
 
 pub use aggregator::{Access, Aggregator, Client};
+pub use alarm::{AlarmBook, AlarmCommand, AlarmEvent};
 pub use assignment::{Assignment, Level};
 pub use capability::{Capability, Mode, Modes, Settings};
 pub use command::{
@@ -52,8 +54,8 @@ pub use envelope::{Envelope, EnvelopePoint, Fallback};
 pub use event::Event;
 pub use group::{DerFunction, DerFunctions, Group, GroupName, Version};
 pub use id::{
-    AggregatorId, AssignmentId, CimMrid, ControlId, CurveId, DerId, DispatchId, GroupId, IdError,
-    Lfdi, Mrid, Name, Note, Pin, ProgramId, RollOutId, SettingsProfileId,
+    AggregatorId, AlarmId, AssignmentId, CimMrid, ControlId, CurveId, DerId, DispatchId, GroupId,
+    IdError, Lfdi, Mrid, Name, Note, Pin, ProgramId, RollOutId, SettingsProfileId, SuppressionId,
 };
 pub use observation::{Observation, Quality, Reading};
 pub use program::{DefaultControl, EnterService, Program, Role, Scope};

@@ -10,9 +10,9 @@ use units::Timestamp;
 
 use crate::dispatch::ApprovalRule;
 use crate::{
-    Aggregator, AggregatorId, Assignment, CimMrid, Control, ControlId, Curve, CurveId, Der, DerId,
-    Dispatch, DispatchId, EnrolmentBook, Envelope, Group, GroupId, Lfdi, Mrid, Name, Program,
-    ProgramId, Scope, SettingsBook,
+    Aggregator, AggregatorId, AlarmBook, Assignment, CimMrid, Control, ControlId, Curve, CurveId,
+    Der, DerId, Dispatch, DispatchId, EnrolmentBook, Envelope, Group, GroupId, Lfdi, Mrid, Name,
+    Program, ProgramId, Scope, SettingsBook,
 };
 
 /// What makes the mRIDs of a fleet its own.
@@ -92,6 +92,7 @@ pub struct Fleet {
     pub(crate) dispatches_by_mrid: BTreeMap<CimMrid, DispatchId>,
     pub(crate) settings: SettingsBook,
     pub(crate) enrolment: EnrolmentBook,
+    pub(crate) alarms: AlarmBook,
 }
 
 impl Fleet {

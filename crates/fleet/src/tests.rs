@@ -2,6 +2,7 @@ mod control;
 mod delivery;
 mod enrolment;
 mod envelope;
+mod explanation;
 mod lifecycle;
 mod limits;
 mod place;

@@ -2,17 +2,25 @@
 
 use std::ops::ControlFlow;
 
-use fleet::{Evidence, Fleet, Ledger};
+use fleet::{Event, Evidence, Fleet, Ledger};
 
 use crate::chain;
 use crate::record::RecordError;
-use crate::{Head, ReadError, Store};
+use crate::{Actor, Head, ReadError, Store};
 
 /// Delivery steps read at a time.
 const STEPS_PER_READ: usize = 10_000;
 
 /// The fleet as the journal has it, checking the chain on the way, and the head it stands at.
 pub fn fold(store: &dyn Store) -> Result<(Fleet, Head), ReadError> {
+    fold_noting(store, &mut |_, _| {})
+}
+
+/// Takes note of an event and of who caused it.
+pub type Note<'a> = dyn FnMut(&Actor, &Event) + 'a;
+
+/// As [`fold()`], with every event shown to `note` together with who caused it.
+pub fn fold_noting(store: &dyn Store, note: &mut Note<'_>) -> Result<(Fleet, Head), ReadError> {
     let mut fleet = Fleet::default();
     let mut head = chain::genesis(store.journal());
     let mut failed = None;
@@ -27,8 +35,11 @@ pub fn fold(store: &dyn Store) -> Result<(Fleet, Head), ReadError> {
             version: raw.sequence,
             hash: raw.hash,
         };
-        match raw.event() {
-            Ok(event) => fleet.apply(&event),
+        match raw.decode() {
+            Ok(stored) => {
+                note(&stored.entry.actor, &stored.entry.event);
+                fleet.apply(&stored.entry.event);
+            }
             Err(error) => {
                 failed = Some(error);
                 return ControlFlow::Break(());

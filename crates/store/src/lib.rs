@@ -24,7 +24,7 @@ pub use actor::Actor;
 pub use chain::{Hash, Head, JournalId};
 pub use document::{Document, DocumentChange, DocumentKey};
 pub use error::{CommitError, OpenError, ReadError, StorageError};
-pub use fold::{fold, ledger};
+pub use fold::{Note, fold, fold_noting, ledger};
 pub use journal::{Batch, Entry, RawEntry, Stored};
 pub use memory::Memory;
 pub use sqlite::Sqlite;

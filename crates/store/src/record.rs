@@ -6,6 +6,7 @@
 //! [`decode`] lifts every older one.
 
 mod aggregator;
+mod alarm;
 mod assignment;
 mod capability;
 mod control;
@@ -171,6 +172,7 @@ fn encode_place(event: &Event) -> Result<(&'static str, String), Unstorable> {
         ),
         Event::Settings(event) => encode_settings(event)?,
         Event::Enrolment(event) => encode_enrolment(event)?,
+        Event::Alarm(event) => alarm::encode(event)?,
         _ => unreachable!("every other event is encoded above"),
     })
 }
@@ -308,7 +310,10 @@ fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, Record
         ("der_placed", 1) => enrolment(Ok(parse::<PlacedV1>(payload)?.read())),
         ("interconnection_put", 1) => enrolment(parse::<InterconnectionV1>(payload)?.read()),
         ("der_bound", 1) => enrolment(parse::<BoundV1<'_>>(payload)?.read()),
-        _ => decode_settings(kind, version, payload).map(Event::Settings),
+        _ => match alarm::decode(kind, version, payload) {
+            Some(event) => event.map(Event::Alarm),
+            None => decode_settings(kind, version, payload).map(Event::Settings),
+        },
     }
 }
 

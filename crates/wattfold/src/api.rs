@@ -4,6 +4,9 @@ pub mod access;
 pub mod account;
 pub mod aggregator;
 pub mod aim;
+pub mod alarm;
+pub mod alarm_kind;
+pub mod alarm_metrics;
 pub mod approval;
 pub mod assignment;
 pub mod availability;
@@ -20,6 +23,7 @@ pub mod dispatch;
 pub mod document;
 pub mod enrolment;
 pub mod envelope;
+pub mod explanation;
 pub mod group;
 pub mod import;
 pub mod interconnection;
@@ -43,6 +47,7 @@ pub mod site;
 pub mod stream;
 pub mod subscription;
 pub mod summary;
+pub mod suppression;
 pub mod telemetry;
 pub mod usage_point;
 pub mod value;
@@ -358,6 +363,7 @@ fn v1() -> Router<Api> {
         .merge(programs())
         .merge(served())
         .merge(settings())
+        .merge(alarms())
         .route("/groups", get(group::list).post(group::create))
         .route(
             "/groups/{mrid}",
@@ -404,6 +410,7 @@ fn enrolled() -> Router<Api> {
             delete(usage_point::delete_one),
         )
         .route("/ders/{mrid}/default_control", put(default_control::set))
+        .route("/ders/{mrid}/explanation", get(explanation::show))
         .route("/ders/{mrid}/envelopes", get(envelope::list))
         .route(
             "/ders/{mrid}/envelopes/{source}",
@@ -552,6 +559,24 @@ fn settings() -> Router<Api> {
             "/ders/{mrid}/applied_settings",
             get(settings_comparison::export).put(settings_comparison::apply),
         )
+}
+
+/// What needs an operator's action.
+fn alarms() -> Router<Api> {
+    Router::new()
+        .route("/alarms", get(alarm::list))
+        .route("/alarms/acknowledge", post(alarm::acknowledge_many))
+        .route("/alarms/kinds", get(alarm_kind::list))
+        .route("/alarms/metrics", get(alarm_metrics::show))
+        .route("/alarms/{id}", get(alarm::show))
+        .route("/alarms/{id}/acknowledge", post(alarm::acknowledge))
+        .route("/alarms/{id}/shelve", post(alarm::shelve))
+        .route("/alarms/{id}/unshelve", post(alarm::unshelve))
+        .route(
+            "/alarm-suppressions",
+            get(suppression::list).post(suppression::set),
+        )
+        .route("/alarm-suppressions/{id}", delete(suppression::end))
 }
 
 /// Lets in who has proved who they are, and whoever is about to.

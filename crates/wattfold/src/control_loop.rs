@@ -3,6 +3,8 @@
 //! It works on its own copy of the state; what it has changed becomes visible to anybody only
 //! after the store has made it durable.
 
+mod alarms;
+mod author;
 mod envelopes;
 mod settings;
 mod signs;
@@ -19,6 +21,9 @@ use fleet::{
 use store::{Actor, Batch, Entry};
 use units::Timestamp;
 
+use alarms::AlarmPass;
+pub use alarms::Vitals;
+pub use author::Authors;
 use settings::SettingsPass;
 use signs::Watched;
 
@@ -29,12 +34,16 @@ pub struct State {
     pub fleet: Fleet,
     /// The ledger.
     pub deliveries: Ledger,
+    /// Who asked for what.
+    pub authors: Authors,
     /// Controls that no dispatch looks after and that are not over.
     watched: Watched,
     /// The DER whose envelope was looked at last.
     envelope_pass: Option<DerId>,
     /// Where bringing settings to DER has got to.
     settings_pass: SettingsPass,
+    /// Where looking for alarms has got to.
+    alarm_pass: AlarmPass,
 }
 
 /// What decisions rest on besides the state.
@@ -61,9 +70,11 @@ impl State {
         Self {
             fleet,
             deliveries,
+            authors: Authors::default(),
             watched,
             envelope_pass: None,
             settings_pass: SettingsPass::default(),
+            alarm_pass: AlarmPass::default(),
         }
     }
 
@@ -86,6 +97,7 @@ impl State {
     /// Folds in what has been made durable elsewhere.
     pub fn apply_all(&mut self, changes: &Batch) {
         for entry in &changes.entries {
+            self.authors.note(&entry.actor, &entry.event);
             self.apply(&entry.event);
         }
         for entry in &changes.deliveries {
@@ -105,6 +117,7 @@ impl State {
 
     fn record(&mut self, (actor, at): (&Actor, Timestamp), events: &[Event], changes: &mut Batch) {
         for event in events {
+            self.authors.note(actor, event);
             self.apply(event);
             changes.entries.push(Entry {
                 actor: actor.clone(),
@@ -220,8 +233,13 @@ impl State {
             for (row, evidence) in self.signs(id, inputs) {
                 self.witness(row, evidence, inputs.now, changes);
             }
-            if let Some(adopted) = self.correction(id, inputs) {
-                self.record((&Actor::System, inputs.now), &[adopted], changes);
+            match self.correction(id, inputs) {
+                Ok(adopted) => {
+                    self.record((&Actor::System, inputs.now), adopted.as_slice(), changes);
+                }
+                Err(_) => {
+                    self.alarm_pass.impossible.insert(id);
+                }
             }
             self.reconcile(id, inputs, changes);
         }
@@ -230,32 +248,37 @@ impl State {
         }
         self.settle_envelopes(inputs, changes);
         self.settle_settings(inputs, changes);
+        self.attend_alarms(inputs, changes);
     }
 
     /// The next plan for a dispatch whose plan no longer fits; `None` when it would ask the same
-    /// of everybody for the same reasons.
-    fn correction(&self, id: DispatchId, inputs: &Inputs<'_>) -> Option<Event> {
-        let dispatch = self.fleet.dispatch(id)?;
-        let current = dispatch.plan.as_ref()?;
+    /// of everybody for the same reasons, the rejection when no plan is possible.
+    fn correction(&self, id: DispatchId, inputs: &Inputs<'_>) -> Result<Option<Event>, Rejection> {
+        let dispatch = self.fleet.dispatch(id);
+        let Some((dispatch, current)) = dispatch.and_then(|it| Some((it, it.plan.as_ref()?)))
+        else {
+            return Ok(None);
+        };
         let world = self.world(inputs);
-        let cause = reconcile::cause(&world, dispatch, inputs.limits)?;
+        let Some(cause) = reconcile::cause(&world, dispatch, inputs.limits) else {
+            return Ok(None);
+        };
         let replanned = reconcile::replan(&world, dispatch, inputs.limits).and_then(|plan| {
             let same = asks_the_same(dispatch, current, &plan);
             Ok((!same).then_some(dispatch.adopt(plan, inputs.now)?))
         });
-        match replanned {
-            Ok(None) => None,
-            Ok(adopted) => {
+        match &replanned {
+            Ok(None) => {}
+            Ok(Some(_)) => {
                 let generation = current.generation + 1;
                 tracing::info!(dispatch = %dispatch.mrid, generation, ?cause, "plan corrected");
-                adopted
             }
             Err(rejection) => {
                 tracing::warn!(dispatch = %dispatch.mrid, ?cause, %rejection,
                     "no corrected plan is possible");
-                None
             }
         }
+        replanned
     }
 
     fn reconcile(&mut self, id: DispatchId, inputs: &Inputs<'_>, changes: &mut Batch) {

@@ -59,6 +59,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     samples_stored: Counter,
     samples_shed: Counter,
+    reports_refused: Counter,
     reachable: Gauge,
     silent: Gauge,
     late: Gauge,
@@ -85,6 +86,7 @@ impl Default for Metrics {
             commit_seconds: Histogram::new(COMMIT_BUCKETS_S),
             samples_stored: Counter::default(),
             samples_shed: Counter::default(),
+            reports_refused: Counter::default(),
             reachable: Gauge::default(),
             silent: Gauge::default(),
             late: Gauge::default(),
@@ -152,6 +154,8 @@ impl Metrics {
             "Telemetry samples lost after they were taken in",
             self.samples_shed.clone(),
         );
+        let refused = "Reports of devices refused because readings wait to be written";
+        to.register("reports_refused", refused, self.reports_refused.clone());
         to.register("ders_reachable", "DER heard lately", self.reachable.clone());
         to.register(
             "ders_silent",
@@ -273,6 +277,17 @@ impl Metrics {
     /// Telemetry was shed.
     pub fn samples_shed(&self, count: usize) {
         self.samples_shed.inc_by(count as u64);
+    }
+
+    /// A report was refused for want of room for its readings.
+    pub fn report_refused(&self) {
+        self.reports_refused.inc();
+    }
+
+    /// Readings that were lost, and reports that were refused, since the start.
+    #[must_use]
+    pub fn readings_refused(&self) -> u64 {
+        self.samples_shed.get() + self.reports_refused.get()
     }
 
     /// The exposition text, with what is known only at the time of asking.

@@ -30,7 +30,7 @@ use units::Timestamp;
 
 use crate::clock;
 use crate::config::{Control, Limit};
-use crate::control_loop::State;
+use crate::control_loop::{Authors, State};
 use crate::metrics::Metrics;
 use crate::notifier::Feed;
 use crate::telemetry::{Allowances, MAX_WAITING_SAMPLES, Telemetry};
@@ -98,6 +98,8 @@ pub struct Published<'a> {
     pub fleet: &'a Fleet,
     /// What became of each control.
     pub deliveries: &'a Ledger,
+    /// Who asked for what.
+    pub authors: &'a Authors,
     /// Latest readings, by DER.
     pub observations: &'a [Observation],
     /// Protocol documents of devices.
@@ -321,6 +323,7 @@ impl Node {
         look(&Published {
             fleet: &durable.state.fleet,
             deliveries: &durable.state.deliveries,
+            authors: &durable.state.authors,
             observations: &observations,
             resources: &durable.resources,
             policy: durable::policy(self.policy, &self.devices, &durable),

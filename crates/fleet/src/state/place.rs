@@ -3,8 +3,8 @@
 use std::ops::Bound;
 
 use crate::{
-    Access, Aggregator, AggregatorId, Assignment, AssignmentId, Client, Curve, CurveId, Der, DerId,
-    Envelope, Fleet, Lfdi, Program, ProgramId, Role, Scope, SettingsBook,
+    Access, Aggregator, AggregatorId, AlarmBook, Assignment, AssignmentId, Client, Curve, CurveId,
+    Der, DerId, Envelope, Fleet, Lfdi, Program, ProgramId, Role, Scope, SettingsBook,
 };
 
 impl Fleet {
@@ -185,5 +185,11 @@ impl Fleet {
     #[must_use]
     pub const fn settings(&self) -> &SettingsBook {
         &self.settings
+    }
+
+    /// The alarms that are not back to normal, and what is known of those that were.
+    #[must_use]
+    pub const fn alarms(&self) -> &AlarmBook {
+        &self.alarms
     }
 }

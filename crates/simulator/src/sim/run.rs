@@ -230,7 +230,10 @@ impl Run {
                 self.round();
             }
             Happening::Tick => {
-                self.server.ask(Input::Tick, Asker::Nobody);
+                let tick = Input::Tick {
+                    readings_refused: 0,
+                };
+                self.server.ask(tick, Asker::Nobody);
                 self.soon();
                 self.queue.push(self.now.after(TICK), Happening::Tick);
             }

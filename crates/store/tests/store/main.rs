@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod alarm;
 mod audit;
 mod contract;
 mod directory;

@@ -8,11 +8,12 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{
-    access, account, aggregator, approval, assignment, availability, binding, client_profile,
-    curve, default_control, delivery, demand_response_program, der, dispatch, document, enrolment,
-    envelope, group, import, interconnection, log_event, owner, plan, program, program_control,
-    program_default, rates, roll_out, series, session, settings_comparison, settings_profile,
-    settings_requirement, site, stream, subscription, summary, telemetry, usage_point,
+    access, account, aggregator, alarm, alarm_kind, alarm_metrics, approval, assignment,
+    availability, binding, client_profile, curve, default_control, delivery,
+    demand_response_program, der, dispatch, document, enrolment, envelope, explanation, group,
+    import, interconnection, log_event, owner, plan, program, program_control, program_default,
+    rates, roll_out, series, session, settings_comparison, settings_profile, settings_requirement,
+    site, stream, subscription, summary, suppression, telemetry, usage_point,
 };
 use crate::auth::SESSION_COOKIE;
 
@@ -56,9 +57,12 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         settings_profile::import, settings_profile::list, settings_profile::show,
         settings_requirement::list, settings_requirement::require,
         settings_requirement::set_category, series::series, session::begin, session::change_password, session::end,
-        session::show, stream::open, summary::show, telemetry::show
+        alarm::acknowledge, alarm::acknowledge_many, alarm::list, alarm::shelve, alarm::show,
+        alarm::unshelve, alarm_kind::list, alarm_metrics::show, suppression::end,
+        suppression::list, suppression::set,
+        explanation::show, session::show, stream::open, summary::show, telemetry::show
     ),
-    components(schemas(stream::Ping)),
+    components(schemas(stream::Ping, alarm::AlarmCounts)),
     modifiers(&Credentials),
     security(("basic" = []), ("session" = []))
 )]

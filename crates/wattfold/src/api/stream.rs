@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::api::dispatch::{self, DispatchRow};
 use crate::api::problem::{Kind, Problem};
-use crate::api::{Api, ApiState, summary};
+use crate::api::{Api, ApiState, alarm, summary};
 use crate::auth::Principal;
 use crate::clock;
 
@@ -79,7 +79,8 @@ impl Hub {
 /// Listen to what changes.
 ///
 /// Events: `summary` with the data of `/api/v1/summary`, at the beginning and then at most once
-/// a second; `dispatch` with a `DispatchRow` whenever one changed; `ping` every ten seconds.
+/// a second; `dispatch` with a `DispatchRow` whenever one changed; `alarms` with `AlarmCounts`, at the
+/// beginning and whenever an alarm changed; `ping` every ten seconds.
 #[utoipa::path(get, path = "/api/v1/stream", operation_id = "open_stream", tag = "stream",
     responses((status = 200, description = "Server-sent events", body = String,
             content_type = "text/event-stream"),
@@ -139,10 +140,14 @@ async fn forward(
 async fn render_on_change(api: Api) {
     let mut changes = api.node.changes();
     let mut shown = BTreeMap::new();
+    let mut alarms_shown = None;
     loop {
         tokio::select! {
             _ = tokio::time::timeout(IDLE, changes.changed()) => {}
-            () = api.hub.news.notified() => shown.clear(),
+            () = api.hub.news.notified() => {
+                shown.clear();
+                alarms_shown = None;
+            }
         }
         {
             let mut rendering = api.hub.rendering();
@@ -155,6 +160,10 @@ async fn render_on_change(api: Api) {
         match render(&api, &mut shown).await {
             Ok(messages) => messages.into_iter().for_each(|message| send(&api, message)),
             Err(problem) => tracing::warn!(detail = problem.detail, "no events"),
+        }
+        let alarms = api.world(|world| alarm::counts(world.fleet));
+        if alarms_shown.replace(alarms) != Some(alarms) {
+            send(&api, message("alarms", &alarms));
         }
         let took = clock::now().since(begun);
         tokio::time::sleep(PAUSE.max(took * RENDERING_SHARE)).await;

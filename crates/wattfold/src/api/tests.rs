@@ -1,9 +1,11 @@
 //! The API as its users see it: requests into the router, over a node in memory.
 
+mod alarms;
 mod approvals;
 mod bad_input;
 mod default_control;
 mod dispatching;
+mod explanation;
 mod groups;
 mod imports;
 mod places;

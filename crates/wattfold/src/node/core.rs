@@ -3,6 +3,8 @@
 //! It has no clock, no thread, no channel and no lock. One round is [`Core::decide`], then
 //! [`Core::commit`]; whoever drives it publishes what came of that before answering anybody.
 
+use std::time::Duration;
+
 use fleet::dispatch::LinearLimit;
 use fleet::dispatch::assess::Policy;
 use fleet::{Command, ControlId, DerId, Evidence, Fleet, Observation};
@@ -19,7 +21,7 @@ use super::{
     Settlement, Unavailable, durable,
 };
 use crate::config::Limit;
-use crate::control_loop::{Inputs, State};
+use crate::control_loop::{Inputs, State, Vitals};
 use crate::telemetry::Report;
 
 /// What decisions rest on beside state, inputs and observations.
@@ -69,7 +71,10 @@ pub enum Input {
     /// What came of notifications.
     Settle(Vec<Settlement>),
     /// One round of the control loop.
-    Tick,
+    Tick {
+        /// Reports of readings refused so far for lack of room.
+        readings_refused: u64,
+    },
 }
 
 /// What an input comes to.
@@ -151,6 +156,8 @@ pub struct Core {
     /// The limits as rows over the fleet, and for which DER and service points they were made.
     rows: Option<((usize, u64), Vec<LinearLimit>)>,
     now: Timestamp,
+    /// By how much the clock of the round is behind `now`.
+    clock_behind: Duration,
     failed: Option<StorageError>,
 }
 
@@ -173,6 +180,7 @@ impl Core {
             rules,
             rows: None,
             now,
+            clock_behind: Duration::ZERO,
             failed: None,
         })
     }
@@ -204,6 +212,7 @@ impl Core {
     /// Decides all of `inputs`, in order, on the working state.
     pub fn decide(&mut self, now: Timestamp, inputs: Vec<Input>, rim: &impl Rim) -> Decided {
         self.now = self.now.max(now);
+        self.clock_behind = self.now.since(now);
         let mut decided = Decided {
             now: self.now,
             batch: Batch {
@@ -286,7 +295,11 @@ impl Core {
                 self.settle(&settlements, batch);
                 Answer::Done
             }
-            Input::Tick => {
+            Input::Tick { readings_refused } => {
+                self.working.state.note_vitals(Vitals {
+                    clock_behind: self.clock_behind,
+                    readings_refused,
+                });
                 self.with_inputs(rim, |state, inputs| state.tick(inputs, batch));
                 Answer::Done
             }
@@ -357,6 +370,7 @@ impl Core {
             revise(&Published {
                 fleet: &self.working.state.fleet,
                 deliveries: &self.working.state.deliveries,
+                authors: &self.working.state.authors,
                 observations,
                 resources: &self.working.resources,
                 policy: durable::policy(self.rules.policy, &self.rules.devices, &self.working),

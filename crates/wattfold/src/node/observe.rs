@@ -73,7 +73,10 @@ impl Node {
             Some(der) => self.telemetry.reserve(der, measurements),
             None => Some(Report::default()),
         };
-        let report = report.ok_or(Unavailable::Telemetry)?;
+        let report = report.ok_or_else(|| {
+            self.metrics.report_refused();
+            Unavailable::Telemetry
+        })?;
         let ders = match submission.client {
             Client::Der(_) => 1,
             Client::Aggregator(id) => fleet.ders_of(id).len(),

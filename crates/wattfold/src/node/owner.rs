@@ -86,7 +86,9 @@ impl Owner {
         let begun = clock::monotonic();
         if self.next_tick <= begun {
             self.next_tick = begun + self.period;
-            inputs.push(Input::Tick);
+            inputs.push(Input::Tick {
+                readings_refused: self.node.metrics.readings_refused(),
+            });
         }
         let node = Arc::clone(&self.node);
         let decided = self.core.decide(clock::now(), inputs, node.as_ref());

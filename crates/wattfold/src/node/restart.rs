@@ -11,7 +11,7 @@ use units::Timestamp;
 
 use super::durable::DOCUMENT_LISTENER;
 use super::observe;
-use crate::control_loop::State;
+use crate::control_loop::{Authors, State};
 use crate::telemetry;
 
 /// Why a store can't be folded.
@@ -33,14 +33,18 @@ pub enum FoldError {
 /// # Errors
 /// [`FoldError`] when it is not what this program has written.
 pub fn fold(store: &dyn Store) -> Result<(State, Resources), FoldError> {
-    let (fleet, head) = store::fold(store)?;
+    let mut authors = Authors::default();
+    let note: &mut store::Note<'_> = &mut |actor, event| authors.note(actor, event);
+    let (fleet, head) = store::fold_noting(store, note)?;
     tracing::info!(
         version = head.version,
         ders = fleet.ders().len(),
         "journal folded"
     );
     let deliveries = store::ledger(store, &fleet)?;
-    Ok((State::new(fleet, deliveries), resources(store)?))
+    let mut state = State::new(fleet, deliveries);
+    state.authors = authors;
+    Ok((state, resources(store)?))
 }
 
 fn resources(store: &dyn Store) -> Result<Resources, FoldError> {
@@ -62,8 +66,8 @@ fn resources(store: &dyn Store) -> Result<Resources, FoldError> {
     Ok(resources)
 }
 
-/// The latest readings out of `samples`, and who was heard: a DER that the ledger knows to be
-/// silent still is, the others get the usual time from `now` to be heard again.
+/// The latest readings out of `samples`, and who was heard: a DER that the ledger or an
+/// alarm knows to be silent still is, the others get the usual time from `now` to be heard again.
 #[must_use]
 pub fn recall(
     samples: &[Sample],
@@ -90,6 +94,11 @@ pub fn recall(
             .for_each(|told| observe::restore(observation, told));
         let silent_since = steps[index].filter(|step| sampled[index] < Some(step.at));
         if let Some(Evidence::LastHeard(at)) = silent_since.map(|step| step.evidence) {
+            observation.last_contact = Some(at);
+            continue;
+        }
+        let alarmed = state.fleet.alarms().silent_since(&state.fleet, der);
+        if let Some(at) = alarmed.filter(|at| sampled[index] <= Some(*at)) {
             observation.last_contact = Some(at);
             continue;
         }

@@ -76,6 +76,37 @@ async fn a_listener_gets_everything_and_then_what_changes() {
 }
 
 #[tokio::test]
+async fn a_listener_hears_of_alarms() {
+    let server = Server::start();
+    let (_, mut stream) = Stream::open(&server).await;
+    let none = stream.next("alarms").await.unwrap();
+    assert_eq!(
+        (&none["unacknowledged_count"], &none["revision"]),
+        (&json!(0), &json!(0))
+    );
+    let raise = fleet::alarm::Raise {
+        kind: fleet::alarm::Kind::ClockBehind,
+        subject: fleet::alarm::Subject::Server,
+        detail: fleet::alarm::Detail::Plain,
+    };
+    let raise = fleet::Command::Alarm(fleet::AlarmCommand::Raise(raise));
+    let raised = server.node.command(store::Actor::System, vec![raise]).await;
+    raised.unwrap().remove(0).unwrap();
+    let one = stream.next("alarms").await.unwrap();
+    assert_eq!(
+        (&one["unacknowledged_count"], &one["medium_count"]),
+        (&json!(1), &json!(1))
+    );
+    let path = "/api/v1/alarms/0/acknowledge";
+    server.post(path, json!({})).await;
+    let seen = stream.next("alarms").await.unwrap();
+    assert_eq!(
+        (&seen["acknowledged_count"], &seen["revision"]),
+        (&json!(1), &json!(2))
+    );
+}
+
+#[tokio::test]
 async fn streams_are_bounded_in_number() {
     let server = Server::start();
     let mut open = Vec::new();

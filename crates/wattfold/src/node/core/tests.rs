@@ -112,7 +112,16 @@ fn what_a_device_has_posted_is_observed_when_it_is_durable() {
 #[test]
 fn a_round_that_was_not_made_durable_is_gone_at_the_next_start() {
     let (mut core, rim) = (core(), Plain::default());
-    let decided = core.decide(NOW, vec![enrolment(), Input::Tick], &rim);
+    let decided = core.decide(
+        NOW,
+        vec![
+            enrolment(),
+            Input::Tick {
+                readings_refused: 0,
+            },
+        ],
+        &rim,
+    );
     assert_eq!(core.working().state.fleet.ders().len(), 1);
     drop(decided);
     let store = core.into_store();

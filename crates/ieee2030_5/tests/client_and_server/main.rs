@@ -5,6 +5,9 @@
     reason = "an integration test is a test module as a whole"
 )]
 
+#[cfg(test)]
+mod explanation;
+
 use std::time::Duration;
 
 use fleet::{
