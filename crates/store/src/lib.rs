@@ -17,6 +17,7 @@ mod error;
 mod fold;
 mod journal;
 mod memory;
+mod postgres;
 mod sqlite;
 
 pub use account::{Account, AccountId};
@@ -27,6 +28,7 @@ pub use error::{CommitError, OpenError, ReadError, StorageError};
 pub use fold::{fold, ledger};
 pub use journal::{Batch, Entry, RawEntry, Stored};
 pub use memory::Memory;
+pub use postgres::{Address, AddressError, Asked, Lease, Postgres, Standing, Term};
 pub use sqlite::Sqlite;
 pub use telemetry::Telemetry;
 

@@ -3,9 +3,12 @@
 #![cfg(test)]
 
 mod audit;
+mod cluster;
 mod contract;
+mod database;
 mod directory;
 mod golden;
+mod lease;
 mod record;
 mod replay;
 mod sample;
