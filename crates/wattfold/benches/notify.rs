@@ -432,6 +432,7 @@ async fn subscribe_to(node: &Node, aggregator: u32, (program, to): (ProgramId, &
         range: None,
         body: body.into(),
         lfdi,
+        random: 0,
     };
     let reply = node.device(request).await.expect("not busy");
     assert_eq!(reply.status, 201, "{reply:?}");

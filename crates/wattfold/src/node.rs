@@ -3,10 +3,16 @@
 //! An input is decided on the working copy, made durable together with whatever else waits
 //! (group commit), then published, and only then answered. A reader therefore never sees, and a
 //! device is never served, anything that a crash could take back.
+//!
+//! All of that is a value, [`core::Core`], with no thread or lock in it; the rest of this module is
+//! how threads get at it.
 
 mod bodies;
-mod observe;
+pub mod core;
+mod durable;
+pub mod observe;
 mod owner;
+pub mod restart;
 mod settle;
 
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -15,12 +21,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fleet::dispatch::assess::{Policy, World};
-use fleet::{
-    Command, ControlId, Delivery, DeliveryState, DerId, Event, Fleet, Ledger, Observation,
-    Rejection,
-};
-use ieee2030_5::server::freshness::Revisions;
-use ieee2030_5::server::{DocumentWrite, Resources, Response, ServerConfig};
+use fleet::{Command, ControlId, DerId, Event, Fleet, Ledger, Lfdi, Observation, Rejection};
+use ieee2030_5::server::{DocumentWrite, Request, Resources, Response, ServerConfig};
 use store::{Account, Actor, ReadError, StorageError, Store};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
@@ -33,12 +35,11 @@ use crate::metrics::Metrics;
 use crate::notifier::Feed;
 use crate::telemetry::{Allowances, MAX_WAITING_SAMPLES, Telemetry};
 
-use bodies::Bodies;
-pub use bodies::MAX_KEPT_BYTES;
-pub use owner::{DOCUMENT_LISTENER, DeviceRequest};
+pub use bodies::{Bodies, MAX_KEPT_BYTES};
+pub use durable::{AtOnce, DOCUMENT_LISTENER, Durable};
 pub use settle::Settlement;
 
-pub(crate) use observe::restore;
+use self::core::{Answer, Core, Input, Rules};
 
 /// Inputs that may wait for the owner; one more is refused, so that a flood costs its senders
 /// and not the control loop.
@@ -90,16 +91,6 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
 }
 
-/// Durable state as readers see it.
-#[derive(Clone, Debug, Default)]
-struct Durable {
-    state: State,
-    resources: Resources,
-    /// What changed last, for bodies that are kept.
-    revisions: Revisions,
-    at: Timestamp,
-}
-
 /// A consistent view for the length of one read.
 #[derive(Clone, Copy, Debug)]
 pub struct Published<'a> {
@@ -131,46 +122,62 @@ impl<'a> Published<'a> {
     }
 }
 
-/// What the owner is asked.
-enum Input {
-    Commands {
-        actor: Actor,
-        commands: Vec<Command>,
-        reply: oneshot::Sender<Result<Outcomes, Unavailable>>,
-    },
-    Device {
-        request: DeviceRequest,
-        reply: oneshot::Sender<Result<Response, Unavailable>>,
-    },
-    Served {
-        controls: Vec<(ControlId, DerId)>,
-        at: Timestamp,
-    },
-    Account {
-        change: AccountChange,
-        reply: oneshot::Sender<Result<(), AccountError>>,
-    },
-    Accounts {
-        reply: oneshot::Sender<Result<Vec<Account>, Unavailable>>,
-    },
-    Documents {
-        actor: Actor,
-        writes: Vec<DocumentWrite>,
-        reply: oneshot::Sender<Result<(), Unavailable>>,
-    },
-    Revise {
-        actor: Actor,
-        revise: Box<Revise>,
-        reply: oneshot::Sender<Result<Option<Outcomes>, Unavailable>>,
-    },
-    Settle {
-        settlements: Vec<Settlement>,
-    },
+/// Where an answer goes.
+type Reply = oneshot::Sender<Result<Answer, Unavailable>>;
+
+/// What the owner is told.
+enum Message {
+    /// To be answered, if somebody waits.
+    Input(Input, Option<Reply>),
     Stop,
 }
 
+/// A device's request, owned, so that it can wait its turn.
+#[derive(Debug, Clone)]
+pub struct DeviceRequest {
+    /// Method.
+    pub method: String,
+    /// Path without query.
+    pub path: String,
+    /// Query.
+    pub query: Option<String>,
+    /// `Accept`.
+    pub accept: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
+    /// `Range`.
+    pub range: Option<String>,
+    /// Body.
+    pub body: bytes::Bytes,
+    /// From the client certificate.
+    pub lfdi: Lfdi,
+    /// Drawn for this request, for what it may create.
+    pub random: u32,
+}
+
+impl DeviceRequest {
+    /// As the protocol crate takes it.
+    #[must_use]
+    pub fn borrowed(&self) -> Request<'_> {
+        Request {
+            method: &self.method,
+            path: &self.path,
+            query: self.query.as_deref(),
+            accept: self.accept.as_deref(),
+            content_type: self.content_type.as_deref(),
+            if_none_match: self.if_none_match.as_deref(),
+            range: self.range.as_deref(),
+            body: &self.body,
+            lfdi: self.lfdi,
+            random: self.random,
+        }
+    }
+}
+
 /// What becomes of the state as the owner has it; nothing when that is refused.
-type Revise = dyn FnOnce(&Published<'_>) -> Option<Revision> + Send;
+pub type Revise = dyn FnOnce(&Published<'_>) -> Option<Revision> + Send;
 
 /// What a change comes to that rests on what there is.
 #[derive(Debug, Clone)]
@@ -232,7 +239,7 @@ pub type Started = (Arc<Node>, JoinHandle<Result<(), StorageError>>);
 pub struct Node {
     durable: RwLock<Durable>,
     observations: RwLock<Vec<Observation>>,
-    inbox: SyncSender<Input>,
+    inbox: SyncSender<Message>,
     published: watch::Sender<u64>,
     /// Nothing is ever sent; the owner drops the other end when it ends.
     ended: watch::Receiver<()>,
@@ -254,36 +261,33 @@ impl Node {
     pub fn start(parts: Parts) -> Result<Started, StartError> {
         let (inbox, inputs) = sync_channel(MAX_WAITING_INPUTS);
         let (alive, ended) = watch::channel(());
-        let at = no_earlier(clock::now(), parts.store.as_ref(), &parts.state)?;
-        let durable = Durable {
-            state: parts.state,
-            resources: parts.resources,
-            revisions: Revisions::default(),
-            at,
+        let policy = parts.control.policy(parts.devices.poll_rates.der_program_s);
+        let rules = Rules {
+            limits: parts.limits,
+            policy,
+            devices: parts.devices.clone(),
         };
+        let folded = (parts.state, parts.resources);
+        let core = Core::new(parts.store, folded, rules, clock::now())?;
+        let durable = core.working().clone();
         let mut observations = parts.observations;
         observations.resize(durable.state.fleet.ders().len(), Observation::default());
         let node = Arc::new(Self {
-            durable: RwLock::new(durable.clone()),
+            durable: RwLock::new(durable),
             observations: RwLock::new(observations),
             inbox,
             published: watch::Sender::new(0),
             ended,
             telemetry: parts.telemetry,
             allowances: Allowances::default(),
-            policy: parts.control.policy(parts.devices.poll_rates.der_program_s),
+            policy,
             devices: parts.devices,
             metrics: parts.metrics,
             feed: OnceLock::new(),
             bodies: Bodies::default(),
         });
-        let owner = owner::Owner::new(
-            Arc::clone(&node),
-            parts.store,
-            durable,
-            parts.limits,
-            Duration::from_millis(parts.control.tick_ms),
-        );
+        let period = Duration::from_millis(parts.control.tick_ms);
+        let owner = owner::Owner::new(Arc::clone(&node), core, period);
         let thread = std::thread::Builder::new()
             .name("owner".to_owned())
             .spawn(move || {
@@ -302,7 +306,7 @@ impl Node {
 
     /// Lets the owner finish what waits and end.
     pub fn stop(&self) {
-        if self.inbox.send(Input::Stop).is_err() {
+        if self.inbox.send(Message::Stop).is_err() {
             tracing::debug!("the owner has ended already");
         }
     }
@@ -319,18 +323,9 @@ impl Node {
             deliveries: &durable.state.deliveries,
             observations: &observations,
             resources: &durable.resources,
-            policy: self.policy(&durable.resources),
+            policy: durable::policy(self.policy, &self.devices, &durable),
             at: durable.at,
         })
-    }
-
-    /// The thresholds, with the rate at which devices are asked to look at this time.
-    fn policy(&self, resources: &Resources) -> Policy {
-        let rates = resources.rates().over(&self.devices.poll_rates);
-        Policy {
-            latency: Duration::from_secs(rates.der_program_s.into()),
-            ..self.policy
-        }
     }
 
     fn durable(&self) -> RwLockReadGuard<'_, Durable> {
@@ -346,12 +341,10 @@ impl Node {
         actor: Actor,
         commands: Vec<Command>,
     ) -> Result<Outcomes, Unavailable> {
-        self.ask(|reply| Input::Commands {
-            actor,
-            commands,
-            reply,
-        })
-        .await?
+        match self.ask(Input::Commands(actor, commands)).await? {
+            Answer::Commands(outcomes) => Ok(outcomes),
+            other => unreachable!("commands are answered with outcomes, not {other:?}"),
+        }
     }
 
     /// Has `revise` make a change of what there is when the owner gets to it, so that of two
@@ -374,14 +367,10 @@ impl Node {
                 None
             }
         };
-        let outcomes = self.ask(|reply| Input::Revise {
-            actor,
-            revise: Box::new(revise),
-            reply,
-        });
-        match outcomes.await?? {
-            Some(outcomes) => Ok(Ok(outcomes)),
-            None => refused.await.map(Err).map_err(|_| Unavailable::Stopping),
+        match self.ask(Input::Revise(actor, Box::new(revise))).await? {
+            Answer::Revised(Some(outcomes)) => Ok(Ok(outcomes)),
+            Answer::Revised(None) => refused.await.map(Err).map_err(|_| Unavailable::Stopping),
+            other => unreachable!("a revision is answered with outcomes, not {other:?}"),
         }
     }
 
@@ -390,39 +379,29 @@ impl Node {
     /// # Errors
     /// [`Unavailable`] when nothing was changed.
     pub async fn device(&self, request: DeviceRequest) -> Result<Response, Unavailable> {
-        self.ask(|reply| Input::Device { request, reply }).await?
+        match self.ask(Input::Device(Box::new(request))).await? {
+            Answer::Device(response) => Ok(response),
+            other => unreachable!("a request is answered with a response, not {other:?}"),
+        }
     }
 
     /// Notes that these controls have been asked for, and so that the DER to which alone one of
     /// them is addressed are looked after, by themselves or by their aggregator.
     pub fn fetched(&self, controls: Vec<(ControlId, DerId)>, at: Timestamp) {
-        let mut ders: Vec<DerId> = self.read(|published| {
-            let own = |id| published.fleet.control(id).is_some_and(|c| c.der.is_some());
-            let own = controls.iter().filter(|(control, _)| own(*control));
-            own.map(|(_, der)| *der).collect()
-        });
-        ders.dedup();
+        let ders = self.durable().looked_after(&controls);
         self.heard(&ders, at);
         self.served(controls, at);
     }
 
     /// Notes that a device has been sent these controls, those of which that is news. Dropped when
     /// the owner is busy: the device fetches them again at its next poll.
-    pub fn served(&self, mut controls: Vec<(ControlId, DerId)>, at: Timestamp) {
-        self.read(|published| {
-            controls.retain(|(control, der)| {
-                if published.fleet.control(*control).is_none() {
-                    return false;
-                }
-                let row = published.deliveries.get(*control, *der);
-                let state = row.map_or(DeliveryState::Planned, Delivery::state);
-                matches!(state, DeliveryState::Planned | DeliveryState::Silent)
-            });
-        });
+    pub fn served(&self, controls: Vec<(ControlId, DerId)>, at: Timestamp) {
+        let controls = self.durable().newly_served(controls);
         if controls.is_empty() {
             return;
         }
-        if self.inbox.try_send(Input::Served { controls, at }).is_err() {
+        let input = Message::Input(Input::Served { controls, at }, None);
+        if self.inbox.try_send(input).is_err() {
             self.metrics.input_dropped();
         }
     }
@@ -437,12 +416,7 @@ impl Node {
         actor: Actor,
         writes: Vec<DocumentWrite>,
     ) -> Result<(), Unavailable> {
-        self.ask(|reply| Input::Documents {
-            actor,
-            writes,
-            reply,
-        })
-        .await?
+        self.ask(Input::Documents(actor, writes)).await.map(drop)
     }
 
     /// Changes the local accounts.
@@ -450,7 +424,10 @@ impl Node {
     /// # Errors
     /// [`AccountError`] with the reason.
     pub async fn change_account(&self, change: AccountChange) -> Result<(), AccountError> {
-        self.ask(|reply| Input::Account { change, reply }).await?
+        match self.ask(Input::Account(change)).await? {
+            Answer::Account(changed) => changed,
+            other => unreachable!("a change of accounts is not answered with {other:?}"),
+        }
     }
 
     /// The local accounts.
@@ -458,21 +435,30 @@ impl Node {
     /// # Errors
     /// [`Unavailable`] when they can't be read.
     pub async fn accounts(&self) -> Result<Vec<Account>, Unavailable> {
-        self.ask(|reply| Input::Accounts { reply }).await?
+        match self.ask(Input::Accounts).await? {
+            Answer::Accounts(accounts) => Ok(accounts),
+            other => unreachable!("accounts are asked for, not {other:?}"),
+        }
     }
 
-    async fn ask<R>(
-        &self,
-        input: impl FnOnce(oneshot::Sender<R>) -> Input,
-    ) -> Result<R, Unavailable> {
+    async fn ask(&self, input: Input) -> Result<Answer, Unavailable> {
         let (reply, answer) = oneshot::channel();
         self.inbox
-            .try_send(input(reply))
+            .try_send(Message::Input(input, Some(reply)))
             .map_err(|error| match error {
                 TrySendError::Full(_) => Unavailable::Busy,
                 TrySendError::Disconnected(_) => Unavailable::Stopping,
             })?;
-        answer.await.map_err(|_| Unavailable::Stopping)
+        answer.await.map_err(|_| Unavailable::Stopping)?
+    }
+
+    /// Counts what became of commands.
+    fn count(&self, answer: &Result<Answer, Unavailable>) {
+        if let Ok(Answer::Commands(outcomes) | Answer::Revised(Some(outcomes))) = answer {
+            for outcome in outcomes {
+                self.metrics.command(outcome.is_ok());
+            }
+        }
     }
 
     /// Counts up whenever something new can be read.
@@ -503,24 +489,6 @@ impl Node {
         self.published
             .send_modify(|count| *count = count.wrapping_add(1));
     }
-}
-
-/// `now`, unless something was decided or witnessed later by a clock that was ahead: time never
-/// goes back for the state.
-fn no_earlier(now: Timestamp, store: &dyn Store, state: &State) -> Result<Timestamp, ReadError> {
-    let decided = store.read(store.head().version.max(1), 1)?;
-    let decided = decided.iter().map(|stored| stored.entry.at);
-    let witnessed = state.deliveries.rows().filter_map(|row| row.entries.last());
-    let newest = decided.chain(witnessed.map(|entry| entry.at)).max();
-    let at = newest.map_or(now, |newest| newest.max(now));
-    if now < at {
-        let behind_s = at.since(now).as_secs();
-        tracing::warn!(
-            behind_s,
-            "the clock is behind the journal; decisions wait for it"
-        );
-    }
-    Ok(at)
 }
 
 #[cfg(test)]

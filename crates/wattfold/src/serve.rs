@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fleet::{Command, DeliveryEntry, Evidence, Identity, Observation, Registration};
-use ieee2030_5::server::{DocumentWrite, PollRates, Resources, ServerConfig};
-use ieee2030_5::translate::{self, metering};
+use fleet::{Command, Identity};
+use ieee2030_5::server::{PollRates, ServerConfig};
+use ieee2030_5::translate::metering;
+use store::telemetry::Sample;
 use store::{Actor, Batch, Entry, JournalId, Sqlite, Store};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
@@ -20,9 +21,9 @@ use crate::auth::{self, Auth};
 use crate::config::{self, Config, Devices, Forward};
 use crate::control_loop::State;
 use crate::metrics::Metrics;
-use crate::node::{self, Node, Parts};
+use crate::node::{self, Node, Parts, restart};
 use crate::telemetry::Telemetry;
-use crate::{api, clock, console, enterprise_listener, soap_route, telemetry, tls};
+use crate::{api, clock, console, enterprise_listener, soap_route, tls};
 use devices::DeviceSockets;
 
 /// File in the data directory that holds the first password until its owner removes it.
@@ -56,12 +57,9 @@ pub enum ServeError {
     /// The store can't be written.
     #[error("the store can't be written")]
     Commit(#[from] store::CommitError),
-    /// A stored document is not that of a DER.
-    #[error("a device document belongs to {0:?}, which is no DER")]
-    Owner(String),
-    /// A stored document can't be read.
-    #[error("a device document can't be read")]
-    Document(#[from] ieee2030_5::server::resources::DocumentError),
+    /// What is stored can't be folded.
+    #[error("the store can't be folded")]
+    Fold(#[from] restart::FoldError),
     /// TLS of the device listener.
     #[error("TLS of the device listener")]
     DeviceTls(#[from] tls::TlsSetupError),
@@ -186,24 +184,17 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
 fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     let mut store = Sqlite::open(data, JournalId(u128::from_be_bytes(auth::random())))?;
     let metrics = Arc::new(Metrics::default());
-    let (fleet, head) = store::fold(&store)?;
-    tracing::info!(
-        version = head.version,
-        ders = fleet.ders().len(),
-        "journal folded"
-    );
-    let deliveries = store::ledger(&store, &fleet)?;
-    let mut state = State::new(fleet, deliveries);
-    if head.version == 0 {
+    let (mut state, resources) = restart::fold(&store)?;
+    if store.head().version == 0 {
         found(&mut store, &mut state, config.ieee2030_5.as_ref())?;
     }
     first_account(&mut store, data)?;
     let accounts = store.accounts()?;
     let auth = Auth::new(accounts.into_iter().map(auth::Account::from));
-    let resources = resources(&store)?;
     let retention = Duration::from_secs(u64::from(config.telemetry.retention_days) * 86_400);
     let telemetry = Telemetry::open(data, retention, Arc::clone(&metrics))?;
-    let observations = recall(&telemetry, &state, &resources, clock::now());
+    let now = clock::now();
+    let observations = restart::recall(&samples(&telemetry, now), (&state, &resources), now);
     let parts = Parts {
         store: Box::new(store),
         state,
@@ -300,83 +291,14 @@ fn announce(data: &Path, password: &str) -> std::io::Result<()> {
     )
 }
 
-fn resources(store: &Sqlite) -> Result<Resources, ServeError> {
-    let mut resources = Resources::default();
-    for document in store.documents()? {
-        if document.key.listener != node::DOCUMENT_LISTENER {
-            continue;
-        }
-        let Ok(owner) = document.key.owner.parse() else {
-            return Err(ServeError::Owner(document.key.owner));
-        };
-        let write = DocumentWrite {
-            owner,
-            path: document.key.path,
-            bytes: Some(document.body),
-        };
-        resources.apply(&write)?;
-    }
-    Ok(resources)
-}
-
-/// The latest readings, and who was heard: a DER that the ledger knows to be silent still is, the
-/// others get the usual time to be heard again.
-fn recall(
-    telemetry: &Telemetry,
-    state: &State,
-    resources: &Resources,
-    now: Timestamp,
-) -> Vec<Observation> {
-    let ders = state.fleet.ders();
-    let mut observations = vec![Observation::default(); ders.len()];
-    let mut sampled: Vec<Option<Timestamp>> = vec![None; ders.len()];
-    match telemetry.latest(now.before(RECALL)) {
-        Ok(samples) => {
-            for sample in samples {
-                let index = sample.der.index();
-                if let Some(observation) = observations.get_mut(index) {
-                    node::restore(observation, &telemetry::measurement(&sample));
-                    sampled[index] = sampled[index].max(Some(sample.at));
-                }
-            }
-        }
-        Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "no readings"),
-    }
-    let steps = newest_steps(state);
-    for der in ders {
-        let index = der.id.index();
-        let observation = &mut observations[index];
-        let kept = resources.of(der.id).status.as_ref();
-        let told = kept.map_or_else(Vec::new, |status| translate::der::status(status, now));
-        told.iter()
-            .for_each(|told| node::restore(observation, told));
-        let silent_since = steps[index].filter(|step| sampled[index] < Some(step.at));
-        if let Some(Evidence::LastHeard(at)) = silent_since.map(|step| step.evidence) {
-            observation.last_contact = Some(at);
-            continue;
-        }
-        let was_heard = der.capability.is_some()
-            || sampled[index].is_some()
-            || steps[index].is_some_and(|step| step.evidence != Evidence::Journal);
-        if was_heard && matches!(der.registration, Registration::Registered(_)) {
-            observation.last_contact = Some(now);
-        }
-    }
-    observations
-}
-
-/// The newest step of the ledger about each DER.
-fn newest_steps(state: &State) -> Vec<Option<DeliveryEntry>> {
-    let mut newest: Vec<Option<DeliveryEntry>> = vec![None; state.fleet.ders().len()];
-    let rows = state.deliveries.rows();
-    for step in rows.filter_map(|row| row.entries.last()) {
-        if let Some(slot) = newest.get_mut(step.der.index())
-            && slot.is_none_or(|known| known.at <= step.at)
-        {
-            *slot = Some(*step);
-        }
-    }
-    newest
+/// The latest readings of the last while.
+fn samples(telemetry: &Telemetry, now: Timestamp) -> Vec<Sample> {
+    telemetry
+        .latest(now.before(RECALL))
+        .unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "no readings");
+            Vec::new()
+        })
 }
 
 fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {

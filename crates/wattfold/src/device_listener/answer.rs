@@ -20,9 +20,9 @@ use ieee2030_5::server::http::MAX_REQUEST_BYTES;
 use ieee2030_5::wire::error::{Error, ReasonCode};
 
 use super::BODY_TIMEOUT;
-use crate::clock;
 use crate::node::{DeviceRequest, Node, Unavailable};
 use crate::request_body::{self, BodyError};
+use crate::{auth, clock};
 
 /// What a client is told to wait when too much is going on, seconds.
 const RETRY_AFTER_S: u16 = 5;
@@ -93,6 +93,10 @@ fn owned(lfdi: Lfdi, head: &Parts, body: Bytes) -> DeviceRequest {
         range: text(RANGE),
         body,
         lfdi,
+        random: match head.method {
+            Method::GET | Method::HEAD => 0,
+            _ => u32::from_be_bytes(auth::random()),
+        },
     }
 }
 

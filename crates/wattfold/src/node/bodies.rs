@@ -64,7 +64,7 @@ impl Weighter<Key, Arc<Kept>> for Bytes {
 
 /// What is kept, at most [`MAX_KEPT_BYTES`]; the least useful goes first.
 #[derive(Debug)]
-pub(super) struct Bodies(Cache<Key, Arc<Kept>, Bytes>);
+pub struct Bodies(Cache<Key, Arc<Kept>, Bytes>);
 
 impl Default for Bodies {
     fn default() -> Self {

@@ -4,11 +4,12 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use fleet::{Access, Client, DerId, Fleet, Lfdi, Observation, Reading};
-use ieee2030_5::server::{Answer, Submission};
+use ieee2030_5::server::Submission;
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity};
 use units::{Timestamp, Vars, Watts};
 
-use super::{DeviceRequest, Node, Unavailable};
+use super::core::Rim as _;
+use super::{AtOnce, DeviceRequest, Node, Unavailable};
 use crate::clock;
 use crate::telemetry::Report;
 
@@ -19,35 +20,24 @@ impl Node {
     /// Notes that who holds a certificate has made a request, and tells whether it may come in. Who
     /// may not is not heard: it gets nothing.
     pub fn heard_from(&self, lfdi: Lfdi, now: Timestamp) -> Access {
-        let (der, access) = self.read(|published| {
-            let der = published.fleet.der_by_lfdi(lfdi).map(|der| der.id);
-            let is_news = |der: &DerId| {
-                let known = published.observations.get(der.index());
-                let last = known.and_then(|observation| observation.last_contact);
-                last.is_none_or(|last| now < last || HEARD_EVERY <= now.since(last))
-            };
-            (der.filter(is_news), published.fleet.access_of(lfdi))
-        });
-        if let (Some(der), Access::Granted) = (der, access) {
-            self.heard(&[der], now);
-        }
+        let (access, heard) = {
+            let durable = self.durable();
+            self.observed(|observations| durable.caller(observations, lfdi, now))
+        };
+        self.heard(heard.as_slice(), now);
         access
     }
 
     /// Notes that each of `ders` has made a request, or who speaks for it has made one for it.
     pub fn heard(&self, ders: &[DerId], now: Timestamp) {
-        if ders.is_empty() {
-            return;
+        if !ders.is_empty() {
+            self.with_observations(|observations| hear(observations, ders, now));
         }
-        let mut observations = self
-            .observations
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        for der in ders {
-            if let Some(observation) = observations.get_mut(der.index()) {
-                observation.last_contact = Some(now);
-            }
-        }
+    }
+
+    fn with_observations(&self, change: impl FnOnce(&mut [Observation])) {
+        let observations = self.observations.write();
+        change(&mut observations.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Takes in readings of `der`. What is older than the latest goes to telemetry only.
@@ -67,23 +57,13 @@ impl Node {
         if measurements.is_empty() {
             return;
         }
-        {
-            let mut observations = self
-                .observations
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some(observation) = observations.get_mut(der.index()) {
-                observation.last_contact = Some(now);
-                let own = measurements.iter().filter(|m| m.point == Point::Der);
-                own.for_each(|measurement| restore(observation, measurement));
-            }
-        }
+        self.with_observations(|observations| take_in(observations, der, measurements, now));
         self.telemetry.record(report);
         self.bump();
     }
 
     /// Whether a client may post this now, and the room for its readings.
-    pub(super) fn admit(
+    pub(super) fn admitted(
         &self,
         submission: &Submission,
         fleet: &Fleet,
@@ -130,32 +110,59 @@ impl Node {
     ) -> Option<Result<ieee2030_5::server::Response, Unavailable>> {
         let (submission, admitted) = {
             let durable = self.durable();
-            let fleet = &durable.state.fleet;
-            let (view, revisions) = (self.view_of(&durable), &durable.revisions);
             let asked = request.borrowed();
-            if let Some(kept) = self.bodies.get(&asked, &view, revisions, now) {
-                return Some(Ok(kept));
-            }
-            let submission = match ieee2030_5::server::handle(&asked, &view, now) {
-                Answer::Reply(response) => {
-                    self.bodies.keep(&asked, &response, (&view, revisions), now);
-                    return Some(Ok(response));
+            match durable.at_once(&asked, (&self.devices, &self.bodies), now) {
+                AtOnce::Reply(response) => return Some(Ok(response)),
+                AtOnce::Decide => return None,
+                AtOnce::Readings(submission) => {
+                    let admitted = self.admitted(&submission, &durable.state.fleet);
+                    (submission, admitted)
                 }
-                Answer::Submit(submission) => submission,
-            };
-            let readings_only = submission.command.is_none()
-                && submission.evidence.is_empty()
-                && submission.documents.is_empty();
-            if !readings_only {
-                return None;
             }
-            let admitted = self.admit(&submission, fleet);
-            (submission, admitted)
         };
         Some(admitted.map(|report| {
             self.observe_submitted(&submission, report, now);
             submission.reply
         }))
+    }
+}
+
+/// Whether it is worth noting that `der` has made a request at `now`.
+pub(super) fn is_news(observations: &[Observation], der: DerId, now: Timestamp) -> bool {
+    let known = observations.get(der.index());
+    let last = known.and_then(|observation| observation.last_contact);
+    last.is_none_or(|last| now < last || HEARD_EVERY <= now.since(last))
+}
+
+/// Notes that each of `ders` has made a request, or who speaks for it has made one for it.
+pub fn hear(observations: &mut [Observation], ders: &[DerId], now: Timestamp) {
+    for der in ders {
+        if let Some(observation) = observations.get_mut(der.index()) {
+            observation.last_contact = Some(now);
+        }
+    }
+}
+
+/// Takes in what a client has posted of the DER that it reports for.
+pub fn submitted(observations: &mut [Observation], submission: &Submission, now: Timestamp) {
+    hear(observations, &concerned(submission), now);
+    if let Some(der) = submission.der {
+        take_in(observations, der, &submission.measurements, now);
+    }
+}
+
+fn take_in(
+    observations: &mut [Observation],
+    der: DerId,
+    measurements: &[Measurement],
+    now: Timestamp,
+) {
+    if let Some(observation) = observations.get_mut(der.index())
+        && !measurements.is_empty()
+    {
+        observation.last_contact = Some(now);
+        let own = measurements.iter().filter(|m| m.point == Point::Der);
+        own.for_each(|measurement| restore(observation, measurement));
     }
 }
 
@@ -166,7 +173,7 @@ fn concerned(submission: &Submission) -> Vec<DerId> {
 }
 
 /// Takes one reading into an observation, unless it has a newer one; at start from what is stored.
-pub(crate) fn restore(observation: &mut Observation, measurement: &Measurement) {
+pub(super) fn restore(observation: &mut Observation, measurement: &Measurement) {
     let Measurement {
         value, at, quality, ..
     } = *measurement;

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use ieee2030_5::server::notification::{self, Change, Fingerprint};
+use ieee2030_5::server::View;
+use ieee2030_5::server::notification::{Change, Fingerprint};
 use ieee2030_5::server::subscription::SubscriptionId;
-use ieee2030_5::server::{Owner, View};
-use store::{Batch, DocumentChange};
 
-use super::owner::{DOCUMENT_LISTENER, Owner as OwnerThread};
-use super::{Durable, Input, Node};
+use super::core::Input;
+use super::{Message, Node};
 use crate::notifier::Feed;
 
 /// What came of telling a subscriber.
@@ -25,22 +24,15 @@ pub struct Settlement {
 impl Node {
     /// What the device server answers from.
     pub fn view<R>(&self, look: impl FnOnce(&View<'_>) -> R) -> R {
-        look(&self.view_of(&self.durable()))
-    }
-
-    pub(super) fn view_of<'a>(&'a self, durable: &'a Durable) -> View<'a> {
-        View {
-            fleet: &durable.state.fleet,
-            resources: &durable.resources,
-            config: &self.devices,
-        }
+        look(&self.durable().view(&self.devices))
     }
 
     /// Keeps what came of notifications. Returns whether the owner takes it; if it is busy, it may
     /// be told later.
     #[must_use]
     pub fn settle(&self, settlements: Vec<Settlement>) -> bool {
-        self.inbox.try_send(Input::Settle { settlements }).is_ok()
+        let input = Input::Settle(settlements);
+        self.inbox.try_send(Message::Input(input, None)).is_ok()
     }
 
     /// Tells `feed` from now on what is published.
@@ -62,36 +54,4 @@ impl Node {
             feed.committed(changes);
         }
     }
-}
-
-impl OwnerThread {
-    pub(super) fn settle(&mut self, settlements: &[Settlement], batch: &mut Batch) {
-        for settlement in settlements {
-            let Settlement { id, revision, told } = *settlement;
-            let view = View {
-                fleet: &self.working.state.fleet,
-                resources: &self.working.resources,
-                config: &self.node.devices,
-            };
-            let kept = notification::settle(id, revision, told, &view);
-            self.documents(kept.as_slice(), batch);
-        }
-    }
-}
-
-/// What `batch` changes that devices are served.
-pub(super) fn changes_of(batch: &Batch) -> BTreeSet<Change> {
-    let events = batch.entries.iter();
-    let events = events.filter_map(|entry| notification::change_of(&entry.event));
-    let documents = batch.documents.iter().filter_map(change_of_document);
-    events.chain(documents).collect()
-}
-
-fn change_of_document(change: &DocumentChange) -> Option<Change> {
-    let key = match change {
-        DocumentChange::Put(document) => &document.key,
-        DocumentChange::Delete(key) => key,
-    };
-    let owner: Owner = key.owner.parse().ok()?;
-    (key.listener == DOCUMENT_LISTENER).then(|| Change::of_document(owner, &key.path))
 }

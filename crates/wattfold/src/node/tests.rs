@@ -1,8 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet::{
-    Access, ActivePower, CimMrid, Client, ControlBase, DerKind, Lfdi, Name, NewAggregator,
-    NewControl, NewDer, Origin, Pin, ProgramId,
+    Access, ActivePower, CimMrid, Client, ControlBase, Delivery, DeliveryState, DerKind, Lfdi,
+    Name, NewAggregator, NewControl, NewDer, Origin, Pin, ProgramId,
 };
 use store::{
     AccountId, Batch, CommitError, DocumentKey, Entry, Head, JournalId, Memory, ReadError, Visit,
@@ -332,6 +332,7 @@ async fn a_der_is_heard_when_its_aggregator_puts_or_fetches_something_for_it() {
         range: None,
         body: bytes::Bytes::from_static(settings.as_bytes()),
         lfdi: Lfdi([9; 20]),
+        random: 0,
     };
     let reply = node.device(put).await.unwrap();
     assert_eq!(reply.status, 204, "{:?}", reply.reason);
@@ -352,16 +353,11 @@ async fn what_waits_for_the_owner_is_bounded() {
     let busy = {
         // The owner can't look at observations, so it is stuck with the first command.
         let _held = node.observations.write().unwrap();
-        let (reply, _answer) = oneshot::channel();
-        let first = Input::Commands {
-            actor: Actor::System,
-            commands: vec![enrolment(1)],
-            reply,
-        };
-        node.inbox.send(first).unwrap();
-        let served = || Input::Served {
-            controls: Vec::new(),
-            at: Timestamp::default(),
+        let first = Input::Commands(Actor::System, vec![enrolment(1)]);
+        node.inbox.send(Message::Input(first, None)).unwrap();
+        let served = || {
+            let (controls, at) = (Vec::new(), Timestamp::default());
+            Message::Input(Input::Served { controls, at }, None)
         };
         let fills = std::iter::repeat_with(|| node.inbox.try_send(served()).is_ok());
         let taken = fills.take_while(|is_taken| *is_taken).count();

@@ -1,10 +1,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use fleet::{
-    ActivePower, Capability, CimMrid, ControlBase, ControlId, DerId, DerKind, Lfdi, Modes, Name,
-    NewControl, NewDer, Origin, Pin, ProgramId, Quality,
+    ActivePower, Capability, CimMrid, ControlBase, ControlId, DerId, DerKind, Evidence, Lfdi,
+    Modes, Name, NewControl, NewDer, Observation, Origin, Pin, ProgramId, Quality,
 };
-use store::telemetry::{Quantity, Sample};
+use ieee2030_5::server::{DocumentWrite, Resources};
+use restart::FoldError;
+use store::telemetry::Quantity;
 use store::{Document, DocumentChange, DocumentKey};
 use units::{Interval, Percent, Watts};
 
@@ -72,9 +74,9 @@ fn a_document_of_nobody_is_an_error() {
         ..Batch::default()
     };
     store.commit(&batch).unwrap();
-    let error = resources(&store).unwrap_err();
+    let error = restart::fold(&store).unwrap_err();
     assert!(
-        matches!(&error, ServeError::Owner(owner) if owner == "seven"),
+        matches!(&error, FoldError::Owner(owner) if owner == "seven"),
         "{error:?}"
     );
 }
@@ -153,7 +155,7 @@ fn recalled(state: &State, sampled: &[(u32, i64)], resources: &Resources) -> Vec
     file.insert(&samples).unwrap();
     drop(file);
     let telemetry = Telemetry::open(data.path(), Duration::MAX, Arc::default()).unwrap();
-    recall(&telemetry, state, resources, NOW)
+    restart::recall(&super::samples(&telemetry, NOW), (state, resources), NOW)
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn served(server: &Server) -> String {
         range: None,
         body: bytes::Bytes::new(),
         lfdi: Lfdi([0; 20]),
+        random: 0,
     };
     let response = server
         .node

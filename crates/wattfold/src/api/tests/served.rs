@@ -24,6 +24,7 @@ fn request(method: &str, path: &str, body: &str) -> DeviceRequest {
         range: None,
         body: bytes::Bytes::from(body.to_owned()),
         lfdi: Lfdi([0; 20]),
+        random: 0,
     }
 }
 

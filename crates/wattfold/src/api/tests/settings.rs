@@ -26,6 +26,7 @@ fn request(method: &str, path: &str, body: &str) -> DeviceRequest {
         range: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
         lfdi: Lfdi([0; 20]),
+        random: 0,
     }
 }
 

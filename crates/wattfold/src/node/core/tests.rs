@@ -1,0 +1,134 @@
+use std::cell::Cell;
+
+use fleet::{CimMrid, DerKind, Lfdi, Name, NewDer, Pin};
+use ieee2030_5::server::Resources;
+use store::{JournalId, Memory};
+use units::Percent;
+
+use super::*;
+use crate::config::Control;
+use crate::node::{observe, restart};
+
+/// One thread, one vector of readings, and whether there is room for more.
+#[derive(Default)]
+struct Plain {
+    observations: Vec<Observation>,
+    is_full: Cell<bool>,
+}
+
+impl Rim for Plain {
+    fn observed<R>(&self, look: impl FnOnce(&[Observation]) -> R) -> R {
+        look(&self.observations)
+    }
+
+    fn admit(&self, _: &Submission, _: &Fleet) -> Result<Report, Unavailable> {
+        if self.is_full.get() {
+            return Err(Unavailable::Telemetry);
+        }
+        Ok(Report::default())
+    }
+}
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn core() -> Core {
+    let devices = ServerConfig::new(Lfdi([0; 20]));
+    let rules = Rules {
+        limits: Vec::new(),
+        policy: Control::default().policy(devices.poll_rates.der_program_s),
+        devices,
+    };
+    let folded = (State::default(), Resources::default());
+    Core::new(Box::new(Memory::new(JournalId(1))), folded, rules, NOW).unwrap()
+}
+
+fn enrolment() -> Input {
+    let der = NewDer {
+        mrid: CimMrid::new("der-1").unwrap(),
+        name: Name::new("der 1").unwrap(),
+        kind: DerKind::Storage,
+        lfdi: Lfdi([1; 20]),
+        pin: Pin::with_check_digit(11_111),
+        registered: true,
+        reserve: Percent::default(),
+        manager: None,
+        assignments: Vec::new(),
+    };
+    Input::Commands(Actor::System, vec![Command::EnrolDer(der)])
+}
+
+fn put(path: &str, body: &'static str) -> Input {
+    Input::Device(Box::new(DeviceRequest {
+        method: "PUT".to_owned(),
+        path: path.to_owned(),
+        query: None,
+        accept: None,
+        content_type: Some("application/sep+xml".to_owned()),
+        if_none_match: None,
+        range: None,
+        body: bytes::Bytes::from_static(body.as_bytes()),
+        lfdi: Lfdi([1; 20]),
+        random: 7,
+    }))
+}
+
+const CONNECTED: &str = "<DERStatus xmlns=\"urn:ieee:std:2030.5:ns\"><genConnectStatus>\
+     <dateTime>1800000000</dateTime><value>07</value></genConnectStatus>\
+     <readingTime>1800000000</readingTime></DERStatus>";
+
+#[test]
+fn what_a_device_has_posted_is_observed_when_it_is_durable() {
+    let (mut core, mut rim) = (core(), Plain::default());
+    let decided = core.decide(NOW, vec![enrolment()], &rim);
+    assert!(core.commit(decided, Durable::default).published.is_some());
+    rim.observations.push(Observation::default());
+
+    let decided = core.decide(NOW, vec![put("/edev/0/der/1/ders", CONNECTED)], &rim);
+    assert!(!decided.is_empty());
+    let committed = core.commit(decided, Durable::default);
+    let [Ok(Answer::Device(response))] = committed.answers.as_slice() else {
+        panic!("{:?}", committed.answers)
+    };
+    assert_eq!(response.status, 204, "{:?}", response.reason);
+    let [(submission, _)] = committed.observed.as_slice() else {
+        panic!("{} observed", committed.observed.len())
+    };
+    observe::submitted(&mut rim.observations, submission, committed.now);
+    let observation = &rim.observations[0];
+    assert_eq!(observation.last_contact, Some(NOW));
+    assert!(observation.connected.is_some_and(|reading| reading.value));
+
+    rim.is_full.set(true);
+    let decided = core.decide(NOW, vec![put("/edev/0/der/1/ders", CONNECTED)], &rim);
+    assert!(decided.is_empty());
+    let committed = core.commit(decided, Durable::default);
+    assert!(matches!(
+        committed.answers[..],
+        [Err(Unavailable::Telemetry)]
+    ));
+    assert!(committed.observed.is_empty());
+}
+
+#[test]
+fn a_round_that_was_not_made_durable_is_gone_at_the_next_start() {
+    let (mut core, rim) = (core(), Plain::default());
+    let decided = core.decide(NOW, vec![enrolment(), Input::Tick], &rim);
+    assert_eq!(core.working().state.fleet.ders().len(), 1);
+    drop(decided);
+    let store = core.into_store();
+    let (state, _) = restart::fold(store.as_ref()).unwrap();
+    assert_eq!(state.fleet.ders().len(), 0);
+}
+
+#[test]
+fn what_is_published_is_what_a_fold_of_the_store_gives() {
+    let (mut core, rim) = (core(), Plain::default());
+    let mut published = core.working().clone();
+    let decided = core.decide(NOW, vec![enrolment()], &rim);
+    let committed = core.commit(decided, Durable::default);
+    published.publish(&committed.published.unwrap(), committed.now);
+    let (folded, _) = restart::fold(core.store()).unwrap();
+    assert_eq!(folded.fleet, published.state.fleet);
+    assert_eq!(folded.deliveries, published.state.deliveries);
+    assert_eq!(folded.fleet, core.working().state.fleet);
+}
