@@ -91,6 +91,9 @@ pub enum CommitError {
         /// The token that may write.
         current: u64,
     },
+    /// A request of another node was withdrawn while it was decided.
+    #[error("a request that another node has sent was withdrawn")]
+    Withdrawn,
     /// A named limit is exceeded.
     #[error("{what}: at most {max} are allowed")]
     TooLarge {

@@ -28,7 +28,10 @@ pub use error::{CommitError, OpenError, ReadError, StorageError};
 pub use fold::{fold, ledger};
 pub use journal::{Batch, Entry, RawEntry, Stored};
 pub use memory::Memory;
-pub use postgres::{Address, AddressError, Asked, Lease, Postgres, Standing, Term};
+pub use postgres::{
+    Address, AddressError, Asked, Inbox, Lease, MAX_REQUESTS, Position, Postgres, Reply, Request,
+    RequestId, Session, Shared, Standing, Term, Waiting,
+};
 pub use sqlite::Sqlite;
 pub use telemetry::Telemetry;
 

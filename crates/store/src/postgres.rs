@@ -5,9 +5,12 @@
 //! [`Postgres::refresh`].
 
 mod address;
+mod inbox;
 mod journal;
 mod lease;
 mod schema;
+mod shared;
+mod tail;
 mod telemetry;
 
 use std::cell::RefCell;
@@ -23,16 +26,22 @@ use units::Timestamp;
 use crate::record;
 use crate::{
     Account, AccountId, Batch, CommitError, Document, DocumentChange, DocumentKey, Hash, Head,
-    JournalId, MAX_ACCOUNTS, OpenError, ReadError, Store, Visit, account,
+    JournalId, MAX_ACCOUNTS, OpenError, ReadError, StorageError, Store, Visit, account,
 };
 
 pub use address::{Address, AddressError};
+pub use inbox::{Inbox, MAX_REQUESTS, Reply, Request, RequestId, Waiting};
 pub use lease::{Asked, Lease, Standing, Term};
+
+pub use shared::{Session, Shared};
+pub use tail::Position;
 
 pub(crate) use telemetry::Samples;
 
 /// Name of what is notified of every commit.
 const CHANNEL: &str = "wattfold";
+/// How long one short question may take.
+const PATIENCE: &str = "SET statement_timeout = '4s'; SET lock_timeout = '2s'";
 
 /// A store in a database.
 pub struct Postgres {
@@ -52,6 +61,7 @@ struct Statements {
     copy_delivery: Statement,
     put_documents: Statement,
     move_head: Statement,
+    mark_decided: Statement,
 }
 
 /// The head's row, locked for the length of a transaction.
@@ -177,6 +187,12 @@ impl Store for Postgres {
             &mut transaction,
             &statements.put_documents,
             &batch.documents,
+            change,
+        )?;
+        mark_decided(
+            &mut transaction,
+            &statements.mark_decided,
+            &batch.decided,
             change,
         )?;
         transaction.query(
@@ -343,6 +359,9 @@ impl Statements {
                  SET version = excluded.version, body = excluded.body, change = excluded.change",
             )?,
             move_head: client.prepare(&move_head)?,
+            mark_decided: client.prepare(
+                "UPDATE request SET change = $2 WHERE id = ANY ($1) AND change IS NULL",
+            )?,
         })
     }
 }
@@ -438,6 +457,45 @@ fn change_documents(
     Ok(())
 }
 
+/// The requests of other nodes that this commit decides; one that was withdrawn, or decided
+/// before, takes the whole commit with it.
+fn mark_decided(
+    transaction: &mut Transaction<'_>,
+    mark: &Statement,
+    decided: &[RequestId],
+    change: i64,
+) -> Result<(), CommitError> {
+    if decided.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<[u8; 16]> = decided.iter().map(|id| id.to_be_bytes()).collect();
+    let ids: Vec<&[u8]> = ids.iter().map(<[u8; 16]>::as_slice).collect();
+    let marked = transaction.execute(mark, &[&ids, &change])?;
+    if marked == decided.len() as u64 {
+        Ok(())
+    } else {
+        Err(CommitError::Withdrawn)
+    }
+}
+
+/// The connection in `slot`, made again when it was lost.
+fn reconnected<'a>(
+    slot: &'a mut Option<Client>,
+    address: &Address,
+    name: &str,
+) -> Result<&'a mut Client, StorageError> {
+    let known = slot.take().filter(|client| !client.is_closed());
+    let client = match known {
+        Some(client) => client,
+        None => {
+            let mut client = address.connect(name)?;
+            client.batch_execute(PATIENCE)?;
+            client
+        }
+    };
+    Ok(slot.insert(client))
+}
+
 fn delivery(row: &Row) -> Result<DeliveryEntry, ReadError> {
     let step = record::decode_step(
         row.try_get(1)?,
@@ -448,6 +506,17 @@ fn delivery(row: &Row) -> Result<DeliveryEntry, ReadError> {
     );
     let at = row.try_get::<_, i64>(0)?.cast_unsigned();
     step.map_err(|error| ReadError::Delivery { row: at, error })
+}
+
+fn document_change(row: &Row) -> Result<DocumentChange, ::postgres::Error> {
+    if row.try_get::<_, Option<&[u8]>>(4)?.is_some() {
+        return document(row).map(DocumentChange::Put);
+    }
+    Ok(DocumentChange::Delete(DocumentKey {
+        listener: row.try_get(0)?,
+        owner: row.try_get(1)?,
+        path: row.try_get(2)?,
+    }))
 }
 
 fn document(row: &Row) -> Result<Document, ::postgres::Error> {

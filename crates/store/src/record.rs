@@ -16,6 +16,7 @@ mod dispatch;
 mod envelope;
 mod field;
 mod group;
+pub(crate) mod observation;
 mod plan;
 mod program;
 mod settings_profile;

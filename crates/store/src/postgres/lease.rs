@@ -10,9 +10,6 @@ use postgres::Client;
 use super::address::Address;
 use crate::StorageError;
 
-/// How long one question about the lease may take.
-const PATIENCE: &str = "SET statement_timeout = '4s'; SET lock_timeout = '2s'";
-
 /// The right to write under one token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Term {
@@ -138,16 +135,7 @@ impl Lease {
 
     /// The connection, made again when it was lost.
     fn client(&mut self) -> Result<&mut Client, StorageError> {
-        let known = self.client.take().filter(|client| !client.is_closed());
-        let client = match known {
-            Some(client) => client,
-            None => {
-                let mut client = self.address.connect("wattfold lease")?;
-                client.batch_execute(PATIENCE)?;
-                client
-            }
-        };
-        Ok(self.client.insert(client))
+        super::reconnected(&mut self.client, &self.address, "wattfold lease")
     }
 }
 

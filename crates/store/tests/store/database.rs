@@ -89,6 +89,33 @@ fn a_later_format_is_refused() {
     );
 }
 
+/// A database as the release of format 1 left it, by `pg_dump`.
+#[test]
+fn a_database_of_format_1_is_brought_to_this_release() {
+    let url = Cluster::shared().database();
+    let dump = include_str!("../../../../testdata/store/postgresql_1.sql");
+    connect(&url).batch_execute(dump).unwrap();
+    let store = open(&url).unwrap();
+    assert_eq!(
+        store.head().to_string(),
+        "20:b8ca1fc2d809fa9d0e4da744c95e9817c88f25ebceb8317f99b9620d1993829f"
+    );
+    let (fleet, head) = store::fold(&store).unwrap();
+    assert_eq!((fleet.ders().len(), head), (2, store.head()));
+    assert_eq!(store.deliveries(0, 9).unwrap().len(), 1);
+    assert_eq!(store.documents().unwrap()[0].body, [0, 255]);
+    assert_eq!(store.accounts().unwrap()[0].name, "admin");
+    assert_eq!(store.secret("key").unwrap().as_deref(), Some(&b"1"[..]));
+    let mut store = leading(&url);
+    let more = store::Batch {
+        expected_version: 20,
+        ..sample::batch(0, &sample::events()[..1])
+    };
+    assert_eq!(store.commit(&more).unwrap(), 21);
+    drop(store);
+    assert_eq!(open(&url).unwrap().head().version, 21, "and opened once more");
+}
+
 #[test]
 fn a_journal_cut_short_is_not_continued() {
     let url = Cluster::shared().database();

@@ -11,7 +11,7 @@ use store::{
 use crate::cluster::{Cluster, connect};
 use crate::sample::{self, JOURNAL};
 
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 const OVER: Duration = Duration::from_millis(1);
 
 /// An open store that may write.
@@ -23,19 +23,19 @@ pub(crate) fn leading(url: &str) -> Postgres {
     store
 }
 
-fn given(lease: &mut Lease, duration: Duration) -> Term {
+pub(crate) fn given(lease: &mut Lease, duration: Duration) -> Term {
     match lease.acquire(duration).unwrap() {
         Asked::Given(term) => term,
         Asked::Held(standing) => panic!("held: {standing:?}"),
     }
 }
 
-struct Node {
-    store: Postgres,
-    lease: Lease,
+pub(crate) struct Node {
+    pub(crate) store: Postgres,
+    pub(crate) lease: Lease,
 }
 
-fn nodes() -> (String, Node, Node) {
+pub(crate) fn nodes() -> (String, Node, Node) {
     let url = Cluster::shared().database();
     let node = |name: &str| {
         let address = Address::new(&url, None).unwrap();

@@ -10,6 +10,7 @@ mod directory;
 mod golden;
 mod lease;
 mod record;
+mod nodes;
 mod replay;
 mod sample;
 mod settings;
