@@ -29,8 +29,8 @@ pub use fold::{fold, ledger};
 pub use journal::{Batch, Entry, RawEntry, Stored};
 pub use memory::Memory;
 pub use postgres::{
-    Address, AddressError, Asked, Inbox, Lease, MAX_REQUESTS, Position, Postgres, Reply, Request,
-    RequestId, Session, Shared, Standing, Term, Waiting,
+    Address, AddressError, Asked, Inbox, Lease, MAX_REQUESTS, News, Observed, Position, Postgres,
+    Reply, Request, RequestId, Session, Shared, Standing, Term, Waiting,
 };
 pub use sqlite::Sqlite;
 pub use telemetry::Telemetry;

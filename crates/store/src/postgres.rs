@@ -8,6 +8,7 @@ mod address;
 mod inbox;
 mod journal;
 mod lease;
+mod link;
 mod schema;
 mod shared;
 mod tail;
@@ -26,22 +27,20 @@ use units::Timestamp;
 use crate::record;
 use crate::{
     Account, AccountId, Batch, CommitError, Document, DocumentChange, DocumentKey, Hash, Head,
-    JournalId, MAX_ACCOUNTS, OpenError, ReadError, StorageError, Store, Visit, account,
+    JournalId, MAX_ACCOUNTS, OpenError, ReadError, Store, Visit, account,
 };
 
 pub use address::{Address, AddressError};
 pub use inbox::{Inbox, MAX_REQUESTS, Reply, Request, RequestId, Waiting};
 pub use lease::{Asked, Lease, Standing, Term};
 
-pub use shared::{Session, Shared};
-pub use tail::Position;
+pub use shared::{Observed, Session, Shared};
+pub use tail::{News, Position};
 
 pub(crate) use telemetry::Samples;
 
 /// Name of what is notified of every commit.
 const CHANNEL: &str = "wattfold";
-/// How long one short question may take.
-const PATIENCE: &str = "SET statement_timeout = '4s'; SET lock_timeout = '2s'";
 
 /// A store in a database.
 pub struct Postgres {
@@ -296,19 +295,7 @@ impl Store for Postgres {
     }
 
     fn accounts(&self) -> Result<Vec<Account>, ReadError> {
-        let rows = self.client.borrow_mut().query(
-            "SELECT id, name, password_hash, created_ms FROM account ORDER BY id",
-            &[],
-        )?;
-        let account = |row: &Row| {
-            Ok(Account {
-                id: AccountId(row.try_get::<_, i32>(0)?.cast_unsigned()),
-                name: row.try_get(1)?,
-                password_hash: row.try_get(2)?,
-                created: Timestamp::from_millis(row.try_get(3)?),
-            })
-        };
-        rows.iter().map(account).collect()
+        Ok(accounts(&mut self.client.borrow_mut())?)
     }
 
     fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
@@ -428,21 +415,23 @@ fn change_documents(
     if changes.is_empty() {
         return Ok(());
     }
-    let last: BTreeMap<&DocumentKey, (i64, Option<&[u8]>)> = changes
+    let last: BTreeMap<&DocumentKey, Option<&Document>> = changes
         .iter()
         .map(|change| match change {
-            DocumentChange::Put(document) => {
-                let body = Some(document.body.as_slice());
-                (&document.key, (i64::from(document.version), body))
-            }
-            DocumentChange::Delete(key) => (key, (0, None)),
+            DocumentChange::Put(document) => (&document.key, Some(document)),
+            DocumentChange::Delete(key) => (key, None),
         })
         .collect();
     let part = |part: fn(&DocumentKey) -> &str| -> Vec<&str> {
         last.keys().map(|key| part(key)).collect()
     };
-    let versions: Vec<i64> = last.values().map(|(version, _)| *version).collect();
-    let bodies: Vec<Option<&[u8]>> = last.values().map(|(_, body)| *body).collect();
+    let documents = || last.values().copied();
+    let versions: Vec<i64> = documents()
+        .map(|document| document.map_or(0, |known| known.version.into()))
+        .collect();
+    let bodies: Vec<Option<&[u8]>> = documents()
+        .map(|document| document.map(|known| known.body.as_slice()))
+        .collect();
     transaction.execute(
         put,
         &[
@@ -478,24 +467,6 @@ fn mark_decided(
     }
 }
 
-/// The connection in `slot`, made again when it was lost.
-fn reconnected<'a>(
-    slot: &'a mut Option<Client>,
-    address: &Address,
-    name: &str,
-) -> Result<&'a mut Client, StorageError> {
-    let known = slot.take().filter(|client| !client.is_closed());
-    let client = match known {
-        Some(client) => client,
-        None => {
-            let mut client = address.connect(name)?;
-            client.batch_execute(PATIENCE)?;
-            client
-        }
-    };
-    Ok(slot.insert(client))
-}
-
 fn delivery(row: &Row) -> Result<DeliveryEntry, ReadError> {
     let step = record::decode_step(
         row.try_get(1)?,
@@ -506,6 +477,22 @@ fn delivery(row: &Row) -> Result<DeliveryEntry, ReadError> {
     );
     let at = row.try_get::<_, i64>(0)?.cast_unsigned();
     step.map_err(|error| ReadError::Delivery { row: at, error })
+}
+
+fn accounts(client: &mut Client) -> Result<Vec<Account>, ::postgres::Error> {
+    let rows = client.query(
+        "SELECT id, name, password_hash, created_ms FROM account ORDER BY id",
+        &[],
+    )?;
+    let account = |row: &Row| {
+        Ok(Account {
+            id: AccountId(row.try_get::<_, i32>(0)?.cast_unsigned()),
+            name: row.try_get(1)?,
+            password_hash: row.try_get(2)?,
+            created: Timestamp::from_millis(row.try_get(3)?),
+        })
+    };
+    rows.iter().map(account).collect()
 }
 
 fn document_change(row: &Row) -> Result<DocumentChange, ::postgres::Error> {

@@ -134,7 +134,7 @@ pub struct Telemetry {
 #[derive(Debug)]
 enum Samples {
     File(sqlite::Samples),
-    Server(postgres::Samples),
+    Server(Box<postgres::Samples>),
 }
 
 impl Telemetry {
@@ -159,7 +159,7 @@ impl Telemetry {
     pub fn connect(address: &Address) -> Result<Self, OpenError> {
         match postgres::Samples::connect(address) {
             Ok(samples) => Ok(Self {
-                samples: Samples::Server(samples),
+                samples: Samples::Server(Box::new(samples)),
             }),
             Err(source) => Err(OpenError::Storage {
                 place: address.to_string(),

@@ -5,6 +5,7 @@ pub mod api;
 pub mod auth;
 pub mod cim;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod console;
 pub mod control_loop;

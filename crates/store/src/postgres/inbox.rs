@@ -7,6 +7,7 @@
 use ::postgres::Client;
 
 use super::address::Address;
+use super::link::Link;
 use super::schema::bytes;
 use crate::StorageError;
 
@@ -52,10 +53,10 @@ pub struct Reply {
 }
 
 /// A node's access to the requests, over a connection of its own.
+#[derive(Debug)]
 pub struct Inbox {
-    address: Address,
+    link: Link,
     node: String,
-    client: Option<Client>,
 }
 
 impl Inbox {
@@ -63,9 +64,8 @@ impl Inbox {
     #[must_use]
     pub const fn new(address: Address, node: String) -> Self {
         Self {
-            address,
+            link: Link::patient(address, "wattfold inbox"),
             node,
-            client: None,
         }
     }
 
@@ -207,15 +207,6 @@ impl Inbox {
     }
 
     fn client(&mut self) -> Result<&mut Client, StorageError> {
-        super::reconnected(&mut self.client, &self.address, "wattfold inbox")
-    }
-}
-
-impl std::fmt::Debug for Inbox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inbox")
-            .field("address", &self.address)
-            .field("node", &self.node)
-            .finish_non_exhaustive()
+        Ok(self.link.client()?)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use super::address::Address;
+use super::link::Link;
 use crate::StorageError;
 
 /// The right to write under one token.
@@ -39,10 +40,10 @@ pub enum Asked {
 
 /// A node's access to the lease, over a connection of its own, so that a long commit does not
 /// hold up a renewal.
+#[derive(Debug)]
 pub struct Lease {
-    address: Address,
+    link: Link,
     holder: String,
-    client: Option<Client>,
 }
 
 impl Term {
@@ -56,11 +57,8 @@ impl Lease {
     /// For the node called `holder`.
     #[must_use]
     pub const fn new(address: Address, holder: String) -> Self {
-        Self {
-            address,
-            holder,
-            client: None,
-        }
+        let link = Link::patient(address, "wattfold lease");
+        Self { link, holder }
     }
 
     /// Takes the lease for `duration`, unless somebody's goes on.
@@ -133,9 +131,8 @@ impl Lease {
         Ok(standing(&row)?)
     }
 
-    /// The connection, made again when it was lost.
     fn client(&mut self) -> Result<&mut Client, StorageError> {
-        super::reconnected(&mut self.client, &self.address, "wattfold lease")
+        Ok(self.link.client()?)
     }
 }
 
@@ -153,13 +150,4 @@ fn standing(row: &postgres::Row) -> Result<Standing, postgres::Error> {
             .ok()
             .filter(|left| !left.is_zero()),
     })
-}
-
-impl std::fmt::Debug for Lease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease")
-            .field("address", &self.address)
-            .field("holder", &self.holder)
-            .finish_non_exhaustive()
-    }
 }

@@ -8,8 +8,9 @@ use fleet::{DerId, Observation};
 use units::Timestamp;
 
 use super::address::Address;
+use super::link::Link;
 use crate::record::observation;
-use crate::{AccountId, StorageError};
+use crate::{Account, AccountId, StorageError};
 
 /// What is read again with the next look, since it may have become visible late.
 const OVERLAP: Duration = Duration::from_secs(2);
@@ -25,11 +26,14 @@ pub struct Session {
     pub expires: Timestamp,
 }
 
+/// The latest observations of some DER.
+pub type Observed = Vec<(DerId, Observation)>;
+
 /// A node's access to what is shared, over a connection of its own.
+#[derive(Debug)]
 pub struct Shared {
-    address: Address,
+    link: Link,
     node: String,
-    client: Option<Client>,
     /// The newest observation seen, by the database's clock in microseconds.
     seen_us: i64,
 }
@@ -39,9 +43,8 @@ impl Shared {
     #[must_use]
     pub const fn new(address: Address, node: String) -> Self {
         Self {
-            address,
+            link: Link::patient(address, "wattfold shared"),
             node,
-            client: None,
             seen_us: 0,
         }
     }
@@ -72,7 +75,7 @@ impl Shared {
     ///
     /// # Errors
     /// [`StorageError`] when the database does not answer.
-    pub fn told(&mut self) -> Result<Vec<(DerId, Observation)>, StorageError> {
+    pub fn told(&mut self) -> Result<Observed, StorageError> {
         let node = self.node.clone();
         let overlap = i64::try_from(OVERLAP.as_micros()).unwrap_or(i64::MAX);
         let since = self.seen_us.saturating_sub(overlap);
@@ -95,7 +98,8 @@ impl Shared {
         Ok(told)
     }
 
-    /// Begins a session, and forgets those that ended by `now`.
+    /// Begins a session, and forgets those that ended by `now`. The one that ends first makes room
+    /// for it when there are `max`.
     ///
     /// # Errors
     /// [`StorageError`] when the database does not answer.
@@ -103,9 +107,16 @@ impl Shared {
         &mut self,
         session: &Session,
         now: Timestamp,
+        max: usize,
     ) -> Result<(), StorageError> {
         let client = self.client()?;
-        client.execute("DELETE FROM session WHERE expires_ms <= $1", &[&now.millis()])?;
+        let room = i64::try_from(max.saturating_sub(1)).unwrap_or(i64::MAX);
+        client.execute(
+            "DELETE FROM session WHERE expires_ms <= $1 OR id IN (
+                 SELECT id FROM session WHERE expires_ms > $1
+                 ORDER BY expires_ms DESC OFFSET $2)",
+            &[&now.millis(), &room],
+        )?;
         client.execute(
             "INSERT INTO session (id, account, expires_ms) VALUES ($1, $2, $3)
              ON CONFLICT (id) DO NOTHING",
@@ -145,37 +156,48 @@ impl Shared {
         Ok(())
     }
 
-    /// The sessions that go on at `now`, at most `limit`, those that end last.
+    /// Every account, by id.
     ///
     /// # Errors
     /// [`StorageError`] when the database does not answer.
-    pub fn sessions(&mut self, now: Timestamp, limit: usize) -> Result<Vec<Session>, StorageError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self.client()?.query(
-            "SELECT id, account, expires_ms FROM session WHERE expires_ms > $1
-             ORDER BY expires_ms DESC LIMIT $2",
-            &[&now.millis(), &limit],
+    pub fn accounts(&mut self) -> Result<Vec<Account>, StorageError> {
+        Ok(super::accounts(self.client()?)?)
+    }
+
+    /// Replaces the password of an account; whether there is such an account.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database does not answer.
+    pub fn set_password(
+        &mut self,
+        id: AccountId,
+        password_hash: &str,
+    ) -> Result<bool, StorageError> {
+        let set = self.client()?.execute(
+            "UPDATE account SET password_hash = $2 WHERE id = $1",
+            &[&id.0.cast_signed(), &password_hash],
         )?;
-        let sessions = rows.iter().map(|row| {
-            Ok(Session {
-                id: super::schema::bytes(row.try_get(0)?),
-                account: AccountId(row.try_get::<_, i32>(1)?.cast_unsigned()),
-                expires: Timestamp::from_millis(row.try_get(2)?),
-            })
-        });
-        Ok(sessions.collect::<Result<_, ::postgres::Error>>()?)
+        Ok(set == 1)
+    }
+
+    /// Whose session this is, unless it is over at `now`.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the database does not answer.
+    pub fn session(
+        &mut self,
+        id: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<AccountId>, StorageError> {
+        let row = self.client()?.query_opt(
+            "SELECT account FROM session WHERE id = $1 AND expires_ms > $2",
+            &[&id.as_slice(), &now.millis()],
+        )?;
+        let account: Option<i32> = row.map(|row| row.try_get(0)).transpose()?;
+        Ok(account.map(|account| AccountId(account.cast_unsigned())))
     }
 
     fn client(&mut self) -> Result<&mut Client, StorageError> {
-        super::reconnected(&mut self.client, &self.address, "wattfold shared")
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
-            .field("address", &self.address)
-            .field("node", &self.node)
-            .finish_non_exhaustive()
+        Ok(self.link.client()?)
     }
 }

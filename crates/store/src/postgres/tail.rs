@@ -33,6 +33,9 @@ impl Position {
     }
 }
 
+/// What was committed, and where that leads.
+pub type News = (Batch, Position);
+
 impl Postgres {
     /// Has `read` see one state of the store, whatever is committed meanwhile, and says which.
     ///
@@ -76,7 +79,7 @@ impl Postgres {
     /// # Errors
     /// [`ReadError`] when the server can't be reached, or what is there does not continue
     /// `position`.
-    pub fn since(&mut self, position: Position) -> Result<Option<(Batch, Position)>, ReadError> {
+    pub fn since(&mut self, position: Position) -> Result<Option<News>, ReadError> {
         let now = self.position()?;
         if now.change == position.change {
             return Ok(None);

@@ -16,6 +16,7 @@ use postgres::{Client, GenericClient, Row, Transaction};
 use units::Timestamp;
 
 use super::address::Address;
+use super::link::Link;
 use crate::telemetry::{
     Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
 };
@@ -34,9 +35,9 @@ const MERGE: &str = "INSERT INTO sample (hour, der, at_ms, quantity, value, qual
      SELECT hour, der, at_ms, quantity, value, quality FROM staging ON CONFLICT DO NOTHING";
 
 /// A connection to the samples, made again when it was lost.
+#[derive(Debug)]
 pub(crate) struct Samples {
-    address: Address,
-    client: RefCell<Option<Client>>,
+    link: RefCell<Link>,
     /// Days known to have a partition.
     days: BTreeSet<i64>,
 }
@@ -44,8 +45,7 @@ pub(crate) struct Samples {
 impl Samples {
     pub(crate) fn connect(address: &Address) -> Result<Self, postgres::Error> {
         let samples = Self {
-            address: address.clone(),
-            client: RefCell::new(None),
+            link: RefCell::new(Link::new(address.clone(), "wattfold telemetry", STAGING)),
             days: BTreeSet::new(),
         };
         samples.with_client(|_| Ok(()))?;
@@ -160,13 +160,7 @@ impl Samples {
         &self,
         act: impl FnOnce(&mut Client) -> Result<R, postgres::Error>,
     ) -> Result<R, postgres::Error> {
-        let mut slot = self.client.borrow_mut();
-        if slot.as_ref().is_none_or(Client::is_closed) {
-            let mut client = self.address.connect("wattfold telemetry")?;
-            client.batch_execute(STAGING)?;
-            *slot = Some(client);
-        }
-        act(slot.as_mut().expect("made above"))
+        act(self.link.borrow_mut().client()?)
     }
 }
 
@@ -260,12 +254,4 @@ fn copy(transaction: &mut Transaction<'_>, samples: &[&Sample]) -> Result<(), po
         ])?;
     }
     rows.finish().map(drop)
-}
-
-impl std::fmt::Debug for Samples {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Samples")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -38,8 +38,8 @@ pub(crate) const PASSWORD: &str = "s3cret-of-the-test";
 /// A running server.
 pub(crate) struct Cluster {
     directory: PathBuf,
-    /// Held open for as long as the server is to run.
-    _input: ChildStdin,
+    /// Its input is held open for as long as the server is to run.
+    _script: Child,
     databases: AtomicU32,
 }
 
@@ -83,7 +83,7 @@ impl Cluster {
             log("server.log")
         );
         Self {
-            _input: child.stdin.take().unwrap(),
+            _script: child,
             directory,
             databases: AtomicU32::new(0),
         }

@@ -11,7 +11,8 @@ use crate::lease::leading;
 use crate::sample::{self, JOURNAL};
 
 fn open(url: &str) -> Result<Postgres, OpenError> {
-    Postgres::open(&Address::new(url, None).unwrap(), JOURNAL)
+    let address = Address::new(url, None).expect("the cluster gives URLs");
+    Postgres::open(&address, JOURNAL)
 }
 
 /// An error with everything below it.
@@ -50,17 +51,16 @@ fn everything_is_there_after_reopening() {
 #[test]
 fn nodes_that_open_an_empty_database_together_begin_one_journal() {
     let url = Cluster::shared().database();
-    let begun: Vec<_> = (0..4)
-        .map(|number| {
-            let url = url.clone();
-            std::thread::spawn(move || {
-                let address = Address::new(&url, None).unwrap();
-                let store = Postgres::open(&address, store::JournalId(number)).unwrap();
-                store.journal()
-            })
-        })
-        .collect();
-    let journals: Vec<_> = begun.into_iter().map(|node| node.join().unwrap()).collect();
+    let begin = |number| {
+        let address = Address::new(&url, None).unwrap();
+        let store = Postgres::open(&address, store::JournalId(number)).unwrap();
+        store.journal()
+    };
+    let begin = &begin;
+    let journals = std::thread::scope(|scope| {
+        let begun = [1, 2, 3, 4].map(|number| scope.spawn(move || begin(number)));
+        begun.map(|node| node.join().unwrap())
+    });
     assert!(journals.iter().all(|journal| *journal == journals[0]));
 }
 

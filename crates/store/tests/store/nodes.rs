@@ -240,23 +240,29 @@ fn sessions_are_shared_and_end_everywhere() {
         expires: after(seconds),
     };
     for (number, seconds) in [(1, 10), (2, 20), (3, 30)] {
-        a.begin_session(&session(number, seconds), NOW).unwrap();
+        a.begin_session(&session(number, seconds), NOW, 9).unwrap();
     }
-    let of = |shared: &mut Shared, now, limit| -> Vec<u8> {
-        let sessions = shared.sessions(now, limit).unwrap();
-        sessions.iter().map(|session| session.id[0]).collect()
+    let of = |shared: &mut Shared, now| -> Vec<u8> {
+        let is_open = |number: &u8| {
+            let found = shared.session([*number; 32], now).unwrap();
+            found.is_some_and(|found| found == account)
+        };
+        (0..9).filter(is_open).collect()
     };
-    assert_eq!(of(&mut b, NOW, 9), [3, 2, 1]);
-    assert_eq!(of(&mut b, NOW, 2), [3, 2]);
-    assert_eq!(of(&mut b, after(10), 9), [3, 2]);
+    assert_eq!(of(&mut b, NOW), [1, 2, 3]);
+    assert_eq!(of(&mut b, after(10)), [2, 3]);
     b.end_session([2; 32]).unwrap();
-    assert_eq!(of(&mut a, NOW, 9), [3, 1]);
+    assert_eq!(of(&mut a, NOW), [1, 3]);
     a.end_sessions_of(account, Some([1; 32])).unwrap();
-    assert_eq!(of(&mut b, NOW, 9), [1]);
-    a.begin_session(&session(4, 90), after(15)).unwrap();
-    assert_eq!(of(&mut b, NOW, 9), [4], "what is over is forgotten");
+    assert_eq!(of(&mut b, NOW), [1]);
+    a.begin_session(&session(4, 90), after(15), 9).unwrap();
+    assert_eq!(of(&mut b, NOW), [4], "what is over is forgotten");
+    a.begin_session(&session(5, 80), NOW, 2).unwrap();
+    a.begin_session(&session(6, 85), NOW, 2).unwrap();
+    assert_eq!(of(&mut b, NOW), [4, 6], "the one that ends first makes room");
+    assert_eq!(a.accounts().unwrap(), store.accounts().unwrap());
     store.delete_account(account).unwrap();
-    assert_eq!(of(&mut b, NOW, 9), [0_u8; 0]);
+    assert_eq!(of(&mut b, NOW), [0_u8; 0]);
 }
 
 /// A position is as good as a version: it moves with every commit.
