@@ -11,10 +11,11 @@ CREATE TABLE request (
 CREATE INDEX request_open ON request (put) WHERE answer_head IS NULL;
 CREATE INDEX request_answered ON request (node) WHERE answer_head IS NOT NULL;
 CREATE UNLOGGED TABLE observation (
-    der     bigint PRIMARY KEY,
+    der     bigint NOT NULL,
     node    text NOT NULL,
     written timestamptz NOT NULL,
-    latest  text NOT NULL
+    latest  text NOT NULL,
+    PRIMARY KEY (der, node)
 ) WITH (fillfactor = 70);
 CREATE INDEX observation_written ON observation (written);
 CREATE TABLE session (

@@ -15,6 +15,9 @@ use crate::{Account, AccountId, StorageError};
 /// What is read again with the next look, since it may have become visible late.
 const OVERLAP: Duration = Duration::from_secs(2);
 
+/// How long it is kept what a node told that is gone.
+const TOLD_FOR: &str = "1 day";
+
 /// A session as nodes share it: by the digest of its token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Session {
@@ -64,14 +67,15 @@ impl Shared {
             "INSERT INTO observation (der, node, written, latest)
              SELECT der, $2, clock_timestamp(), latest
              FROM unnest($1::bigint[], $3::text[]) AS told (der, latest) ORDER BY der
-             ON CONFLICT (der) DO UPDATE
-             SET node = excluded.node, written = excluded.written, latest = excluded.latest",
+             ON CONFLICT (der, node) DO UPDATE
+             SET written = excluded.written, latest = excluded.latest",
             &[&ders, &node, &latest],
         )?;
         Ok(())
     }
 
-    /// What other nodes told since the last look, and a little of before.
+    /// What other nodes told since the last look, and a little of before; of one DER perhaps
+    /// several, in no order.
     ///
     /// # Errors
     /// [`StorageError`] when the database does not answer.
@@ -79,6 +83,12 @@ impl Shared {
         let node = self.node.clone();
         let overlap = i64::try_from(OVERLAP.as_micros()).unwrap_or(i64::MAX);
         let since = self.seen_us.saturating_sub(overlap);
+        if self.seen_us == 0 {
+            let forget = format!(
+                "DELETE FROM observation WHERE written < clock_timestamp() - interval '{TOLD_FOR}'"
+            );
+            self.client()?.execute(&forget, &[])?;
+        }
         let rows = self.client()?.query(
             "SELECT der, latest, (extract(epoch FROM written) * 1000000)::bigint
              FROM observation

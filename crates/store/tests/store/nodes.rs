@@ -224,6 +224,14 @@ fn observations_reach_the_other_nodes() {
     assert_eq!(b.told().unwrap(), told);
     b.tell(&[(DerId(4), Observation::default())]).unwrap();
     assert_eq!(a.told().unwrap(), [(DerId(4), Observation::default())]);
+    let mut others = shared("c").told().unwrap();
+    others.sort_by_key(|(der, latest)| (*der, latest.last_contact));
+    let empty = |der| (DerId(der), Observation::default());
+    assert_eq!(
+        others,
+        [empty(4), (DerId(4), full), empty(u32::MAX)],
+        "what one node tells does not hide what another did"
+    );
 }
 
 #[test]

@@ -453,13 +453,14 @@ async fn any_node_serves_devices_and_people() {
         })
         .await;
     }
-    // The leader's control loop knows what the other node was told by the device.
-    until("the state of charge is known to the leader", TAKE_OVER, async || {
-        let ders = nodes.api(leader).list("/ders").await;
-        let der = ders.iter().find(|der| der["name"] == device.name.as_str())?;
-        (der.to_string().contains("soc_pct")).then_some(())
-    })
-    .await;
+    for node in [leader, follower] {
+        until("the state of charge is known", TAKE_OVER, async || {
+            let ders = nodes.api(node).list("/ders").await;
+            let der = ders.iter().find(|der| der["name"] == device.name.as_str())?;
+            der.to_string().contains("\"soc_pct\":{\"").then_some(())
+        })
+        .await;
+    }
     session(&nodes, leader, follower).await;
     nodes.verify_chain();
     for rig in &mut nodes.rigs {
