@@ -5,6 +5,7 @@
 //! [`Postgres::refresh`].
 
 mod address;
+mod import;
 mod inbox;
 mod journal;
 mod lease;
@@ -27,7 +28,7 @@ use units::Timestamp;
 use crate::record;
 use crate::{
     Account, AccountId, Batch, CommitError, Document, DocumentChange, DocumentKey, Hash, Head,
-    JournalId, MAX_ACCOUNTS, OpenError, ReadError, Store, Visit, account,
+    JournalId, MAX_ACCOUNTS, OpenError, ReadError, Secrets, Store, Visit, account,
 };
 
 pub use address::{Address, AddressError};
@@ -304,6 +305,20 @@ impl Store for Postgres {
             .borrow_mut()
             .query_opt("SELECT value FROM secret WHERE name = $1", &[&name])?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    fn secrets(&self) -> Result<Secrets, ReadError> {
+        let mut client = self.client.borrow_mut();
+        let rows = client.query("SELECT name, value FROM secret", &[])?;
+        let secrets = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        Ok(secrets.collect::<Result<_, ::postgres::Error>>()?)
+    }
+
+    fn last_account(&self) -> Result<AccountId, ReadError> {
+        let sql = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM account_id_seq";
+        let row = self.client.borrow_mut().query_one(sql, &[])?;
+        let last = u32::try_from(row.try_get::<_, i64>(0)?);
+        Ok(AccountId(last.unwrap_or(u32::MAX)))
     }
 
     fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError> {

@@ -229,6 +229,37 @@ impl Telemetry {
         }
     }
 
+    /// The samples after `last`, in the order of hour, DER, time and quantity, the first `limit`.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Storage`] when they can't be read.
+    pub fn page(
+        &self,
+        last: Option<&Sample>,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
+        let place = last.map_or((i64::MIN, 0, 0, 0), |last| {
+            let number = last.quantity.number();
+            (hour(last.at), i64::from(last.der.0), last.at.millis(), number)
+        });
+        let limit = limit.min(Self::MAX_QUERY);
+        match &self.samples {
+            Samples::File(file) => file.page(place, limit),
+            Samples::Server(server) => server.page(place, limit),
+        }
+    }
+
+    /// How many samples there are.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Storage`] when they can't be read.
+    pub fn count(&self) -> Result<u64, TelemetryError> {
+        match &self.samples {
+            Samples::File(file) => file.count(),
+            Samples::Server(server) => server.count(),
+        }
+    }
+
     /// Deletes samples of hours that ended by `before`, one by one at most `limit` of them, so
     /// that inserts need not wait long, and returns how many. Nothing is left to delete when that
     /// is 0. In a database whole days go at once, which are not counted.
@@ -246,6 +277,9 @@ impl Telemetry {
         }
     }
 }
+
+/// Hour, DER, time in milliseconds and quantity of a sample.
+pub(crate) type Place = (i64, i64, i64, u8);
 
 /// From `start_ms` to before `end_ms`.
 #[derive(Clone, Copy, Debug)]

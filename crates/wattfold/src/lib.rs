@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod auth;
+pub mod backup;
 pub mod cim;
 pub mod clock;
 pub mod cluster;

@@ -22,27 +22,10 @@ pub(super) fn append(
     mut head: Head,
     batch: &Batch,
 ) -> Result<Head, CommitError> {
-    let columns = [
-        Type::INT8,
-        Type::INT8,
-        Type::TEXT,
-        Type::TEXT,
-        Type::INT4,
-        Type::TEXT,
-        Type::BYTEA,
-    ];
-    let mut rows = BinaryCopyInWriter::new(transaction.copy_in(copy)?, &columns);
+    let mut rows = BinaryCopyInWriter::new(transaction.copy_in(copy)?, &COLUMNS);
     for entry in &batch.entries {
         let sealed = seal(head, entry)?;
-        rows.write(&[
-            &sealed.sequence.cast_signed(),
-            &sealed.at.millis(),
-            &sealed.actor,
-            &sealed.kind,
-            &sealed.version.cast_signed(),
-            &sealed.payload,
-            &sealed.hash.0.as_slice(),
-        ])?;
+        write(&mut rows, &sealed.raw())?;
         head = Head {
             version: sealed.sequence,
             hash: sealed.hash,
@@ -50,6 +33,32 @@ pub(super) fn append(
     }
     rows.finish()?;
     Ok(head)
+}
+
+pub(super) const COLUMNS: [Type; 7] = [
+    Type::INT8,
+    Type::INT8,
+    Type::TEXT,
+    Type::TEXT,
+    Type::INT4,
+    Type::TEXT,
+    Type::BYTEA,
+];
+
+/// Writes one row of [`COPY`].
+pub(super) fn write(
+    rows: &mut BinaryCopyInWriter<'_>,
+    entry: &RawEntry<'_>,
+) -> Result<(), postgres::Error> {
+    rows.write(&[
+        &entry.sequence.cast_signed(),
+        &entry.at.millis(),
+        &entry.actor,
+        &entry.kind,
+        &entry.version.cast_signed(),
+        &entry.payload,
+        &entry.hash.0.as_slice(),
+    ])
 }
 
 /// Shows the entries from `from` on, as [`crate::Store::scan`] does.

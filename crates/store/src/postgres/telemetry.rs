@@ -18,7 +18,7 @@ use units::Timestamp;
 use super::address::Address;
 use super::link::Link;
 use crate::telemetry::{
-    Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
+    Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
 };
 
 const HOURS_PER_DAY: i64 = 24;
@@ -105,6 +105,30 @@ impl Samples {
         Ok(rows.iter().map(sample).collect::<Result<_, postgres::Error>>()?)
     }
 
+    pub(crate) fn page(
+        &self,
+        (hour, der, at_ms, quantity): Place,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.with_client(|client| {
+            client.query(
+                "SELECT der, at_ms, quantity, value, quality FROM sample
+                 WHERE hour >= $1 AND (hour, der, at_ms, quantity) > ($1, $2, $3, $4)
+                 ORDER BY hour, der, at_ms, quantity LIMIT $5",
+                &[&hour, &der, &at_ms, &i16::from(quantity), &limit],
+            )
+        })?;
+        let samples = rows.iter().filter_map(|row| sample(row).transpose());
+        Ok(samples.collect::<Result<_, postgres::Error>>()?)
+    }
+
+    pub(crate) fn count(&self) -> Result<u64, TelemetryError> {
+        let sql = "SELECT count(*) FROM sample";
+        let row = self.with_client(|client| client.query_one(sql, &[]))?;
+        Ok(row.try_get::<_, i64>(0)?.cast_unsigned())
+    }
+
     pub(crate) fn latest(&self, since: Timestamp) -> Result<Vec<Sample>, TelemetryError> {
         let mut latest = Vec::new();
         self.with_client(|client| {
@@ -114,17 +138,7 @@ impl Samples {
                 [hour(since)],
             )?;
             while let Some(row) = rows.next()? {
-                let der = u32::try_from(row.try_get::<_, i64>(0)?);
-                let quantity = Quantity::from_number(small(&row, 2)?);
-                if let (Ok(der), Some(quantity)) = (der, quantity) {
-                    latest.push(Sample {
-                        der: DerId(der),
-                        quantity,
-                        at: Timestamp::from_millis(row.try_get(1)?),
-                        value: row.try_get(3)?,
-                        quality: quality(small(&row, 4)?),
-                    });
-                }
+                latest.extend(sample(&row)?);
             }
             Ok(())
         })?;
@@ -220,6 +234,22 @@ fn partitions(client: &mut impl GenericClient) -> Result<BTreeSet<i64>, postgres
         &[],
     )?;
     rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// A sample of a DER and quantity that this release knows.
+fn sample(row: &Row) -> Result<Option<Sample>, postgres::Error> {
+    let der = u32::try_from(row.try_get::<_, i64>(0)?);
+    let quantity = Quantity::from_number(small(row, 2)?);
+    let (Ok(der), Some(quantity)) = (der, quantity) else {
+        return Ok(None);
+    };
+    Ok(Some(Sample {
+        der: DerId(der),
+        quantity,
+        at: Timestamp::from_millis(row.try_get(1)?),
+        value: row.try_get(3)?,
+        quality: quality(small(row, 4)?),
+    }))
 }
 
 /// A number without a meaning stays one.

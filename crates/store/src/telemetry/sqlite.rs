@@ -12,10 +12,9 @@ use fleet::DerId;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use units::Timestamp;
 
-use super::{HOUR_MS, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number};
-use crate::StorageError;
-use crate::OpenError;
+use super::{HOUR_MS, Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number};
 use crate::sqlite::telemetry_file;
+use crate::{OpenError, StorageError};
 
 #[derive(Debug)]
 pub(super) struct Samples {
@@ -112,6 +111,40 @@ impl Samples {
             next = self.hour_from(hour + 1)?;
         }
         Ok(samples)
+    }
+
+    pub(super) fn page(
+        &self,
+        (hour, der, at_ms, quantity): Place,
+        limit: usize,
+    ) -> Result<Vec<Sample>, TelemetryError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT der, at_ms, quantity, value, quality FROM sample
+             WHERE (hour, der, at_ms, quantity) > (?1, ?2, ?3, ?4)
+             ORDER BY hour, der, at_ms, quantity LIMIT ?5",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = select.query(params![hour, der, at_ms, quantity, limit])?;
+        let mut samples = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some(quantity) = Quantity::from_number(row.get(2)?) else {
+                continue;
+            };
+            samples.push(Sample {
+                der: DerId(row.get(0)?),
+                quantity,
+                at: Timestamp::from_millis(row.get(1)?),
+                value: row.get(3)?,
+                quality: quality(row.get(4)?),
+            });
+        }
+        Ok(samples)
+    }
+
+    pub(super) fn count(&self) -> Result<u64, TelemetryError> {
+        let sql = "SELECT count(*) FROM sample";
+        let count = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        Ok(count?.cast_unsigned())
     }
 
     pub(super) fn latest(&self, since: Timestamp) -> Result<Vec<Sample>, TelemetryError> {

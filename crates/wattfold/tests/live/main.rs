@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod api;
+mod backup;
 #[path = "../../../store/tests/store/cluster.rs"]
 mod cluster;
 mod conformance;

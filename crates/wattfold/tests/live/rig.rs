@@ -266,13 +266,18 @@ trust = "pki/ca-chain.pem"
         assert!(status.success(), "{status}\n{}", self.log_tail());
     }
 
-    /// Runs another command of the binary to its end.
-    pub(crate) fn wattfold(&self, arguments: &[&str]) -> String {
-        let output: Output = Command::new(env!("CARGO_BIN_EXE_wattfold"))
+    /// Runs another command of the binary to its end, however it ends.
+    pub(crate) fn try_wattfold(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_wattfold"))
             .args(arguments)
             .current_dir(&self.dir)
             .output()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// Runs another command of the binary to its end.
+    pub(crate) fn wattfold(&self, arguments: &[&str]) -> String {
+        let output = self.try_wattfold(arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
