@@ -54,5 +54,6 @@ fn batch(number: u64) -> Batch {
             version: 1,
             body: number.to_string().into_bytes(),
         })],
+        decided: Vec::new(),
     }
 }

@@ -28,7 +28,15 @@ pub(crate) fn check(name: &str, password_hash: &str) -> Result<(), CommitError> 
             max: MAX_KEY_BYTES,
         });
     }
+    check_nul("account name", name)?;
     check_hash(password_hash)
+}
+
+fn check_nul(what: &'static str, text: &str) -> Result<(), CommitError> {
+    if text.contains('\0') {
+        return Err(CommitError::Nul { what });
+    }
+    Ok(())
 }
 
 pub(crate) fn check_hash(password_hash: &str) -> Result<(), CommitError> {
@@ -38,7 +46,7 @@ pub(crate) fn check_hash(password_hash: &str) -> Result<(), CommitError> {
             max: MAX_KEY_BYTES,
         });
     }
-    Ok(())
+    check_nul("password hash", password_hash)
 }
 
 pub(crate) fn check_secret(name: &str, value: &[u8]) -> Result<(), CommitError> {
@@ -48,6 +56,7 @@ pub(crate) fn check_secret(name: &str, value: &[u8]) -> Result<(), CommitError> 
             max: MAX_KEY_BYTES,
         });
     }
+    check_nul("name of a secret", name)?;
     if value.len() > MAX_SECRET_BYTES {
         return Err(CommitError::TooLarge {
             what: "secret in bytes",

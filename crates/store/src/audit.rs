@@ -27,7 +27,7 @@ pub fn verify(directory: &Path, known: &[Head]) -> Result<Report, AuditError> {
     let path = fleet_file(directory);
     let unusable = |source: rusqlite::Error| {
         AuditError::Open(OpenError::Storage {
-            path: path.clone(),
+            place: path.display().to_string(),
             source: source.into(),
         })
     };

@@ -48,6 +48,14 @@ impl DocumentChange {
                 max: MAX_KEY_BYTES,
             });
         }
+        if [&key.listener, &key.owner, &key.path]
+            .iter()
+            .any(|part| part.contains('\0'))
+        {
+            return Err(CommitError::Nul {
+                what: "document key",
+            });
+        }
         if body > MAX_DOCUMENT_BYTES {
             let max = MAX_DOCUMENT_BYTES;
             return Err(CommitError::TooLarge {

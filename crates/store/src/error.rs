@@ -1,7 +1,6 @@
 //! What can go wrong with storage.
 
 use std::io;
-use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -11,9 +10,12 @@ use crate::{Head, JournalId};
 /// The medium failed.
 #[derive(Debug, Error)]
 pub enum StorageError {
-    /// The database did.
+    /// The database in a file did.
     #[error("the database refused")]
     Sqlite(#[from] rusqlite::Error),
+    /// The database server did, or it can't be reached.
+    #[error("the database server refused")]
+    Postgres(#[from] postgres::Error),
     /// The file system did.
     #[error("the file system refused")]
     Io(#[from] io::Error),
@@ -23,21 +25,29 @@ pub enum StorageError {
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// Another process has it.
-    #[error("{} is in use by another process", .0.display())]
-    InUse(PathBuf),
+    #[error("{0} is in use by another process")]
+    InUse(String),
     /// It is of a later release.
-    #[error("{} has format {found}; this release reads up to {known}", path.display())]
+    #[error("{place} has format {found}; this release reads up to {known}")]
     Newer {
         /// Where.
-        path: PathBuf,
+        place: String,
         /// Its format.
         found: i64,
         /// The latest format known here.
         known: i64,
     },
     /// It is a database, but not one of ours.
-    #[error("{} is not a wattfold store", .0.display())]
-    Foreign(PathBuf),
+    #[error("{0} is not a wattfold store")]
+    Foreign(String),
+    /// The database may acknowledge what it has not made durable.
+    #[error("{place}: {setting} is off, so a commit may be lost with power")]
+    Unsafe {
+        /// Where.
+        place: String,
+        /// Which setting.
+        setting: &'static str,
+    },
     /// Its last entry is not the one that was committed last.
     #[error(
         "journal {journal} should end at {expected} and ends at {found}: \
@@ -52,10 +62,10 @@ pub enum OpenError {
         found: Head,
     },
     /// The medium failed.
-    #[error("{} can't be opened", path.display())]
+    #[error("{place} can't be opened")]
     Storage {
         /// Where.
-        path: PathBuf,
+        place: String,
         /// Why.
         #[source]
         source: StorageError,
@@ -73,6 +83,17 @@ pub enum CommitError {
         /// The version it has.
         found: u64,
     },
+    /// The right to write was not taken, is over or was given to another.
+    #[error("the lease is held under token {current}, not under {own}")]
+    Fenced {
+        /// The token of the writer that was refused; 0 without one.
+        own: u64,
+        /// The token that may write.
+        current: u64,
+    },
+    /// A request of another node was withdrawn while it was decided.
+    #[error("a request that another node has sent was withdrawn")]
+    Withdrawn,
     /// A named limit is exceeded.
     #[error("{what}: at most {max} are allowed")]
     TooLarge {
@@ -80,6 +101,12 @@ pub enum CommitError {
         what: &'static str,
         /// The limit.
         max: usize,
+    },
+    /// A text has a character that no database takes.
+    #[error("{what} has a NUL character")]
+    Nul {
+        /// Which text.
+        what: &'static str,
     },
     /// A value has no place in its record.
     #[error(transparent)]
@@ -129,6 +156,18 @@ pub enum ReadError {
     /// The medium failed.
     #[error("the store can't be read")]
     Storage(#[from] StorageError),
+}
+
+impl From<postgres::Error> for CommitError {
+    fn from(error: postgres::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+impl From<postgres::Error> for ReadError {
+    fn from(error: postgres::Error) -> Self {
+        Self::Storage(error.into())
+    }
 }
 
 impl From<rusqlite::Error> for ReadError {

@@ -5,7 +5,9 @@ use units::Timestamp;
 
 use crate::chain::{self, Hash, Head};
 use crate::record::{self, RecordError};
-use crate::{Actor, CommitError, DocumentChange, MAX_BATCH, MAX_PAYLOAD_BYTES, ReadError};
+use crate::{
+    Actor, CommitError, DocumentChange, MAX_BATCH, MAX_PAYLOAD_BYTES, ReadError, RequestId,
+};
 
 /// A decision to be journalled.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +31,9 @@ pub struct Batch {
     pub deliveries: Vec<DeliveryEntry>,
     /// Changes of documents, in order.
     pub documents: Vec<DocumentChange>,
+    /// Requests of other nodes that this decides. A store that one process has to itself knows of
+    /// none and keeps none.
+    pub decided: Vec<RequestId>,
 }
 
 impl Batch {

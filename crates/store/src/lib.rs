@@ -6,6 +6,7 @@
 //! one contract; all calls block, so the caller is a thread of its own.
 
 pub mod audit;
+pub mod backup;
 pub mod record;
 pub mod telemetry;
 
@@ -17,6 +18,7 @@ mod error;
 mod fold;
 mod journal;
 mod memory;
+mod postgres;
 mod sqlite;
 
 pub use account::{Account, AccountId};
@@ -27,9 +29,14 @@ pub use error::{CommitError, OpenError, ReadError, StorageError};
 pub use fold::{Note, fold, fold_noting, ledger};
 pub use journal::{Batch, Entry, RawEntry, Stored};
 pub use memory::Memory;
+pub use postgres::{
+    Address, AddressError, Asked, Inbox, Lease, MAX_REQUESTS, News, Observed, Position, Postgres,
+    Reply, Request, RequestId, Session, Shared, Standing, Term, Waiting,
+};
 pub use sqlite::Sqlite;
 pub use telemetry::Telemetry;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use fleet::DeliveryEntry;
@@ -48,6 +55,9 @@ pub const MAX_KEY_BYTES: usize = 1024;
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 /// Most accounts.
 pub const MAX_ACCOUNTS: usize = 1_000;
+
+/// Secrets by their names.
+pub type Secrets = BTreeMap<String, Vec<u8>>;
 
 /// Looks at one entry and says whether to go on.
 pub type Visit<'a> = dyn FnMut(RawEntry<'_>) -> ControlFlow<()> + 'a;
@@ -94,6 +104,12 @@ pub trait Store: Send {
 
     /// A named secret of this installation.
     fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError>;
+
+    /// Every secret, by name.
+    fn secrets(&self) -> Result<Secrets, ReadError>;
+
+    /// The last id that an account was given, were it erased since.
+    fn last_account(&self) -> Result<AccountId, ReadError>;
 
     /// Sets a named secret.
     fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError>;

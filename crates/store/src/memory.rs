@@ -9,7 +9,7 @@ use crate::chain;
 use crate::journal::{self, Sealed};
 use crate::{
     Account, AccountId, Batch, CommitError, Document, DocumentChange, DocumentKey, Head, JournalId,
-    MAX_ACCOUNTS, ReadError, Store, Visit, account,
+    MAX_ACCOUNTS, ReadError, Secrets, Store, Visit, account,
 };
 
 /// A store that is gone when it is dropped.
@@ -158,6 +158,14 @@ impl Store for Memory {
 
     fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
         Ok(self.secrets.get(name).cloned())
+    }
+
+    fn secrets(&self) -> Result<Secrets, ReadError> {
+        Ok(self.secrets.clone())
+    }
+
+    fn last_account(&self) -> Result<AccountId, ReadError> {
+        Ok(AccountId(self.last_account))
     }
 
     fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError> {

@@ -18,6 +18,7 @@ mod enrolment;
 mod envelope;
 mod field;
 mod group;
+pub(crate) mod observation;
 mod plan;
 mod program;
 mod settings_profile;

@@ -8,17 +8,19 @@ mod directory;
 mod journal;
 mod schema;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use fleet::DeliveryEntry;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use units::Timestamp;
 
+use crate::backup::{ImportError, STEPS_PER_READ};
 use crate::journal::seal;
 use crate::record;
 use crate::{
     Account, AccountId, Batch, CommitError, Document, DocumentChange, DocumentKey, Head, JournalId,
-    MAX_ACCOUNTS, OpenError, ReadError, Store, Visit, account,
+    MAX_ACCOUNTS, OpenError, ReadError, Secrets, Store, Visit, account,
 };
 
 pub(crate) use directory::{Lock, fleet_file, read_only, telemetry_file};
@@ -63,6 +65,38 @@ impl Sqlite {
             head,
             _lock: lock,
         })
+    }
+
+    /// Takes over everything that `from` has; nothing may be here yet but the same journal's
+    /// identity.
+    pub(crate) fn import(&mut self, from: &dyn Store) -> Result<(), ImportError> {
+        if self.head.version != 0 || !self.accounts()?.is_empty() || !self.documents()?.is_empty() {
+            return Err(ImportError::NotEmpty);
+        }
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let mut insert = transaction.prepare(journal::INSERT)?;
+        let mut failed = None;
+        from.scan(1, usize::MAX, &mut |raw| {
+            failed = journal::insert(&mut insert, &raw).err();
+            match failed {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        drop(insert);
+        let head = from.head();
+        transaction.execute(
+            "UPDATE head SET version = ?1, hash = ?2",
+            params![head.version.cast_signed(), head.hash.0],
+        )?;
+        import_rest(&transaction, from)?;
+        transaction.commit()?;
+        self.head = head;
+        Ok(())
     }
 
     fn change(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize, CommitError> {
@@ -221,12 +255,65 @@ impl Store for Sqlite {
         Ok(select.query_row([name], |row| row.get(0)).optional()?)
     }
 
+    fn secrets(&self) -> Result<Secrets, ReadError> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT name, value FROM secret")?;
+        let secret = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        Ok(select.query_map([], secret)?.collect::<Result<_, _>>()?)
+    }
+
+    fn last_account(&self) -> Result<AccountId, ReadError> {
+        let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'account'";
+        let last = self.connection.query_row(sql, [], |row| row.get(0));
+        Ok(AccountId(last.optional()?.unwrap_or(0)))
+    }
+
     fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError> {
         account::check_secret(name, value)?;
         let sql = "INSERT INTO secret (name, value) VALUES (?1, ?2)
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.change(sql, params![name, value]).map(|_| ())
     }
+}
+
+fn import_rest(connection: &Connection, from: &dyn Store) -> Result<(), ImportError> {
+    let mut skip = 0;
+    loop {
+        let steps = from.deliveries(skip, STEPS_PER_READ)?;
+        insert_deliveries(connection, &steps)?;
+        skip += steps.len() as u64;
+        if steps.len() < STEPS_PER_READ {
+            break;
+        }
+    }
+    let documents = from.documents()?;
+    let puts: Vec<DocumentChange> = documents.into_iter().map(DocumentChange::Put).collect();
+    change_documents(connection, &puts)?;
+    for account in from.accounts()? {
+        connection.execute(
+            "INSERT INTO account (id, name, password_hash, created_ms) VALUES (?1, ?2, ?3, ?4)",
+            params![
+                account.id.0,
+                account.name,
+                account.password_hash,
+                account.created.millis()
+            ],
+        )?;
+    }
+    let last = from.last_account()?.0;
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'account'", [])?;
+    connection.execute(
+        "INSERT INTO sqlite_sequence (name, seq) VALUES ('account', ?1)",
+        [last],
+    )?;
+    for (name, value) in from.secrets()? {
+        connection.execute(
+            "INSERT INTO secret (name, value) VALUES (?1, ?2)",
+            params![name, value],
+        )?;
+    }
+    Ok(())
 }
 
 fn insert_deliveries(connection: &Connection, steps: &[DeliveryEntry]) -> Result<(), CommitError> {

@@ -1,23 +1,20 @@
-//! Telemetry: a separate file and connection, so that it never holds up a commit.
+//! Telemetry: a separate file or table and a connection of its own, so that it never holds up a
+//! commit.
 //!
 //! Samples are clustered by hour, then DER, then time. The values of one report lie together, an
-//! hour's rows are the only ones that inserts touch, and what is too old goes as whole hours from
-//! the left edge of the tree. The file runs with `synchronous=NORMAL`: after loss of power it is
-//! consistent and may miss the newest samples. No promise is broken by that: a sample is not
-//! acknowledged as durable, the next one follows, and a device that keeps its readings may send
-//! them again, since a repeated sample changes nothing.
+//! hour's rows are the only ones that inserts touch, and what is too old goes from the left edge.
 
-use std::collections::BTreeMap;
+mod sqlite;
+
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
 use fleet::{DerId, Quality};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use thiserror::Error;
 use units::{Interval, Timestamp};
 
-use crate::sqlite::telemetry_file;
+use crate::postgres::{self, Address};
 use crate::{OpenError, StorageError};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -71,8 +68,8 @@ impl Quantity {
         }
     }
 
-    /// Its number in the file; never given to another.
-    const fn number(self) -> u8 {
+    /// Its number where it is stored; never given to another.
+    pub(crate) const fn number(self) -> u8 {
         match self {
             Self::P => 1,
             Self::Q => 2,
@@ -85,7 +82,7 @@ impl Quantity {
         }
     }
 
-    fn from_number(number: u8) -> Option<Self> {
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|quantity| quantity.number() == number)
@@ -131,7 +128,13 @@ pub struct Sample {
 /// A handle on the samples. Any number may be open at a time; one writes.
 #[derive(Debug)]
 pub struct Telemetry {
-    connection: Connection,
+    samples: Samples,
+}
+
+#[derive(Debug)]
+enum Samples {
+    File(sqlite::Samples),
+    Server(Box<postgres::Samples>),
 }
 
 impl Telemetry {
@@ -145,18 +148,24 @@ impl Telemetry {
     /// # Errors
     /// [`OpenError::Storage`] when the file can't be used.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let path = telemetry_file(directory);
-        let connection = Connection::open(&path).and_then(|connection| {
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
-            Ok(connection)
-        });
-        connection
-            .and_then(Self::prepare)
-            .map_err(|source| OpenError::Storage {
-                path,
+        let samples = Samples::File(sqlite::Samples::open(directory)?);
+        Ok(Self { samples })
+    }
+
+    /// Opens the samples in a database, in which the store has made the tables.
+    ///
+    /// # Errors
+    /// [`OpenError::Storage`] when the server can't be reached.
+    pub fn connect(address: &Address) -> Result<Self, OpenError> {
+        match postgres::Samples::connect(address) {
+            Ok(samples) => Ok(Self {
+                samples: Samples::Server(Box::new(samples)),
+            }),
+            Err(source) => Err(OpenError::Storage {
+                place: address.to_string(),
                 source: source.into(),
-            })
+            }),
+        }
     }
 
     /// Keeps samples in memory only.
@@ -164,23 +173,8 @@ impl Telemetry {
     /// # Errors
     /// [`StorageError::Sqlite`] without memory.
     pub fn in_memory() -> Result<Self, StorageError> {
-        Ok(Self::prepare(Connection::open_in_memory()?)?)
-    }
-
-    fn prepare(connection: Connection) -> rusqlite::Result<Self> {
-        connection.execute_batch(
-            "PRAGMA cache_size = -65536;
-             CREATE TABLE IF NOT EXISTS sample (
-                 hour     INTEGER NOT NULL,
-                 der      INTEGER NOT NULL,
-                 at_ms    INTEGER NOT NULL,
-                 quantity INTEGER NOT NULL,
-                 value    REAL NOT NULL,
-                 quality  INTEGER NOT NULL,
-                 PRIMARY KEY (hour, der, at_ms, quantity)
-             ) STRICT, WITHOUT ROWID;",
-        )?;
-        Ok(Self { connection })
+        let samples = Samples::File(sqlite::Samples::in_memory()?);
+        Ok(Self { samples })
     }
 
     /// Stores samples and returns how many were new. A second value for the same DER, quantity
@@ -196,32 +190,16 @@ impl Telemetry {
         }
         let mut order: Vec<&Sample> = samples.iter().filter(|s| s.value.is_finite()).collect();
         order.sort_by_key(|s| (hour(s.at), s.der, s.at, s.quantity.number()));
-        let behavior = TransactionBehavior::Immediate;
-        let transaction = self.connection.transaction_with_behavior(behavior)?;
-        let mut insert = transaction.prepare_cached(
-            "INSERT INTO sample (hour, der, at_ms, quantity, value, quality)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-        )?;
-        let mut new = 0;
-        for sample in order {
-            new += insert.execute(params![
-                hour(sample.at),
-                sample.der.0,
-                sample.at.millis(),
-                sample.quantity.number(),
-                sample.value,
-                quality_number(sample.quality),
-            ])?;
+        match &mut self.samples {
+            Samples::File(file) => file.insert(&order),
+            Samples::Server(server) => server.insert(&order),
         }
-        drop(insert);
-        transaction.commit()?;
-        Ok(new)
     }
 
     /// The samples of one DER and quantity inside `interval`, by time, the first `limit` of them.
     ///
     /// # Errors
-    /// [`TelemetryError::Storage`] when the file can't be read.
+    /// [`TelemetryError::Storage`] when they can't be read.
     pub fn query(
         &self,
         der: DerId,
@@ -230,126 +208,94 @@ impl Telemetry {
         limit: usize,
     ) -> Result<Vec<Sample>, TelemetryError> {
         let limit = limit.min(Self::MAX_QUERY);
-        let mut select = self.connection.prepare_cached(
-            "SELECT at_ms, value, quality FROM sample
-             WHERE hour = ?1 AND der = ?2 AND at_ms >= ?3 AND at_ms < ?4 AND quantity = ?5
-             ORDER BY at_ms LIMIT ?6",
-        )?;
-        let (start, end) = (interval.start.millis(), interval.end().millis());
-        let mut samples = Vec::new();
-        let mut next = self.hour_from(hour(interval.start))?;
-        while let Some(hour) = next.filter(|at| samples.len() < limit && *at * HOUR_MS < end) {
-            let left = i64::try_from(limit - samples.len()).unwrap_or(i64::MAX);
-            let number = quantity.number();
-            let mut rows = select.query(params![hour, der.0, start, end, number, left])?;
-            while let Some(row) = rows.next()? {
-                samples.push(Sample {
-                    der,
-                    quantity,
-                    at: Timestamp::from_millis(row.get(0)?),
-                    value: row.get(1)?,
-                    quality: quality(row.get(2)?),
-                });
-            }
-            next = self.hour_from(hour + 1)?;
+        let span = Span {
+            start_ms: interval.start.millis(),
+            end_ms: interval.end().millis(),
+        };
+        match &self.samples {
+            Samples::File(file) => file.query((der, quantity), span, limit),
+            Samples::Server(server) => server.query((der, quantity), span, limit),
         }
-        Ok(samples)
     }
 
     /// The latest sample of each DER and quantity, as far back as the hour of `since`.
     ///
     /// # Errors
-    /// [`TelemetryError::Storage`] when the file can't be read.
+    /// [`TelemetryError::Storage`] when they can't be read.
     pub fn latest(&self, since: Timestamp) -> Result<Vec<Sample>, TelemetryError> {
-        let mut hours = Vec::new();
-        let mut next = self.hour_from(hour(since))?;
-        while let Some(hour) = next {
-            hours.push(hour);
-            next = self.hour_from(hour + 1)?;
-        }
-        let mut latest = BTreeMap::new();
-        for hour in hours.into_iter().rev() {
-            self.latest_in(hour, &mut latest)?;
-        }
-        Ok(latest.into_values().collect())
-    }
-
-    /// Adds what `latest` still lacks from one hour, walking backwards and leaping to the next
-    /// DER as soon as one is complete.
-    fn latest_in(
-        &self,
-        hour: i64,
-        latest: &mut BTreeMap<(DerId, Quantity), Sample>,
-    ) -> Result<(), TelemetryError> {
-        let mut select = self.connection.prepare_cached(
-            "SELECT der, at_ms, quantity, value, quality FROM sample
-             WHERE hour = ?1 AND der < ?2 ORDER BY der DESC, at_ms DESC",
-        )?;
-        let mut below = i64::MAX;
-        loop {
-            let mut rows = select.query([hour, below])?;
-            let mut current = None;
-            let mut missing: Vec<Quantity> = Vec::new();
-            let complete = loop {
-                let Some(row) = rows.next()? else { break None };
-                let der = DerId(row.get(0)?);
-                if current != Some(der) {
-                    current = Some(der);
-                    missing = Quantity::ALL.to_vec();
-                    missing.retain(|quantity| !latest.contains_key(&(der, *quantity)));
-                }
-                if let Some(quantity) = Quantity::from_number(row.get(2)?)
-                    && missing.contains(&quantity)
-                {
-                    missing.retain(|other| *other != quantity);
-                    let at = Timestamp::from_millis(row.get(1)?);
-                    let (value, quality) = (row.get(3)?, quality(row.get(4)?));
-                    let sample = Sample {
-                        der,
-                        quantity,
-                        at,
-                        value,
-                        quality,
-                    };
-                    latest.insert((der, quantity), sample);
-                }
-                if missing.is_empty() {
-                    break Some(der);
-                }
-            };
-            match complete {
-                Some(der) => below = i64::from(der.0),
-                None => return Ok(()),
-            }
+        match &self.samples {
+            Samples::File(file) => file.latest(since),
+            Samples::Server(server) => server.latest(since),
         }
     }
 
-    /// Deletes samples of hours that ended by `before`, at most `limit` of them so that inserts
-    /// need not wait long, and returns how many. Nothing is left to delete when that is 0. The
-    /// file keeps its size and fills the room again.
+    /// The samples after `last`, in the order of hour, DER, time and quantity, the first `limit`.
     ///
     /// # Errors
-    /// [`TelemetryError::Storage`] when the file can't be written.
+    /// [`TelemetryError::Storage`] when they can't be read.
+    pub fn page(&self, last: Option<&Sample>, limit: usize) -> Result<Vec<Sample>, TelemetryError> {
+        let place = last.map_or((i64::MIN, 0, 0, 0), |last| {
+            let number = last.quantity.number();
+            (
+                hour(last.at),
+                i64::from(last.der.0),
+                last.at.millis(),
+                number,
+            )
+        });
+        let limit = limit.min(Self::MAX_QUERY);
+        match &self.samples {
+            Samples::File(file) => file.page(place, limit),
+            Samples::Server(server) => server.page(place, limit),
+        }
+    }
+
+    /// How many samples there are.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Storage`] when they can't be read.
+    pub fn count(&self) -> Result<u64, TelemetryError> {
+        match &self.samples {
+            Samples::File(file) => file.count(),
+            Samples::Server(server) => server.count(),
+        }
+    }
+
+    /// Deletes samples of hours that ended by `before`, one by one at most `limit` of them, so
+    /// that inserts need not wait long, and returns how many. Nothing is left to delete when that
+    /// is 0. In a database whole days go at once, which are not counted.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Storage`] when they can't be written.
     pub fn delete_before(
         &mut self,
         before: Timestamp,
         limit: usize,
     ) -> Result<usize, TelemetryError> {
-        let mut delete = self.connection.prepare_cached(
-            "DELETE FROM sample WHERE (hour, der, at_ms, quantity) IN (
-                 SELECT hour, der, at_ms, quantity FROM sample WHERE hour < ?1
-                 ORDER BY hour, der, at_ms, quantity LIMIT ?2)",
-        )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(delete.execute(params![hour(before), limit])?)
+        match &mut self.samples {
+            Samples::File(file) => file.delete_before(before, limit),
+            Samples::Server(server) => server.delete_before(before, limit),
+        }
+    }
+}
+
+/// Hour, DER, time in milliseconds and quantity of a sample.
+pub(crate) type Place = (i64, i64, i64, u8);
+
+/// From `start_ms` to before `end_ms`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
+}
+
+impl Span {
+    pub(crate) const fn first_hour(self) -> i64 {
+        self.start_ms.div_euclid(HOUR_MS)
     }
 
-    /// The first hour with samples, from `hour` on.
-    fn hour_from(&self, hour: i64) -> rusqlite::Result<Option<i64>> {
-        self.connection
-            .prepare_cached("SELECT hour FROM sample WHERE hour >= ?1 ORDER BY hour LIMIT 1")?
-            .query_row([hour], |row| row.get(0))
-            .optional()
+    pub(crate) const fn last_hour(self) -> i64 {
+        self.end_ms.div_euclid(HOUR_MS)
     }
 }
 
@@ -363,8 +309,14 @@ pub enum TelemetryError {
         max: usize,
     },
     /// The medium failed.
-    #[error("the telemetry file can't be used")]
+    #[error("telemetry can't be used")]
     Storage(#[from] StorageError),
+}
+
+impl From<::postgres::Error> for TelemetryError {
+    fn from(error: ::postgres::Error) -> Self {
+        Self::Storage(error.into())
+    }
 }
 
 impl From<rusqlite::Error> for TelemetryError {
@@ -373,11 +325,11 @@ impl From<rusqlite::Error> for TelemetryError {
     }
 }
 
-fn hour(at: Timestamp) -> i64 {
+pub(crate) fn hour(at: Timestamp) -> i64 {
     at.millis().div_euclid(HOUR_MS)
 }
 
-const fn quality_number(quality: Quality) -> u8 {
+pub(crate) const fn quality_number(quality: Quality) -> u8 {
     match quality {
         Quality::Valid => 0,
         Quality::Estimated => 1,
@@ -386,7 +338,7 @@ const fn quality_number(quality: Quality) -> u8 {
 }
 
 /// A number without a meaning is not to be trusted.
-const fn quality(number: u8) -> Quality {
+pub(crate) const fn quality(number: u8) -> Quality {
     match number {
         0 => Quality::Valid,
         1 => Quality::Estimated,

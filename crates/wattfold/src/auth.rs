@@ -4,6 +4,7 @@
 //! verified are remembered for a while by a keyed digest, the number of hashes computed at one
 //! time is bounded, and an address that keeps failing has to wait.
 
+mod carried;
 mod password;
 mod session;
 mod throttle;
@@ -11,17 +12,18 @@ mod verified;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderMap, Method, header};
-use store::AccountId;
+use store::{AccountId, Shared};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use units::Timestamp;
 
+pub use carried::{remembered, trusting};
 pub use password::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, PasswordError};
 pub use session::{MAX_SESSIONS, SESSION_LIFETIME, SessionId};
 pub use throttle::{MAX_FAILURES, MAX_THROTTLED};
@@ -139,6 +141,8 @@ pub struct NewSession {
 pub struct Auth {
     accounts: Mutex<BTreeMap<String, Account>>,
     sessions: Mutex<session::Sessions>,
+    /// Where the sessions are instead when several nodes share them.
+    shared: Option<Arc<Mutex<Shared>>>,
     verified: Mutex<verified::Verified>,
     throttle: Mutex<throttle::Throttle>,
     verifying: Semaphore,
@@ -156,6 +160,7 @@ impl Auth {
         Self {
             accounts: Mutex::new(accounts.collect()),
             sessions: Mutex::default(),
+            shared: None,
             verified: Mutex::new(verified::Verified::new(random())),
             throttle: Mutex::default(),
             verifying: Semaphore::new(MAX_VERIFYING),
@@ -163,11 +168,48 @@ impl Auth {
         }
     }
 
+    /// With these accounts, and sessions that other nodes know as well.
+    #[must_use]
+    pub fn sharing(accounts: impl IntoIterator<Item = Account>, sessions: Shared) -> Self {
+        Self {
+            shared: Some(Arc::new(Mutex::new(sessions))),
+            ..Self::new(accounts)
+        }
+    }
+
+    /// Takes up what has become of the accounts at other nodes.
+    pub fn replace(&self, accounts: impl IntoIterator<Item = Account>) {
+        let accounts: BTreeMap<String, Account> = accounts
+            .into_iter()
+            .map(|account| (account.name.clone(), account))
+            .collect();
+        let mut known = lock(&self.accounts);
+        for (name, account) in known.iter() {
+            if accounts.get(name) != Some(account) {
+                lock(&self.verified).forget(name);
+            }
+        }
+        *known = accounts;
+    }
+
     /// Who sent a request.
     ///
     /// # Errors
     /// [`AuthError`]; the request is then not to be served.
     pub async fn authenticate(
+        &self,
+        presented: &Presented<'_>,
+        now: Timestamp,
+    ) -> Result<Principal, AuthError> {
+        if let Some(trusted) = carried::trusted() {
+            return Ok(trusted);
+        }
+        let principal = self.verified(presented, now).await?;
+        carried::remember(&principal);
+        Ok(principal)
+    }
+
+    async fn verified(
         &self,
         presented: &Presented<'_>,
         now: Timestamp,
@@ -183,8 +225,9 @@ impl Auth {
         }
         let token = session_token(presented.headers).ok_or(AuthError::Missing)?;
         let id = SessionId::of(token);
-        let name = lock(&self.sessions)
-            .user(id, now)
+        let name = self
+            .session_user(id, now)
+            .await?
             .ok_or(AuthError::Missing)?;
         if !presented.method.is_safe() && !is_same_site(presented.headers) {
             return Err(AuthError::CrossSite);
@@ -208,26 +251,78 @@ impl Auth {
         from: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<NewSession, AuthError> {
-        self.verify(name, password, from, now).await?;
+        let account = self.verify(name, password, from, now).await?;
         let token = URL_SAFE_NO_PAD.encode(random::<32>());
-        let expires = lock(&self.sessions).begin(SessionId::of(&token), name.to_owned(), now);
+        let id = SessionId::of(&token);
+        if self.shared.is_none() {
+            let expires = lock(&self.sessions).begin(id, name.to_owned(), now);
+            return Ok(NewSession { token, expires });
+        }
+        let expires = now.after(SESSION_LIFETIME);
+        let session = store::Session {
+            id: id.digest(),
+            account,
+            expires,
+        };
+        self.with_shared(move |shared| shared.begin_session(&session, now, MAX_SESSIONS))
+            .await?;
         Ok(NewSession { token, expires })
     }
 
     /// Ends the session of `principal`, if it has one.
-    pub fn log_out(&self, principal: &Principal) {
-        if let Via::Session(id) = principal.via {
+    ///
+    /// # Errors
+    /// [`AuthError::Overloaded`] when the other nodes can't be told.
+    pub async fn log_out(&self, principal: &Principal) -> Result<(), AuthError> {
+        let Via::Session(id) = principal.via else {
+            return Ok(());
+        };
+        if self.shared.is_none() {
             lock(&self.sessions).end(id);
+            return Ok(());
         }
+        self.with_shared(move |shared| shared.end_session(id.digest()))
+            .await
     }
 
     /// Whether `principal` would still be let in; for answers that go on for long.
-    #[must_use]
-    pub fn is_current(&self, principal: &Principal, now: Timestamp) -> bool {
+    pub async fn is_current(&self, principal: &Principal, now: Timestamp) -> bool {
         match principal.via {
-            Via::Session(id) => lock(&self.sessions).user(id, now).is_some(),
+            Via::Session(id) => matches!(self.session_user(id, now).await, Ok(Some(_))),
             Via::Basic => lock(&self.accounts).contains_key(&principal.name),
         }
+    }
+
+    async fn session_user(
+        &self,
+        id: SessionId,
+        now: Timestamp,
+    ) -> Result<Option<String>, AuthError> {
+        if self.shared.is_none() {
+            return Ok(lock(&self.sessions).user(id, now));
+        }
+        let account = self
+            .with_shared(move |shared| shared.session(id.digest(), now))
+            .await?;
+        let known = lock(&self.accounts);
+        let user = known.values().find(|known| Some(known.id) == account);
+        Ok(user.map(|user| user.name.clone()))
+    }
+
+    /// Asks the database, which blocks, off the runtime's threads.
+    async fn with_shared<R: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Shared) -> Result<R, store::StorageError> + Send + 'static,
+    ) -> Result<R, AuthError> {
+        let shared = self.shared.as_ref().ok_or(AuthError::Overloaded)?;
+        let shared = Arc::clone(shared);
+        let asked = tokio::task::spawn_blocking(move || ask(&mut lock(&shared)));
+        let answer = asked.await.map_err(|_| AuthError::Overloaded)?;
+        answer.map_err(|error| {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "sessions can't be asked for");
+            AuthError::Overloaded
+        })
     }
 
     /// Checks the current password and hashes the new one; [`Auth::put`] then puts it in force,
@@ -267,15 +362,34 @@ impl Auth {
         Ok(hashed?)
     }
 
+    /// Stores the account where several nodes share it, so that its password is carried to none.
+    /// `None` where accounts are the node's own.
+    pub async fn store_shared(&self, account: &Account) -> Option<Result<bool, AuthError>> {
+        self.shared.as_ref()?;
+        let (id, hash) = (account.id, account.hash.clone());
+        let stored = self.with_shared(move |shared| shared.set_password(id, &hash));
+        Some(stored.await)
+    }
+
     /// Puts `account` in force. Its other sessions end, `keep` stays.
-    pub fn put(&self, account: Account, keep: &Principal) {
+    ///
+    /// # Errors
+    /// [`AuthError::Overloaded`] when the other nodes can't be told.
+    pub async fn put(&self, account: Account, keep: &Principal) -> Result<(), AuthError> {
         let kept = match keep.via {
             Via::Session(id) => Some(id),
             Via::Basic => None,
         };
+        let id = account.id;
         lock(&self.sessions).end_all_of(&account.name, kept);
         lock(&self.verified).forget(&account.name);
         lock(&self.accounts).insert(account.name.clone(), account);
+        if self.shared.is_none() {
+            return Ok(());
+        }
+        let kept = kept.map(SessionId::digest);
+        self.with_shared(move |shared| shared.end_sessions_of(id, kept))
+            .await
     }
 
     fn account(&self, name: &str) -> Option<AccountId> {

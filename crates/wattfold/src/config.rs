@@ -4,6 +4,7 @@ mod listening;
 mod notifications;
 mod pen;
 mod profile;
+mod store;
 mod time_zone;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use units::{Percent, Watts};
 
 use crate::tls::CipherPolicy;
 
+pub use self::store::{DatabaseUrl, Store};
 pub use listening::{Discovery, MAX_ADDRESSES, MAX_TUNNELS, Tunnel};
 pub use notifications::{MAX_HOSTS, MAX_NETWORKS, Notifications, Subscribers};
 pub use pen::{MAX_DECIMAL_PEN, PenForm};
@@ -69,6 +71,8 @@ pub struct Config {
     pub ieee2030_5: Option<Devices>,
     /// Making ourselves known on the local network; absent: nothing is announced.
     pub discovery: Option<Discovery>,
+    /// A database that several nodes share; absent: everything is in the data directory.
+    pub store: Option<Store>,
     /// IEC 61968-5 behaviour.
     #[serde(default)]
     pub iec61968_5: Cim,
@@ -351,6 +355,9 @@ impl Config {
         for path in optional.into_iter().flatten() {
             *path = folder.join(&path);
         }
+        if let Some(ca) = self.store.as_mut().and_then(|store| store.tls_ca.as_mut()) {
+            *ca = folder.join(&ca);
+        }
         if let Some(devices) = &mut self.ieee2030_5 {
             for path in [
                 &mut devices.cert_chain,
@@ -413,6 +420,9 @@ impl Config {
             if self.control.lead_s < poll_rate_s {
                 return value("control.lead_s", "must be the poll rate or more");
             }
+        }
+        if let Some(store) = &self.store {
+            store.check()?;
         }
         if MAX_LIMITS < self.limits.len() {
             return value("limits", &format!("are at most {MAX_LIMITS}"));

@@ -27,6 +27,7 @@ use crate::clock;
 use crate::node::Node;
 use crate::tls::{Acceptor, Peer, Refusal, TlsError, TlsStream};
 
+pub(crate) use answer::carried_out;
 pub use census::{
     MAX_CONNECTIONS_OF_AGGREGATOR, MAX_CONNECTIONS_OF_DER, MAX_CONNECTIONS_OF_STRANGER,
 };

@@ -3,8 +3,10 @@
 
 pub mod api;
 pub mod auth;
+pub mod backup;
 pub mod cim;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod console;
 pub mod control_loop;

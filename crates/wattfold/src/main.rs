@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 use wattfold::config::Config;
 use wattfold::relay::{self, RelayConfig};
-use wattfold::{api, cim, clock, der2030, pki, serve};
+use wattfold::{api, backup, cim, clock, der2030, pki, serve};
 
 /// Open-source DERMS: folds distributed energy resources into groups that can be dispatched and
 /// trusted.
@@ -48,6 +48,32 @@ enum Task {
         #[command(subcommand)]
         task: Audit,
     },
+    /// Back a fleet up, from its data directory or its database; it may be in use.
+    Backup {
+        #[command(flatten)]
+        of: backup::Place,
+        /// Directory for the backup, empty or absent.
+        to: PathBuf,
+    },
+    /// Restore a backup into an empty data directory or database.
+    Restore {
+        #[command(flatten)]
+        of: backup::Place,
+        /// Directory of the backup.
+        from: PathBuf,
+    },
+    /// Move a fleet from a data directory, which no server uses, to an empty database.
+    Copy {
+        /// Data directory.
+        #[arg(long)]
+        from: PathBuf,
+        /// URL of the database.
+        #[arg(long)]
+        to: String,
+        /// CA of the database server's certificate (PEM), for TLS.
+        #[arg(long)]
+        tls_ca: Option<PathBuf>,
+    },
     /// Print the OpenAPI document of the REST API.
     Openapi,
 }
@@ -81,6 +107,12 @@ fn main() -> Result<()> {
         Task::Audit {
             task: Audit::Verify { data },
         } => verify(&data),
+        Task::Backup { of, to } => report(&backup::back_up(&of, &to).context("backup")?),
+        Task::Restore { of, from } => report(&backup::restore(&of, &from).context("restore")?),
+        Task::Copy { from, to, tls_ca } => {
+            let moved = backup::copy(&from, &to, tls_ca.as_deref()).context("copy")?;
+            report(&moved)
+        }
         Task::Openapi => Ok(writeln!(std::io::stdout(), "{}", api::openapi())?),
     }
 }
@@ -90,6 +122,16 @@ fn run(config: &std::path::Path, data: &std::path::Path) -> Result<()> {
     until_interrupted(|stopped| async {
         serve::serve(config, data, stopped).await.context("serve")
     })
+}
+
+fn report(moved: &store::backup::Moved) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "head      {}", moved.head)?;
+    writeln!(out, "steps     {}", moved.steps)?;
+    writeln!(out, "documents {}", moved.documents)?;
+    writeln!(out, "accounts  {}", moved.accounts)?;
+    writeln!(out, "samples   {}", moved.samples)?;
+    Ok(writeln!(out, "intact")?)
 }
 
 fn relay(config: &std::path::Path) -> Result<()> {

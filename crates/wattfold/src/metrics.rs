@@ -11,6 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use store::Batch;
 
+use crate::node::membership::Standing;
+
 /// Upper bounds of commit times, in seconds.
 const COMMIT_BUCKETS_S: [f64; 10] = [
     0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0,
@@ -64,6 +66,10 @@ pub struct Metrics {
     silent: Gauge,
     late: Gauge,
     uptime: Gauge<f64, AtomicU64>,
+    leads: Gauge,
+    lease_age: Gauge<f64, AtomicU64>,
+    behind: Gauge<f64, AtomicU64>,
+    inbox_depth: Gauge,
 }
 
 impl Default for Metrics {
@@ -91,6 +97,10 @@ impl Default for Metrics {
             silent: Gauge::default(),
             late: Gauge::default(),
             uptime: Gauge::default(),
+            leads: Gauge::default(),
+            lease_age: Gauge::default(),
+            behind: Gauge::default(),
+            inbox_depth: Gauge::default(),
             registry: Registry::default(),
         };
         metrics.register(&mut registry);
@@ -166,6 +176,34 @@ impl Metrics {
             "Members of dispatches not over whose notice is shorter than they may take to know";
         to.register("late_members", late, self.late.clone());
         to.register("uptime_seconds", "Time since start", self.uptime.clone());
+        self.register_cluster(to);
+    }
+
+    fn register_cluster(&self, to: &mut Registry) {
+        let leads = "Whether decisions are made here: 1 or 0";
+        to.register("leads", leads, self.leads.clone());
+        let age = "Time since the lease in force was last renewed or seen";
+        to.register("lease_age_seconds", age, self.lease_age.clone());
+        let behind = "Time since the journal was last known to be folded to its head";
+        to.register("journal_behind_seconds", behind, self.behind.clone());
+        let depth = "Requests that wait for the leader, of all nodes";
+        to.register("inbox_depth", depth, self.inbox_depth.clone());
+    }
+
+    /// How this node stands among others.
+    pub fn standing(&self, standing: Option<Standing>) {
+        self.leads
+            .set(i64::from(standing.is_none_or(|own| own.leads)));
+        if let Some(own) = standing {
+            self.lease_age.set(own.lease_age.as_secs_f64());
+            self.behind.set(own.behind.as_secs_f64());
+        }
+    }
+
+    /// So many requests wait for the leader.
+    pub fn inbox_depth(&self, count: usize) {
+        self.inbox_depth
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     fn register_notifications(&self, to: &mut Registry) {

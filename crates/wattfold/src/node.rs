@@ -10,12 +10,14 @@
 mod bodies;
 pub mod core;
 mod durable;
+mod member;
+pub mod membership;
 pub mod observe;
 mod owner;
 pub mod restart;
 mod settle;
 
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use std::time::Duration;
 use fleet::dispatch::assess::{Policy, World};
 use fleet::{Command, ControlId, DerId, Event, Fleet, Ledger, Lfdi, Observation, Rejection};
 use ieee2030_5::server::{DocumentWrite, Request, Resources, Response, ServerConfig};
-use store::{Account, Actor, ReadError, StorageError, Store};
+use store::{Account, Actor, ReadError, RequestId, StorageError, Store};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use units::Timestamp;
@@ -37,7 +39,10 @@ use crate::telemetry::{Allowances, MAX_WAITING_SAMPLES, Telemetry};
 
 pub use bodies::{Bodies, MAX_KEPT_BYTES};
 pub use durable::{AtOnce, DOCUMENT_LISTENER, Durable};
+pub use member::Seat;
 pub use settle::Settlement;
+
+use membership::{Errand, Membership};
 
 use self::core::{Answer, Core, Input, Rules};
 
@@ -67,12 +72,21 @@ pub enum Unavailable {
         /// Until there is room, whole seconds.
         wait: Duration,
     },
+    /// Another node decides.
+    #[error("another node leads")]
+    NotLeader,
+    /// No node decides at this time.
+    #[error("no node leads at this time, and nothing was changed")]
+    NoLeader,
+    /// A node has decided, and can't tell what.
+    #[error("the node that decided has not answered; look before you ask again")]
+    Unanswered,
 }
 
 /// What a node is made of.
-pub struct Parts {
+pub struct Parts<S = Box<dyn Store>> {
     /// Durable state, already folded into `state` and `resources`.
-    pub store: Box<dyn Store>,
+    pub store: S,
     /// The fold.
     pub state: State,
     /// Protocol documents of devices.
@@ -129,9 +143,25 @@ type Reply = oneshot::Sender<Result<Answer, Unavailable>>;
 
 /// What the owner is told.
 enum Message {
-    /// To be answered, if somebody waits.
-    Input(Input, Option<Reply>),
+    Input {
+        input: Input,
+        /// Who waits for an answer.
+        reply: Option<Reply>,
+        /// The request of another node that this is.
+        request: Option<RequestId>,
+    },
     Stop,
+}
+
+impl Message {
+    /// What nobody waits for.
+    const fn note(input: Input) -> Self {
+        Self::Input {
+            input,
+            reply: None,
+            request: None,
+        }
+    }
 }
 
 /// A device's request, owned, so that it can wait its turn.
@@ -253,6 +283,8 @@ pub struct Node {
     metrics: Arc<Metrics>,
     feed: OnceLock<Feed>,
     bodies: Bodies,
+    /// What it is among others; nothing when it has a store for itself.
+    membership: Option<Membership>,
 }
 
 impl Node {
@@ -261,19 +293,52 @@ impl Node {
     /// # Errors
     /// [`StartError`].
     pub fn start(parts: Parts) -> Result<Started, StartError> {
+        let (store, parts) = parts.split();
+        let rules = parts.rules();
+        let folded = (parts.state.clone(), parts.resources.clone());
+        let core = Core::new(store, folded, rules, clock::now())?;
+        let period = Duration::from_millis(parts.control.tick_ms);
+        let durable = core.working().clone();
+        let (node, inputs, alive) = Self::made(parts, durable, None);
+        let owner = owner::Owner::new(Arc::clone(&node), core, period);
+        let thread = thread(move || {
+            let _alive = alive;
+            owner.run(&inputs)
+        })?;
+        Ok((node, thread))
+    }
+
+    /// Starts a node that shares its store with others, whose requests to the leader go to
+    /// `errands`.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn join(parts: Parts<Seat>, errands: SyncSender<Errand>) -> Result<Started, StartError> {
+        let (seat, parts) = parts.split();
+        let rules = parts.rules();
+        let period = Duration::from_millis(parts.control.tick_ms);
+        let durable = Durable::new(parts.state.clone(), parts.resources.clone(), clock::now());
+        let membership = Membership::new(errands, seat.position.change);
+        let (node, inputs, alive) = Self::made(parts, durable, Some(membership));
+        let member = member::Member::new(Arc::clone(&node), seat, rules, period);
+        let thread = thread(move || {
+            let _alive = alive;
+            member.run(&inputs);
+            Ok(())
+        })?;
+        Ok((node, thread))
+    }
+
+    fn made(
+        parts: Parts<()>,
+        durable: Durable,
+        membership: Option<Membership>,
+    ) -> (Arc<Self>, Receiver<Message>, watch::Sender<()>) {
         let (inbox, inputs) = sync_channel(MAX_WAITING_INPUTS);
         let (alive, ended) = watch::channel(());
-        let policy = parts.control.policy(parts.devices.poll_rates.der_program_s);
-        let rules = Rules {
-            limits: parts.limits,
-            policy,
-            devices: parts.devices.clone(),
-        };
-        let folded = (parts.state, parts.resources);
-        let core = Core::new(parts.store, folded, rules, clock::now())?;
-        let durable = core.working().clone();
         let mut observations = parts.observations;
         observations.resize(durable.state.fleet.ders().len(), Observation::default());
+        let policy = parts.control.policy(parts.devices.poll_rates.der_program_s);
         let node = Arc::new(Self {
             durable: RwLock::new(durable),
             observations: RwLock::new(observations),
@@ -287,17 +352,9 @@ impl Node {
             metrics: parts.metrics,
             feed: OnceLock::new(),
             bodies: Bodies::default(),
+            membership,
         });
-        let period = Duration::from_millis(parts.control.tick_ms);
-        let owner = owner::Owner::new(Arc::clone(&node), core, period);
-        let thread = std::thread::Builder::new()
-            .name("owner".to_owned())
-            .spawn(move || {
-                let _alive = alive;
-                owner.run(&inputs)
-            })
-            .map_err(StartError::Thread)?;
-        Ok((node, thread))
+        (node, inputs, alive)
     }
 
     /// Returns when the owner has ended, for whatever reason.
@@ -403,10 +460,26 @@ impl Node {
         if controls.is_empty() {
             return;
         }
-        let input = Message::Input(Input::Served { controls, at }, None);
-        if self.inbox.try_send(input).is_err() {
+        let message = Message::note(Input::Served { controls, at });
+        if self.inbox.try_send(message).is_err() {
             self.metrics.input_dropped();
         }
+    }
+
+    /// Notes that another node has sent a device these controls; returns when that is durable.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when nothing was noted.
+    pub async fn note_served(
+        &self,
+        controls: Vec<(ControlId, DerId)>,
+        at: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let controls = self.durable().newly_served(controls);
+        if controls.is_empty() && self.leads() {
+            return Ok(());
+        }
+        self.ask(Input::Served { controls, at }).await.map(drop)
     }
 
     /// Keeps or removes documents of function sets that no dispatch reads; returns when that is
@@ -445,13 +518,28 @@ impl Node {
     }
 
     async fn ask(&self, input: Input) -> Result<Answer, Unavailable> {
+        let answer = if self.leads() {
+            self.ask_owner(input).await
+        } else {
+            Err(Unavailable::NotLeader)
+        };
+        if matches!(answer, Err(Unavailable::NotLeader)) {
+            membership::turned_down();
+        }
+        answer
+    }
+
+    async fn ask_owner(&self, input: Input) -> Result<Answer, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        self.inbox
-            .try_send(Message::Input(input, Some(reply)))
-            .map_err(|error| match error {
-                TrySendError::Full(_) => Unavailable::Busy,
-                TrySendError::Disconnected(_) => Unavailable::Stopping,
-            })?;
+        let message = Message::Input {
+            input,
+            reply: Some(reply),
+            request: membership::carried_out(),
+        };
+        self.inbox.try_send(message).map_err(|error| match error {
+            TrySendError::Full(_) => Unavailable::Busy,
+            TrySendError::Disconnected(_) => Unavailable::Stopping,
+        })?;
         answer.await.map_err(|_| Unavailable::Stopping)?
     }
 
@@ -492,6 +580,49 @@ impl Node {
         self.published
             .send_modify(|count| *count = count.wrapping_add(1));
     }
+}
+
+impl<S> Parts<S> {
+    fn split(self) -> (S, Parts<()>) {
+        let Self {
+            store,
+            state,
+            resources,
+            telemetry,
+            observations,
+            limits,
+            control,
+            devices,
+            metrics,
+        } = self;
+        let parts = Parts {
+            store: (),
+            state,
+            resources,
+            telemetry,
+            observations,
+            limits,
+            control,
+            devices,
+            metrics,
+        };
+        (store, parts)
+    }
+
+    fn rules(&self) -> Rules {
+        Rules {
+            limits: self.limits.clone(),
+            policy: self.control.policy(self.devices.poll_rates.der_program_s),
+            devices: self.devices.clone(),
+        }
+    }
+}
+
+fn thread(
+    run: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
+) -> Result<JoinHandle<Result<(), StorageError>>, StartError> {
+    let builder = std::thread::Builder::new().name("owner".to_owned());
+    builder.spawn(run).map_err(StartError::Thread)
 }
 
 #[cfg(test)]

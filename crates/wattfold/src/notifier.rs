@@ -54,6 +54,8 @@ pub const SETTLE_EVERY: Duration = Duration::from_millis(500);
 pub const MAX_SETTLED_AT_ONCE: usize = 1_024;
 /// The longest that the notifier sleeps, whatever the clock does meanwhile.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
+/// How soon a node that begins to lead begins to tell.
+const LED_ELSEWHERE: Duration = Duration::from_millis(250);
 /// Pause before what could not be handed over is handed over again.
 const HELD_PAUSE: Duration = Duration::from_millis(10);
 
@@ -116,7 +118,12 @@ pub async fn run(
     notifier.read_everything();
     let mut settle = tokio::time::interval(SETTLE_EVERY);
     loop {
-        let sleep = notifier.hand_over();
+        // Where several nodes share a store, the one that leads tells.
+        let sleep = if notifier.node().leads() {
+            notifier.hand_over()
+        } else {
+            LED_ELSEWHERE
+        };
         let mut batch = Vec::new();
         tokio::select! {
             () = stopped(&mut stop) => break,

@@ -11,7 +11,7 @@ use fleet::{Command, Identity};
 use ieee2030_5::server::{PollRates, ServerConfig};
 use ieee2030_5::translate::metering;
 use store::telemetry::Sample;
-use store::{Actor, Batch, Entry, JournalId, Sqlite, Store};
+use store::{Actor, Asked, Batch, Entry, JournalId, Lease, Postgres, Shared, Sqlite, Store};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
@@ -21,9 +21,10 @@ use crate::auth::{self, Auth};
 use crate::config::{self, Config, Devices, Forward};
 use crate::control_loop::State;
 use crate::metrics::Metrics;
-use crate::node::{self, Node, Parts, restart};
+use crate::node::membership::MAX_ERRANDS;
+use crate::node::{self, Node, Parts, Seat, restart};
 use crate::telemetry::Telemetry;
-use crate::{api, clock, console, enterprise_listener, soap_route, tls};
+use crate::{api, clock, cluster, console, enterprise_listener, soap_route, tls};
 use devices::DeviceSockets;
 
 /// File in the data directory that holds the first password until its owner removes it.
@@ -33,6 +34,8 @@ const RECALL: Duration = Duration::from_secs(3_600);
 /// Connections that may wait to be accepted. When a fleet reconnects at once, those beyond it try
 /// again a second later.
 const BACKLOG: u32 = 4_096;
+/// Pause before looking again whether another node has founded the fleet.
+const ANOTHER_BEGINS: Duration = Duration::from_millis(100);
 /// How long connections get to end before the process does.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -51,6 +54,12 @@ pub enum ServeError {
     /// The store can't be opened.
     #[error("the store can't be opened")]
     Open(#[from] store::OpenError),
+    /// The database's address is not usable.
+    #[error("store.url")]
+    Address(#[from] store::AddressError),
+    /// The lease can't be asked for.
+    #[error("the lease can't be asked for")]
+    Lease(#[from] store::StorageError),
     /// The store can't be read.
     #[error("the store can't be read")]
     Read(#[from] store::ReadError),
@@ -94,6 +103,8 @@ struct Opened {
     node: Arc<Node>,
     owner: std::thread::JoinHandle<Result<(), store::StorageError>>,
     auth: Arc<Auth>,
+    /// What the node needs among others.
+    cluster: Option<cluster::Parts>,
 }
 
 /// Serves until `stop` turns true.
@@ -111,14 +122,18 @@ pub async fn serve(
         None => None,
         Some(devices) => Some(DeviceSockets::open(devices, config.discovery.as_ref())?),
     };
-    let opened = open(&config, data)?;
+    let (config, mut opened) = opened(config, data).await?;
     let scheme = if enterprise_tls.is_some() {
         "https"
     } else {
         "http"
     };
     tracing::info!(url = %format!("{scheme}://{}", config.enterprise.listen), "enterprise listener");
-    let router = router(&opened, &config, scheme);
+    let mut router = router(&opened, &config, scheme);
+    if let Some(parts) = opened.cluster.take() {
+        cluster::start(&opened.node, &opened.auth, router.clone(), parts);
+        router = cluster::carried(router, Arc::clone(&opened.node));
+    }
     let (halt, halted) = watch::channel(false);
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(enterprise_listener::serve(
@@ -183,8 +198,107 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
         .merge(console::router())
 }
 
+/// Opens the store off the runtime's threads, since that blocks.
+async fn opened(config: Config, data: &Path) -> Result<(Config, Opened), ServeError> {
+    let data = data.to_owned();
+    let opening = tokio::task::spawn_blocking(move || {
+        let opened = match &config.store {
+            None => open(&config, &data),
+            Some(database) => open_shared(&config, database, &data),
+        };
+        opened.map(|opened| (config, opened))
+    });
+    opening.await.map_err(|_| ServeError::Panicked)?
+}
+
+fn open_shared(
+    config: &Config,
+    database: &config::Store,
+    data: &Path,
+) -> Result<Opened, ServeError> {
+    let unusable = |source| ServeError::Data {
+        path: data.to_owned(),
+        source,
+    };
+    std::fs::create_dir_all(data).map_err(unusable)?;
+    let address = database.address()?;
+    begin(config, database, data)?;
+    let mut store = Postgres::open(&address, new_journal())?;
+    let metrics = Arc::new(Metrics::default());
+    let (folded, position) = store.consistently(|store| restart::fold(store))?;
+    let (state, resources) = folded?;
+    let telemetry = Telemetry::connect(&address, retention(config), Arc::clone(&metrics))?;
+    let now = clock::now();
+    let observations = restart::recall(&samples(&telemetry, now), (&state, &resources), now);
+    let accounts = store.accounts()?;
+    let name = format!(
+        "{} {:08x}",
+        database.node,
+        u32::from_be_bytes(auth::random())
+    );
+    let sessions = Shared::new(address.clone(), name.clone());
+    let seat = Seat {
+        store,
+        position,
+        name: database.node.clone(),
+        lease: database.lease(),
+    };
+    let parts = Parts {
+        store: seat,
+        state,
+        resources,
+        telemetry,
+        observations,
+        limits: config.limits.clone(),
+        control: config.control.clone(),
+        devices: device_config(config.ieee2030_5.as_ref())?,
+        metrics,
+    };
+    let (sender, errands) = std::sync::mpsc::sync_channel(MAX_ERRANDS);
+    let (node, owner) = Node::join(parts, sender)?;
+    let accounts = accounts.into_iter().map(auth::Account::from);
+    Ok(Opened {
+        node,
+        owner,
+        auth: Arc::new(Auth::sharing(accounts, sessions)),
+        cluster: Some(cluster::Parts {
+            address,
+            name,
+            errands,
+        }),
+    })
+}
+
+/// Founds the fleet and makes the first account, unless another node has done that.
+fn begin(config: &Config, database: &config::Store, data: &Path) -> Result<(), ServeError> {
+    let address = database.address()?;
+    let mut store = Postgres::open(&address, new_journal())?;
+    let mut lease = Lease::new(address, database.node.clone());
+    while store.refresh()?.version == 0 || store.accounts()?.is_empty() {
+        let Asked::Given(term) = lease.acquire(database.lease())? else {
+            std::thread::park_timeout(ANOTHER_BEGINS);
+            continue;
+        };
+        if store.lead(&term)?.version == 0 {
+            let mut state = State::default();
+            found(&mut store, &mut state, config.ieee2030_5.as_ref())?;
+        }
+        first_account(&mut store, data)?;
+        lease.release(term)?;
+    }
+    Ok(())
+}
+
+fn new_journal() -> JournalId {
+    JournalId(u128::from_be_bytes(auth::random()))
+}
+
+fn retention(config: &Config) -> Duration {
+    Duration::from_secs(u64::from(config.telemetry.retention_days) * 86_400)
+}
+
 fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
-    let mut store = Sqlite::open(data, JournalId(u128::from_be_bytes(auth::random())))?;
+    let mut store = Sqlite::open(data, new_journal())?;
     let metrics = Arc::new(Metrics::default());
     let (mut state, resources) = restart::fold(&store)?;
     if store.head().version == 0 {
@@ -193,11 +307,10 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     first_account(&mut store, data)?;
     let accounts = store.accounts()?;
     let auth = Auth::new(accounts.into_iter().map(auth::Account::from));
-    let retention = Duration::from_secs(u64::from(config.telemetry.retention_days) * 86_400);
-    let telemetry = Telemetry::open(data, retention, Arc::clone(&metrics))?;
+    let telemetry = Telemetry::open(data, retention(config), Arc::clone(&metrics))?;
     let now = clock::now();
     let observations = restart::recall(&samples(&telemetry, now), (&state, &resources), now);
-    let parts = Parts {
+    let parts: Parts = Parts {
         store: Box::new(store),
         state,
         resources,
@@ -213,12 +326,13 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         node,
         owner,
         auth: Arc::new(auth),
+        cluster: None,
     })
 }
 
 /// Gives a new fleet its range of mRIDs.
 fn found(
-    store: &mut Sqlite,
+    store: &mut dyn Store,
     state: &mut State,
     devices: Option<&Devices>,
 ) -> Result<(), ServeError> {
@@ -248,7 +362,7 @@ fn found(
 
 /// An account whose password nobody knows would lock everybody out, so the password is where its
 /// owner finds it before the account exists.
-fn first_account(store: &mut Sqlite, data: &Path) -> Result<(), ServeError> {
+fn first_account(store: &mut dyn Store, data: &Path) -> Result<(), ServeError> {
     if !store.accounts()?.is_empty() {
         return Ok(());
     }

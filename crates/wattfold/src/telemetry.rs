@@ -53,7 +53,7 @@ pub struct Telemetry {
 enum Readers {
     /// A connection of its own for each query.
     Directory(PathBuf),
-    /// The one that writes; for a node without files.
+    /// One for all, in turns: that which writes, for a node without files, or one of its own.
     Shared(Arc<Mutex<File>>),
 }
 
@@ -88,6 +88,21 @@ impl Telemetry {
             retention,
             metrics,
         ))
+    }
+
+    /// Opens the telemetry of the database at `address` and starts its thread.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the server can't be reached.
+    pub fn connect(
+        address: &store::Address,
+        retention: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, OpenError> {
+        let writer = Arc::new(Mutex::new(File::connect(address)?));
+        let reader = Arc::new(Mutex::new(File::connect(address)?));
+        let readers = Readers::Shared(reader);
+        Ok(Self::start(&writer, readers, retention, metrics))
     }
 
     /// Telemetry without a file.

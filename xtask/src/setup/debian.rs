@@ -6,7 +6,7 @@ use crate::process::{command, output_of, run};
 
 /// A package and a program that shows it is installed, where it has one; on a system without
 /// dpkg only the programs can be looked for.
-const PACKAGES: [(&str, Option<&str>); 14] = [
+const PACKAGES: [(&str, Option<&str>); 15] = [
     ("avahi-daemon", Some("avahi-daemon")),
     ("avahi-utils", Some("avahi-browse")),
     ("ca-certificates", None),
@@ -20,6 +20,7 @@ const PACKAGES: [(&str, Option<&str>); 14] = [
     ("libxml2-utils", Some("xmllint")),
     ("openssl", Some("openssl")),
     ("pkg-config", Some("pkg-config")),
+    ("postgresql", Some("postgres")),
     ("strace", Some("strace")),
 ];
 

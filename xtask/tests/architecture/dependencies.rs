@@ -36,12 +36,15 @@ const ALLOWED: [Allowed; 10] = [
         name: "store",
         normal: &[
             "fleet",
+            "postgres",
             "rusqlite",
+            "rustls",
             "serde",
             "serde_json",
             "serde_path_to_error",
             "sha2",
             "thiserror",
+            "tokio-postgres-rustls",
             "tracing",
             "units",
         ],
@@ -114,7 +117,7 @@ const ALLOWED: [Allowed; 10] = [
             "uuid",
             "x509-cert",
         ],
-        dev: &["expect-test", "proptest", "tempfile"],
+        dev: &["expect-test", "postgres", "proptest", "tempfile"],
     },
     Allowed {
         name: "simulator",
@@ -255,8 +258,10 @@ mod tests {
         for row in &ALLOWED {
             assert!(!row.normal.contains(&"simulator"), "{}", row.name);
             assert!(!row.dev.contains(&"simulator"), "{}", row.name);
-            let names_database = row.normal.contains(&"rusqlite");
-            assert_eq!(names_database, row.name == "store", "{}", row.name);
+            for database in ["postgres", "rusqlite"] {
+                let names_database = row.normal.contains(&database);
+                assert_eq!(names_database, row.name == "store", "{}", row.name);
+            }
             let names_anyhow = row.normal.contains(&"anyhow");
             let is_rim = ["wattfold", "simulator", "xtask"].contains(&row.name);
             assert!(!names_anyhow || is_rim, "{}", row.name);

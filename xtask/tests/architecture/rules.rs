@@ -96,7 +96,10 @@ pub(crate) fn violations(source: &Source) -> Vec<Violation> {
             &["std::time::SystemTime"],
         );
     } else {
-        found.words("only the store names a database", &["rusqlite"]);
+        found.words(
+            "only the store names a database",
+            &["postgres", "rusqlite", "tokio_postgres_rustls"],
+        );
     }
     if crate_name != "simulator" {
         found.words("product code knows no simulator", &["simulator"]);

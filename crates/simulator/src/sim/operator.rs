@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fleet::{
-    ActivePower, AssignmentId, CimMrid, Command, ControlBase, DefaultControl, DerFunction,
+    ActivePower, AssignmentId, CimMrid, Command, Conduct, ControlBase, DefaultControl, DerFunction,
     DerFunctions, DerId, DerKind, DispatchId, Envelope, EnvelopePoint, Fallback, Fleet,
     GroupChange, GroupId, Level, Name, NewAssignment, NewControl, NewDispatch, NewGroup,
     NewProgram, Origin, ProgramId, Scaled, Scope, Setting, Share, Target, Terms,
@@ -184,10 +184,8 @@ impl Operator {
                 ..=1.0 => self.noise.between(range.0, range.1) * depth,
                 depth => (range.1 - range.0 + 1.0) * depth,
             };
-            schedule.push(Target {
-                interval,
-                p: Watts::whole(Watts::from_f64(p_w).micro() / units::MICRO),
-            });
+            let p = Watts::whole(Watts::from_f64(p_w).micro() / units::MICRO);
+            schedule.push(Target::net(interval, p));
             start = interval.end();
         }
         let new = NewDispatch {
@@ -196,6 +194,7 @@ impl Operator {
             group: id,
             schedule,
             ramp: Some(Duration::from_secs(60)),
+            conduct: Conduct::default(),
         };
         let (what, expected) = match depth {
             ..=1.0 => ("dispatch", Expected::Either),

@@ -35,7 +35,7 @@ impl Lock {
     /// Creates `directory` if need be, readable by its owner alone, and locks it.
     pub(crate) fn take(directory: &Path) -> Result<Self, OpenError> {
         let refused = |source: io::Error| OpenError::Storage {
-            path: directory.to_owned(),
+            place: directory.display().to_string(),
             source: source.into(),
         };
         if !directory.exists() {
@@ -49,7 +49,7 @@ impl Lock {
             .map_err(refused)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.display().to_string())),
             Err(TryLockError::Error(source)) => Err(refused(source)),
         }
     }

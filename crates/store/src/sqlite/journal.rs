@@ -1,6 +1,6 @@
 //! Rows of the journal.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 use units::Timestamp;
 
 use crate::chain::{self, Hash, Head, JournalId};
@@ -12,7 +12,7 @@ pub(super) const INSERT: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 pub(super) fn insert(
-    statement: &mut CachedStatement<'_>,
+    statement: &mut Statement<'_>,
     entry: &RawEntry<'_>,
 ) -> rusqlite::Result<usize> {
     statement.execute(params![

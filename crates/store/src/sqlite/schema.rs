@@ -74,21 +74,21 @@ pub(super) fn prepare(
         (0, 0, 0) => create(connection, new).map_err(storage),
         (APPLICATION, FORMAT, _) => Ok(()),
         (APPLICATION, found, _) => Err(OpenError::Newer {
-            path: path.to_owned(),
+            place: path.display().to_string(),
             found,
             known: FORMAT,
         }),
-        _ => Err(OpenError::Foreign(path.to_owned())),
+        _ => Err(OpenError::Foreign(path.display().to_string())),
     }
 }
 
 /// Why SQLite would not open `path`.
 pub(super) fn refused(path: &Path, source: rusqlite::Error) -> OpenError {
     match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
-        Some(ErrorCode::DatabaseBusy) => OpenError::InUse(path.to_owned()),
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.display().to_string()),
+        Some(ErrorCode::DatabaseBusy) => OpenError::InUse(path.display().to_string()),
         _ => OpenError::Storage {
-            path: path.to_owned(),
+            place: path.display().to_string(),
             source: StorageError::Sqlite(source),
         },
     }

@@ -13,6 +13,8 @@ use store::{
 };
 use units::{Timestamp, Watts};
 
+use crate::cluster::Cluster;
+use crate::lease::leading;
 use crate::sample::{self, JOURNAL, NOW};
 
 type Open<'a> = &'a dyn Fn() -> Box<dyn Store>;
@@ -52,6 +54,11 @@ fn sqlite_keeps_the_contract() {
         let directory = root.path().join(next.get().to_string());
         Box::new(Sqlite::open(&directory, JOURNAL).unwrap())
     });
+}
+
+#[test]
+fn postgresql_keeps_the_contract() {
+    contract(|| Box::new(leading(&Cluster::shared().database())));
 }
 
 fn what_was_committed_is_read_back(open: Open<'_>) {

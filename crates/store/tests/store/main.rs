@@ -4,10 +4,14 @@
 
 mod alarm;
 mod audit;
+mod cluster;
 mod contract;
+mod database;
 mod directory;
 mod enrolment;
 mod golden;
+mod lease;
+mod nodes;
 mod record;
 mod replay;
 mod sample;

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use fleet::{DerId, Quality};
-use store::Telemetry;
 use store::telemetry::{Quantity, Sample};
+use store::{Address, Postgres, Telemetry};
 use units::{Interval, Timestamp};
+
+use crate::cluster::{Cluster, connect};
+use crate::sample::JOURNAL;
 
 const NOON: i64 = 1_800_000_000_000;
 
@@ -39,9 +42,38 @@ fn values(telemetry: &Telemetry, interval: Interval, limit: usize) -> Vec<f64> {
     samples.iter().map(|sample| sample.value).collect()
 }
 
+const CASES: [fn(Telemetry); 7] = [
+    samples_come_back_by_time_whenever_they_came_in,
+    a_repeated_sample_changes_nothing,
+    what_is_no_number_is_left_out,
+    the_latest_of_each_der_and_quantity_is_found,
+    old_hours_are_deleted_in_turns,
+    an_insert_has_a_limit,
+    an_answer_has_a_limit,
+];
+
 #[test]
-fn samples_come_back_by_time_whenever_they_came_in() {
-    let mut telemetry = Telemetry::in_memory().unwrap();
+fn telemetry_in_a_file_keeps_the_contract() {
+    for case in CASES {
+        case(Telemetry::in_memory().unwrap());
+    }
+}
+
+#[test]
+fn telemetry_in_a_database_keeps_the_contract() {
+    for case in CASES {
+        case(connected(&Cluster::shared().database()));
+    }
+}
+
+/// A handle on the samples of a database with its tables.
+fn connected(url: &str) -> Telemetry {
+    let address = Address::new(url, None).unwrap();
+    Postgres::open(&address, JOURNAL).unwrap();
+    Telemetry::connect(&address).unwrap()
+}
+
+fn samples_come_back_by_time_whenever_they_came_in(mut telemetry: Telemetry) {
     let day = 86_400_000;
     let mut backdated = sample(1, Quantity::P, NOON - day, 1.5);
     backdated.quality = Quality::Estimated;
@@ -68,9 +100,7 @@ fn samples_come_back_by_time_whenever_they_came_in() {
     assert_eq!(found, [backdated]);
 }
 
-#[test]
-fn a_repeated_sample_changes_nothing() {
-    let mut telemetry = Telemetry::in_memory().unwrap();
+fn a_repeated_sample_changes_nothing(mut telemetry: Telemetry) {
     let first = sample(1, Quantity::P, NOON, 1.0);
     let second = Sample {
         value: 2.0,
@@ -81,17 +111,13 @@ fn a_repeated_sample_changes_nothing() {
     assert_eq!(values(&telemetry, EVER, 10), [1.0]);
 }
 
-#[test]
-fn what_is_no_number_is_left_out() {
-    let mut telemetry = Telemetry::in_memory().unwrap();
+fn what_is_no_number_is_left_out(mut telemetry: Telemetry) {
     let samples = [f64::NAN, f64::INFINITY, -0.5].map(|value| sample(1, Quantity::P, NOON, value));
     assert_eq!(telemetry.insert(&samples).unwrap(), 1);
     assert_eq!(values(&telemetry, EVER, 10), [-0.5]);
 }
 
-#[test]
-fn the_latest_of_each_der_and_quantity_is_found() {
-    let mut telemetry = Telemetry::in_memory().unwrap();
+fn the_latest_of_each_der_and_quantity_is_found(mut telemetry: Telemetry) {
     let hour = 3_600_000;
     let old_soc = sample(1, Quantity::Soc, NOON - 3 * hour, 55.0);
     let p = sample(1, Quantity::P, NOON, 3.0);
@@ -109,9 +135,7 @@ fn the_latest_of_each_der_and_quantity_is_found() {
     assert_eq!(latest, [p, old_soc, other]);
 }
 
-#[test]
-fn old_hours_are_deleted_in_turns() {
-    let mut telemetry = Telemetry::in_memory().unwrap();
+fn old_hours_are_deleted_in_turns(mut telemetry: Telemetry) {
     let hour = 3_600_000;
     let start = NOON.div_euclid(hour) * hour;
     let samples: Vec<Sample> = (0..100)
@@ -129,9 +153,7 @@ fn old_hours_are_deleted_in_turns() {
     );
 }
 
-#[test]
-fn an_insert_has_a_limit() {
-    let mut telemetry = Telemetry::in_memory().unwrap();
+fn an_insert_has_a_limit(mut telemetry: Telemetry) {
     let mut samples = vec![sample(1, Quantity::P, NOON, 0.0); Telemetry::MAX_INSERT + 1];
     let refused = telemetry.insert(&samples).unwrap_err();
     assert_eq!(refused.to_string(), "at most 100000 samples at a time");
@@ -139,9 +161,7 @@ fn an_insert_has_a_limit() {
     assert_eq!(telemetry.insert(&samples).unwrap(), 1);
 }
 
-#[test]
-fn an_answer_has_a_limit() {
-    let mut telemetry = Telemetry::in_memory().unwrap();
+fn an_answer_has_a_limit(mut telemetry: Telemetry) {
     let at = |i| sample(1, Quantity::P, NOON + i, 0.0);
     let all: Vec<Sample> = (0..=100_000).map(at).collect();
     let (first, last) = all.split_at(100_000);
@@ -175,4 +195,98 @@ fn quantities_are_known_by_their_names() {
         assert_eq!(quantity.as_str().parse(), Ok(quantity));
     }
     assert!("p_kw".parse::<Quantity>().is_err());
+}
+
+/// Partitions of the samples by name, without the default one.
+fn partitions(url: &str) -> Vec<String> {
+    let sql = "SELECT relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+               WHERE inhparent = 'wattfold.sample'::regclass AND relname <> 'sample_other'
+               ORDER BY substr(relname, 8)::bigint";
+    let rows = connect(url).query(sql, &[]).unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Days since 1970, by the clock of the server.
+fn today(url: &str) -> i64 {
+    let sql = "SELECT floor(extract(epoch FROM now()) / 86400)::bigint";
+    connect(url).query_one(sql, &[]).unwrap().get(0)
+}
+
+const DAY: i64 = 86_400_000;
+
+#[test]
+fn partitions_are_made_ahead_and_dropped_by_age() {
+    let url = Cluster::shared().database();
+    let mut telemetry = connected(&url);
+    let today = today(&url);
+    let at = |day: i64| sample(1, Quantity::P, (today + day) * DAY + 5, 0.5);
+    telemetry.insert(&[at(0)]).unwrap();
+    let days = |days: &[i64]| -> Vec<String> {
+        let name = |day: &i64| format!("sample_{}", today + day);
+        days.iter().map(name).collect()
+    };
+    assert_eq!(partitions(&url), days(&[0, 1, 2]), "made ahead");
+    telemetry.insert(&[at(-3), at(-2), at(1)]).unwrap();
+    assert_eq!(partitions(&url), days(&[-3, -2, 0, 1, 2]));
+    assert_eq!(values(&telemetry, EVER, 10).len(), 4);
+
+    let before = Timestamp::from_millis((today - 2) * DAY + DAY - 1);
+    assert_eq!(telemetry.delete_before(before, 10).unwrap(), 0);
+    assert_eq!(
+        partitions(&url),
+        days(&[-2, 0, 1, 2]),
+        "a day goes when all of it is too old"
+    );
+    let end = Timestamp::from_millis((today - 1) * DAY);
+    telemetry.delete_before(end, 10).unwrap();
+    assert_eq!(partitions(&url), days(&[0, 1, 2]));
+    assert_eq!(values(&telemetry, EVER, 10).len(), 2);
+    telemetry.insert(&[at(-2)]).unwrap();
+    assert_eq!(partitions(&url), days(&[-2, 0, 1, 2]), "back-dated again");
+}
+
+/// However wrong clients' clocks are, they make no partitions without end, and what they sent is
+/// found in its day's partition once that day has come.
+#[test]
+fn times_out_of_reach_make_no_partitions() {
+    let url = Cluster::shared().database();
+    let mut telemetry = connected(&url);
+    let today = today(&url);
+    let far = [-100_000, -801, 3, 4, 100_000];
+    let samples = far.map(|day| sample(1, Quantity::P, (today + day) * DAY, 0.5));
+    assert_eq!(telemetry.insert(&samples).unwrap(), 5);
+    assert_eq!(partitions(&url).len(), 3);
+    assert_eq!(values(&telemetry, EVER, 10).len(), 5);
+
+    let mut other = connect(&url);
+    let (day, gone) = (today + 2, format!("sample_{}", today + 2));
+    other
+        .batch_execute(&format!("DROP TABLE wattfold.{gone}"))
+        .unwrap();
+    let early = sample(1, Quantity::P, day * DAY + 7, 0.25);
+    assert_eq!(telemetry.insert(&[early]).unwrap(), 1);
+    let count = "SELECT count(*) FROM wattfold.sample_other";
+    let rows: i64 = other.query_one(count, &[]).unwrap().get(0);
+    assert_eq!(rows, 6, "its partition was gone, so it went to the others");
+    let mut later = connected(&url);
+    assert_eq!(later.insert(&[early]).unwrap(), 0);
+    assert!(partitions(&url).contains(&gone));
+    let rows: i64 = other.query_one(count, &[]).unwrap().get(0);
+    assert_eq!(rows, 5, "moved to the day's own partition");
+    assert_eq!(values(&later, EVER, 10).len(), 6);
+}
+
+#[test]
+fn a_lost_connection_is_made_again() {
+    let url = Cluster::shared().database();
+    let mut telemetry = connected(&url);
+    let mut end = connect(&url);
+    let cut = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+               WHERE application_name = 'wattfold telemetry' AND datname = current_database()";
+    end.execute(cut, &[]).unwrap();
+    let samples = [sample(1, Quantity::P, NOON, 1.0)];
+    if telemetry.insert(&samples).is_err() {
+        assert_eq!(telemetry.insert(&samples).unwrap(), 1);
+    }
+    assert_eq!(values(&telemetry, EVER, 10), [1.0]);
 }

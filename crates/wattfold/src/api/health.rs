@@ -17,6 +17,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer is repeated without asking again, so that anybody may ask often.
 const REPEATED: Duration = Duration::from_secs(1);
 
+/// How far a node that follows may be behind and serve all the same.
+const MAX_BEHIND: Duration = Duration::from_secs(10);
+
 /// What was last found out.
 #[derive(Debug, Default)]
 pub(super) struct Readiness(Mutex<Option<(Timestamp, StatusCode)>>);
@@ -26,25 +29,30 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The owner of the state answers, and its store can be read.
+/// The owner of the state answers, and its store can be read; where another node leads, the state
+/// is current.
 pub(super) async fn ready(State(api): State<Api>) -> Response {
     let mut last = api.readiness.0.lock().await;
     let now = clock::now();
     let status = match *last {
         Some((at, status)) if now.since(at) < REPEATED => status,
-        _ => {
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, api.node.accounts()).await;
-            match answer {
-                Ok(Ok(_)) => StatusCode::OK,
-                Ok(Err(_)) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => match api.node.standing().filter(|own| !own.leads) {
+            Some(own) if own.behind < MAX_BEHIND => StatusCode::OK,
+            Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+            None => {
+                let answer = tokio::time::timeout(ANSWER_TIMEOUT, api.node.accounts()).await;
+                match answer {
+                    Ok(Ok(_)) => StatusCode::OK,
+                    Ok(Err(_)) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+                }
             }
-        }
+        },
     };
     *last = Some((now, status));
-    let text = if status == StatusCode::OK {
-        "ready\n"
-    } else {
-        "not ready\n"
+    let text = match (status, api.node.leads()) {
+        (StatusCode::OK, true) => "ready\n",
+        (StatusCode::OK, false) => "ready, following\n",
+        _ => "not ready\n",
     };
     (status, text).into_response()
 }
@@ -64,6 +72,7 @@ pub(super) async fn metrics(State(api): State<Api>) -> Response {
     });
     let waiting = api.node.notifications_waiting();
     api.node.metrics().notifications_waiting(waiting);
+    api.node.metrics().standing(api.node.standing());
     let text = api.node.metrics().text(levels);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], text).into_response()

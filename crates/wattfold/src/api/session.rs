@@ -80,9 +80,9 @@ pub(super) async fn show(principal: Principal) -> Json<Session> {
 /// End the session.
 #[utoipa::path(delete, path = "/api/v1/session", operation_id = "end_session", tag = "session",
     responses((status = 204, description = "Logged out")))]
-pub(super) async fn end(State(api): State<Api>, principal: Principal) -> Response {
-    api.auth.log_out(&principal);
-    with_cookie(&api, "", Duration::ZERO)
+pub(super) async fn end(State(api): State<Api>, principal: Principal) -> Result<Response, Problem> {
+    api.auth.log_out(&principal).await?;
+    Ok(with_cookie(&api, "", Duration::ZERO))
 }
 
 /// Change one's password. All other sessions of the account end.
@@ -114,7 +114,7 @@ pub(super) async fn change_password(
         }
     })?;
     api.store_password(&account).await?;
-    api.auth.put(account, &principal);
+    api.auth.put(account, &principal).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

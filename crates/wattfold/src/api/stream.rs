@@ -130,7 +130,7 @@ async fn forward(
             _ = pings.tick() => Event::default().event("ping").data("{}"),
             () = events.closed() => return,
         };
-        let welcome = api.auth.is_current(principal, clock::now());
+        let welcome = api.auth.is_current(principal, clock::now()).await;
         if !welcome || events.try_send(Ok(event)).is_err() {
             return;
         }

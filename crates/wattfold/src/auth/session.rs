@@ -1,4 +1,5 @@
-//! Sessions of the console, in memory: a restart ends them all.
+//! Sessions of the console, in memory: a restart ends them all. Where several nodes share one
+//! database they are there instead.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,6 +22,18 @@ impl SessionId {
     #[must_use]
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// Of the token with this digest.
+    #[must_use]
+    pub const fn new(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
+    /// The digest.
+    #[must_use]
+    pub const fn digest(self) -> [u8; 32] {
+        self.0
     }
 }
 

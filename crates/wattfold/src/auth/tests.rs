@@ -86,8 +86,9 @@ async fn a_session_lasts_until_it_is_ended() {
     let principal = ask(&auth, Method::GET, &[("cookie", &cookie)])
         .await
         .unwrap();
-    assert!(auth.is_current(&principal, NOW) && !auth.is_current(&principal, session.expires));
-    auth.log_out(&principal);
+    assert!(auth.is_current(&principal, NOW).await);
+    assert!(!auth.is_current(&principal, session.expires).await);
+    auth.log_out(&principal).await.unwrap();
     assert_eq!(
         ask(&auth, Method::GET, &[("cookie", &cookie)]).await,
         Err(AuthError::Missing)
@@ -166,7 +167,7 @@ async fn a_new_password_ends_what_the_old_one_began() {
     let wrong = Err(PasswordError::Current(AuthError::Wrong));
     assert_eq!(change("not the password", "a new passphrase").await, wrong);
     let account = change(&password, "a new passphrase").await.unwrap();
-    auth.put(account, &principal);
+    auth.put(account, &principal).await.unwrap();
     let old = basic_header("admin", &password);
     let refused = ask(&auth, Method::GET, &[("authorization", &old)]).await;
     assert_eq!(refused, Err(AuthError::Wrong));

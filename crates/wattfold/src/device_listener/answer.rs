@@ -18,8 +18,10 @@ use ieee2030_5::codec::write::write;
 use ieee2030_5::server::Response;
 use ieee2030_5::server::http::MAX_REQUEST_BYTES;
 use ieee2030_5::wire::error::{Error, ReasonCode};
+use units::Timestamp;
 
 use super::BODY_TIMEOUT;
+use crate::cluster::errand;
 use crate::node::{DeviceRequest, Node, Unavailable};
 use crate::request_body::{self, BodyError};
 use crate::{auth, clock};
@@ -38,21 +40,12 @@ pub(super) async fn answer(
         Err(error) => return Ok(untaken(node, lfdi, &head, error)),
     };
     let now = clock::now();
-    let response = match node.device_at_once(&request, now) {
-        Some(response) => response,
-        None => node.device(request.clone()).await,
+    let answered = match respond(node, &request, now).await {
+        Err(Unavailable::NotLeader) => carried(node, &request).await,
+        answered => answered,
     };
     let access = node.heard_from(lfdi, now);
-    let mut answer = match response {
-        Ok(mut response) => {
-            if !response.served.is_empty() {
-                node.fetched(std::mem::take(&mut response.served), now);
-            }
-            note(node, &request, &response);
-            outgoing(response)
-        }
-        Err(unavailable) => put_off(node, &request, unavailable),
-    };
+    let mut answer = answered.unwrap_or_else(|error| put_off(node, &request, error));
     if let Access::Revoked(_) = access {
         node.metrics().session_ended("access_revoked");
         tracing::info!(%lfdi, reason = "access_revoked", "session ended");
@@ -60,6 +53,49 @@ pub(super) async fn answer(
         answer.headers_mut().insert(CONNECTION, close);
     }
     Ok(answer)
+}
+
+/// Answers a request that came in at another node; nothing when this one may not decide.
+pub(crate) async fn carried_out(
+    node: &Arc<Node>,
+    request: DeviceRequest,
+) -> Option<http::Response<Full<Bytes>>> {
+    let now = clock::now();
+    let answered = respond(node, &request, now).await;
+    if matches!(answered, Err(Unavailable::NotLeader)) {
+        return None;
+    }
+    node.heard_from(request.lfdi, now);
+    Some(answered.unwrap_or_else(|error| put_off(node, &request, error)))
+}
+
+async fn respond(
+    node: &Node,
+    request: &DeviceRequest,
+    now: Timestamp,
+) -> Result<http::Response<Full<Bytes>>, Unavailable> {
+    let mut response = match node.device_at_once(request, now) {
+        Some(response) => response?,
+        None => node.device(request.clone()).await?,
+    };
+    if !response.served.is_empty() {
+        node.fetched(std::mem::take(&mut response.served), now);
+    }
+    note(node, request, &response);
+    Ok(outgoing(response))
+}
+
+/// Has the leader answer.
+async fn carried(
+    node: &Node,
+    request: &DeviceRequest,
+) -> Result<http::Response<Full<Bytes>>, Unavailable> {
+    let reply = node
+        .carry(errand::device(request), request.body.to_vec())
+        .await?;
+    let response = errand::response(reply);
+    node.metrics().device_response(response.status().as_u16());
+    Ok(response.map(Full::new))
 }
 
 fn note(node: &Node, request: &DeviceRequest, response: &Response) {
@@ -148,14 +184,18 @@ fn put_off(
             u16::try_from(wait.as_secs()).unwrap_or(u16::MAX),
             "too_often",
         ),
-        Unavailable::Busy | Unavailable::Store | Unavailable::Stopping | Unavailable::Telemetry => {
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                ReasonCode::RESOURCE_LIMIT,
-                RETRY_AFTER_S,
-                "unavailable",
-            )
-        }
+        Unavailable::Busy
+        | Unavailable::NoLeader
+        | Unavailable::NotLeader
+        | Unavailable::Stopping
+        | Unavailable::Store
+        | Unavailable::Telemetry
+        | Unavailable::Unanswered => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            ReasonCode::RESOURCE_LIMIT,
+            RETRY_AFTER_S,
+            "unavailable",
+        ),
     };
     node.metrics().device_response(status.as_u16());
     let DeviceRequest {

@@ -11,7 +11,7 @@ use fleet::{Command, ControlId, DerId, Evidence, Fleet, Observation};
 use ieee2030_5::server::{self, Response, ServerConfig, Submission, notification};
 use store::{
     Account, Actor, Batch, CommitError, Document, DocumentChange, DocumentKey, ReadError,
-    StorageError, Store,
+    RequestId, StorageError, Store,
 };
 use units::Timestamp;
 
@@ -108,6 +108,11 @@ impl Decided {
     #[must_use]
     pub const fn batch(&self) -> &Batch {
         &self.batch
+    }
+
+    /// What is made durable decides these requests of other nodes, once and for all.
+    pub fn answers_requests(&mut self, requests: Vec<RequestId>) {
+        self.batch.decided = requests;
     }
 
     /// Whether there is anything to make durable.

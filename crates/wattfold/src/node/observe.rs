@@ -32,10 +32,18 @@ impl Node {
     pub fn heard(&self, ders: &[DerId], now: Timestamp) {
         if !ders.is_empty() {
             self.with_observations(|observations| hear(observations, ders, now));
+            self.touch(ders);
         }
     }
 
-    fn with_observations(&self, change: impl FnOnce(&mut [Observation])) {
+    /// Has the other nodes told of these.
+    fn touch(&self, ders: &[DerId]) {
+        if let Some(membership) = &self.membership {
+            membership.touch(ders);
+        }
+    }
+
+    pub(super) fn with_observations(&self, change: impl FnOnce(&mut [Observation])) {
         let observations = self.observations.write();
         change(&mut observations.unwrap_or_else(PoisonError::into_inner));
     }
@@ -58,6 +66,7 @@ impl Node {
             return;
         }
         self.with_observations(|observations| take_in(observations, der, measurements, now));
+        self.touch(&[der]);
         self.telemetry.record(report);
         self.bump();
     }
@@ -218,6 +227,26 @@ pub(super) fn restore(observation: &mut Observation, measurement: &Measurement) 
             );
         }
         Quantity::EnergyInjected | Quantity::EnergyAbsorbed | Quantity::Frequency => {}
+    }
+}
+
+/// Takes up what is newer in `other`, and tells whether anything is.
+pub(super) fn merge(own: &mut Observation, other: &Observation) -> bool {
+    let before = *own;
+    own.last_contact = own.last_contact.max(other.last_contact);
+    keep_newer(&mut own.p, other.p);
+    keep_newer(&mut own.q, other.q);
+    keep_newer(&mut own.voltage_v, other.voltage_v);
+    keep_newer(&mut own.soc_pct, other.soc_pct);
+    keep_newer(&mut own.p_available, other.p_available);
+    keep_newer(&mut own.reserve_pct, other.reserve_pct);
+    keep_newer(&mut own.connected, other.connected);
+    *own != before
+}
+
+fn keep_newer<T>(slot: &mut Option<Reading<T>>, other: Option<Reading<T>>) {
+    if let Some(other) = other {
+        newer(slot, other);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fleet::{Fleet, Observation};
 use ieee2030_5::server::Submission;
-use store::{Batch, StorageError};
+use store::{Batch, Position, RequestId, StorageError};
 use units::Timestamp;
 
 use super::core::{Committed, Core, Input, Rim};
@@ -22,6 +22,44 @@ pub(super) struct Owner {
     core: Core,
     period: Duration,
     next_tick: clock::Monotonic,
+    /// How far the store has come, where other nodes want to know.
+    position: Option<Position>,
+}
+
+/// What is decided together.
+#[derive(Default)]
+pub(super) struct Taken {
+    inputs: Vec<Input>,
+    replies: Vec<Option<Reply>>,
+    /// The requests of other nodes among them.
+    requests: Vec<RequestId>,
+    pub(super) stopping: bool,
+}
+
+impl Taken {
+    fn add(&mut self, message: Message) {
+        match message {
+            Message::Input {
+                input,
+                reply,
+                request,
+            } => {
+                self.inputs.push(input);
+                self.replies.push(reply);
+                self.requests.extend(request);
+            }
+            Message::Stop => self.stopping = true,
+        }
+    }
+
+    /// Answers that this node does not lead.
+    pub(super) fn turn_down(self) {
+        for reply in self.replies.into_iter().flatten() {
+            if reply.send(Err(Unavailable::NotLeader)).is_err() {
+                tracing::debug!("nobody waits for this answer any more");
+            }
+        }
+    }
 }
 
 impl Rim for Node {
@@ -42,47 +80,57 @@ impl Owner {
             core,
             period,
             next_tick: clock::monotonic(),
+            position: None,
         }
+    }
+
+    /// Keeps track of how far the store has come, from `position` on.
+    pub(super) const fn follow_position(&mut self, position: Position) {
+        self.position = Some(position);
+    }
+
+    /// How far the store has come, if that is kept track of.
+    pub(super) const fn position(&self) -> Option<Position> {
+        self.position
     }
 
     /// Runs until it is told to stop or the store's medium fails: the next start folds what is
     /// there.
     pub(super) fn run(mut self, messages: &Receiver<Message>) -> Result<(), StorageError> {
-        let mut stopping = false;
-        while !stopping {
-            let wait = self.next_tick.saturating_duration_since(clock::monotonic());
-            let mut taken = Vec::new();
-            match messages.recv_timeout(wait) {
-                Ok(message) => taken.push(message),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => stopping = true,
+        loop {
+            let taken = self.take(messages, Duration::MAX);
+            let stopping = taken.stopping;
+            self.round(taken)?;
+            if stopping {
+                return Ok(());
             }
-            taken.extend(
-                messages
-                    .try_iter()
-                    .take(MAX_INPUTS_PER_COMMIT - taken.len()),
-            );
-            let (mut inputs, mut replies) = (Vec::new(), Vec::new());
-            for message in taken {
-                match message {
-                    Message::Input(input, reply) => {
-                        inputs.push(input);
-                        replies.push(reply);
-                    }
-                    Message::Stop => stopping = true,
-                }
-            }
-            self.round(inputs, replies)?;
         }
-        Ok(())
     }
 
-    /// Decides `inputs`, commits them as one, publishes, answers.
-    fn round(
-        &mut self,
-        mut inputs: Vec<Input>,
-        replies: Vec<Option<Reply>>,
-    ) -> Result<(), StorageError> {
+    /// Waits for messages until the next tick, at most `longest`, and takes those there are.
+    pub(super) fn take(&self, messages: &Receiver<Message>, longest: Duration) -> Taken {
+        let wait = self.next_tick.saturating_duration_since(clock::monotonic());
+        let mut taken = Taken::default();
+        match messages.recv_timeout(wait.min(longest)) {
+            Ok(message) => taken.add(message),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => taken.stopping = true,
+        }
+        let room = MAX_INPUTS_PER_COMMIT - taken.inputs.len();
+        for message in messages.try_iter().take(room) {
+            taken.add(message);
+        }
+        taken
+    }
+
+    /// Decides what was taken, commits it as one, publishes, answers.
+    pub(super) fn round(&mut self, taken: Taken) -> Result<(), StorageError> {
+        let Taken {
+            mut inputs,
+            replies,
+            requests,
+            ..
+        } = taken;
         let begun = clock::monotonic();
         if self.next_tick <= begun {
             self.next_tick = begun + self.period;
@@ -91,7 +139,8 @@ impl Owner {
             });
         }
         let node = Arc::clone(&self.node);
-        let decided = self.core.decide(clock::now(), inputs, node.as_ref());
+        let mut decided = self.core.decide(clock::now(), inputs, node.as_ref());
+        decided.answers_requests(requests);
         let begun = clock::monotonic();
         let committed = self.core.commit(decided, || node.durable().clone());
         let took = clock::monotonic().saturating_duration_since(begun);
@@ -105,6 +154,10 @@ impl Owner {
         if let Some(batch) = published {
             node.metrics.committed(&batch, took);
             node.publish(&batch, now);
+            if let (Some(position), Some(own)) = (&mut self.position, &node.membership) {
+                *position = position.after(&batch, self.core.store().head());
+                own.folded(position.change);
+            }
         }
         for (submission, report) in observed {
             node.observe_submitted(&submission, report, now);
@@ -120,7 +173,7 @@ impl Owner {
 }
 
 impl Node {
-    fn publish(&self, batch: &Batch, now: Timestamp) {
+    pub(super) fn publish(&self, batch: &Batch, now: Timestamp) {
         let changes = {
             let durable = self.durable.write();
             let mut durable = durable.unwrap_or_else(PoisonError::into_inner);

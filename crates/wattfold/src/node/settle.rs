@@ -31,8 +31,8 @@ impl Node {
     /// be told later.
     #[must_use]
     pub fn settle(&self, settlements: Vec<Settlement>) -> bool {
-        let input = Input::Settle(settlements);
-        self.inbox.try_send(Message::Input(input, None)).is_ok()
+        let message = Message::note(Input::Settle(settlements));
+        self.leads() && self.inbox.try_send(message).is_ok()
     }
 
     /// Tells `feed` from now on what is published.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet::{
@@ -101,6 +102,14 @@ impl Store for Ailing {
 
     fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
         self.inner.secret(name)
+    }
+
+    fn secrets(&self) -> Result<BTreeMap<String, Vec<u8>>, ReadError> {
+        self.inner.secrets()
+    }
+
+    fn last_account(&self) -> Result<AccountId, ReadError> {
+        self.inner.last_account()
     }
 
     fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError> {
@@ -354,10 +363,10 @@ async fn what_waits_for_the_owner_is_bounded() {
         // The owner can't look at observations, so it is stuck with the first command.
         let _held = node.observations.write().unwrap();
         let first = Input::Commands(Actor::System, vec![enrolment(1)]);
-        node.inbox.send(Message::Input(first, None)).unwrap();
+        node.inbox.send(Message::note(first)).unwrap();
         let served = || {
             let (controls, at) = (Vec::new(), Timestamp::default());
-            Message::Input(Input::Served { controls, at }, None)
+            Message::note(Input::Served { controls, at })
         };
         let fills = std::iter::repeat_with(|| node.inbox.try_send(served()).is_ok());
         let taken = fills.take_while(|is_taken| *is_taken).count();

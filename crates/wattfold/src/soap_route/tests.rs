@@ -9,7 +9,7 @@ use iec61968_5::client::{self, Sender};
 use iec61968_5::message::{Asked, Operation};
 use iec61968_5::wire::der_groups::{DerGroups, EndDevice, EndDeviceGroup};
 use iec61968_5::wire::naming;
-use store::{AccountId, JournalId, Sqlite, Store as _};
+use store::{AccountId, JournalId, Sqlite, Store};
 use tower::ServiceExt as _;
 use units::Percent;
 
@@ -38,7 +38,7 @@ fn start() -> Server {
     let accounts = store.accounts().unwrap();
     let metrics = Arc::new(Metrics::default());
     let parts = Parts {
-        store: Box::new(store),
+        store: Box::new(store) as Box<dyn Store>,
         state: Loop::default(),
         resources: ieee2030_5::server::Resources::default(),
         telemetry: Telemetry::in_memory(Arc::clone(&metrics)).unwrap(),

@@ -3,6 +3,9 @@
 #![cfg(test)]
 
 mod api;
+mod backup;
+#[path = "../../../store/tests/store/cluster.rs"]
+mod cluster;
 mod conformance;
 mod der2030;
 mod device;
@@ -11,6 +14,7 @@ mod exchange;
 mod flood;
 mod hostile;
 mod kill;
+mod nodes;
 mod notifications;
 mod opender;
 mod peers;

@@ -66,6 +66,8 @@ pub(crate) struct Setup {
     pub(crate) enterprise: &'static str,
     /// Lines of the `[control]` table.
     pub(crate) control: &'static str,
+    /// Further tables.
+    pub(crate) tables: String,
 }
 
 impl Default for Setup {
@@ -75,6 +77,7 @@ impl Default for Setup {
             ieee2030_5: "poll_rate_s = 1\npost_rate_s = 1",
             enterprise: "",
             control: "tick_ms = 100\nsilent_after_s = 30\nsettle_s = 2\nlead_s = 1",
+            tables: String::new(),
         }
     }
 }
@@ -107,6 +110,24 @@ impl Rig {
         rig
     }
 
+    /// A further server with the certificates of this one.
+    pub(crate) fn beside(&self, name: &str, setup: &Setup) -> Self {
+        let dir = self.dir.with_file_name(format!("live-{name}"));
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).unwrap();
+        }
+        std::fs::create_dir_all(&dir).unwrap();
+        std::os::unix::fs::symlink(self.pki(), dir.join("pki")).unwrap();
+        let rig = Self {
+            dir,
+            enterprise: free_address(),
+            devices: free_address(),
+            child: None,
+        };
+        rig.configure(setup);
+        rig
+    }
+
     pub(crate) async fn started(name: &str, setup: &Setup) -> Self {
         let mut rig = Self::new(name, setup);
         rig.start().await;
@@ -129,12 +150,14 @@ trust = "pki/ca-chain.pem"
 {more_devices}
 [control]
 {control}
+{tables}
 "#,
             enterprise = self.enterprise,
             more_enterprise = setup.enterprise,
             devices = self.devices,
             more_devices = setup.ieee2030_5,
             control = setup.control,
+            tables = setup.tables,
         )
         .unwrap();
         std::fs::write(self.dir.join("wattfold.toml"), text).unwrap();
@@ -222,6 +245,15 @@ trust = "pki/ca-chain.pem"
         child.wait().unwrap();
     }
 
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("started").id();
+        let sent = Command::new("kill")
+            .args(["-s", name, &id.to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
     /// SIGTERM, as an operator stops it.
     pub(crate) async fn stop(&mut self) {
         let mut child = self.child.take().expect("started");
@@ -234,13 +266,18 @@ trust = "pki/ca-chain.pem"
         assert!(status.success(), "{status}\n{}", self.log_tail());
     }
 
-    /// Runs another command of the binary to its end.
-    pub(crate) fn wattfold(&self, arguments: &[&str]) -> String {
-        let output: Output = Command::new(env!("CARGO_BIN_EXE_wattfold"))
+    /// Runs another command of the binary to its end, however it ends.
+    pub(crate) fn try_wattfold(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_wattfold"))
             .args(arguments)
             .current_dir(&self.dir)
             .output()
-            .unwrap();
+            .unwrap()
+    }
+
+    /// Runs another command of the binary to its end.
+    pub(crate) fn wattfold(&self, arguments: &[&str]) -> String {
+        let output = self.try_wattfold(arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fleet::Dispatch;
 use fleet::dispatch::Plan;
+use fleet::{Aim, Dispatch};
 use units::Watts;
 
 use super::Verdict;
@@ -17,9 +17,11 @@ pub fn check(plan: &Plan, dispatch: &Dispatch) -> Verdict {
     }
     for balance in &plan.balances {
         let target = dispatch.schedule.get(balance.interval as usize);
-        let target = target
-            .ok_or_else(|| format!("no interval {}", balance.interval))?
-            .p;
+        let target = target.ok_or_else(|| format!("no interval {}", balance.interval))?;
+        let target = match target.aim {
+            Aim::Net(p) => p,
+            _ => balance.target,
+        };
         let shared = shares.remove(&balance.interval).unwrap_or_default();
         let sum = shared + balance.unasked + balance.residue;
         if sum != target {

@@ -8,7 +8,7 @@ use fleet::alarm::silence;
 use fleet::alarm::{Detail, Kind, Subject};
 use fleet::dispatch::assess::{Standing, World};
 use fleet::dispatch::{DispatchPhase, LinearLimit};
-use fleet::{Der, DerId, Dispatch};
+use fleet::{Aim, Der, DerId, Dispatch};
 use units::Watts;
 
 use super::{MAX_TERMS_OF_TICK, Seen};
@@ -212,6 +212,9 @@ fn short(world: &World<'_>, dispatch: &Dispatch) -> Option<Detail> {
         return None;
     };
     let target = dispatch.schedule.get(index)?;
+    let bound = dispatch
+        .target_p(index)
+        .filter(|_| dispatch.is_in_force())?;
     let made = dispatch.plan.as_ref().map_or(dispatch.created, |p| p.made);
     let begun = target.interval.start.max(made);
     if world.now < begun.after(dispatch.ramp).after(world.policy.settle) {
@@ -230,9 +233,13 @@ fn short(world: &World<'_>, dispatch: &Dispatch) -> Option<Detail> {
     if world.fleet.alarms().is_raised(Kind::DispatchShort, &about) {
         allowed = Watts::from_micro(allowed.micro() / 5 * 4);
     }
-    let is_short = allowed < (metered - target.p).abs();
-    is_short.then_some(Detail::Power {
+    let astray = match target.aim {
+        Aim::AtMost(most) => metered - most,
+        Aim::AtLeast(least) => least - metered,
+        Aim::Net(_) | Aim::Delta(_) | Aim::Percent(_) | Aim::Price(_) => (metered - bound).abs(),
+    };
+    (allowed < astray).then_some(Detail::Power {
         found: metered,
-        bound: target.p,
+        bound,
     })
 }

@@ -6,7 +6,7 @@ use fleet::alarm::{Alarm, State as AlarmState};
 use fleet::dispatch::LinearLimit;
 use fleet::dispatch::assess::Policy;
 use fleet::{
-    AssignmentId, Capability, CimMrid, DerFunction, DerFunctions, DerKind, DispatchPhase,
+    AssignmentId, Capability, CimMrid, Conduct, DerFunction, DerFunctions, DerKind, DispatchPhase,
     EnterService, Fleet, GroupId, Identity, Level, Lfdi, Mode, Modes, Name, NewAssignment, NewDer,
     NewDispatch, NewGroup, Note, Observation, Pin, Quality, Reading, Settings, Target,
 };
@@ -208,8 +208,9 @@ impl Scene {
             mrid: CimMrid::new("dispatch").unwrap(),
             name: None,
             group: GroupId(0),
-            schedule: vec![Target { interval, p }],
+            schedule: vec![Target::net(interval, p)],
             ramp: Some(Duration::ZERO),
+            conduct: Conduct::default(),
         }));
         let dispatch = &self.state.fleet.dispatches()[0];
         assert_eq!(dispatch.phase(self.at), DispatchPhase::Running(0));

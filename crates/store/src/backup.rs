@@ -1,0 +1,278 @@
+//! Backup, restoring and moving to another medium.
+//!
+//! A backup is a data directory: the files `fleet.sqlite` and `telemetry.sqlite` as a server on
+//! SQLite keeps them, whatever medium they were taken from. A journal is taken over byte by byte,
+//! with its identity and its chain, and the chain is walked where it has arrived. Sessions,
+//! requests between nodes and what nodes tell one another are not part of it.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+use thiserror::Error;
+
+use crate::sqlite::{Lock, fleet_file, read_only, telemetry_file};
+use crate::telemetry::TelemetryError;
+use crate::{
+    Address, Asked, CommitError, Head, Lease, OpenError, Postgres, ReadError, Sqlite, StorageError,
+    Store, Telemetry, audit,
+};
+
+/// Delivery steps read at a time.
+pub(crate) const STEPS_PER_READ: usize = 10_000;
+/// Samples moved at a time.
+const SAMPLES_PER_TURN: usize = 50_000;
+/// How long an import may take, while which no node leads.
+const IMPORT_LEASE: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+
+/// What was moved, and checked to be where it should.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moved {
+    /// Where the journal ends.
+    pub head: Head,
+    /// Steps of the delivery ledger.
+    pub steps: u64,
+    /// Documents.
+    pub documents: usize,
+    /// Accounts.
+    pub accounts: usize,
+    /// Samples of telemetry.
+    pub samples: u64,
+}
+
+/// Why something could not be taken over. Nothing of it is stored.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// There is something already.
+    #[error("there is a fleet already")]
+    NotEmpty,
+    /// What there is can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It can't be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// Why there is no backup, or why nothing was restored.
+#[derive(Debug, Error)]
+pub enum BackupError {
+    /// One end can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// One end can't be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It can't be taken over.
+    #[error("nothing was taken over")]
+    Import(#[from] ImportError),
+    /// Telemetry could not be moved.
+    #[error("telemetry was not moved as a whole")]
+    Telemetry(#[from] TelemetryError),
+    /// A medium failed.
+    #[error("the medium failed")]
+    Storage(#[from] StorageError),
+    /// A node leads, or has led a moment ago.
+    #[error("{0:?} leads; stop every node first")]
+    Led(String),
+    /// What has arrived is not what was sent.
+    #[error("what has arrived is not what was sent: {0}")]
+    Differs(String),
+}
+
+impl From<rusqlite::Error> for ImportError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+impl From<postgres::Error> for ImportError {
+    fn from(error: postgres::Error) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+impl From<rusqlite::Error> for BackupError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+/// Backs the data directory `data` up, which may be in use, into the empty or absent directory
+/// `to`.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn from_directory(data: &Path, to: &Path) -> Result<Moved, BackupError> {
+    let lock = Lock::take(to)?;
+    if fleet_file(to).exists() {
+        return Err(ImportError::NotEmpty.into());
+    }
+    copy_file(&fleet_file(data), &fleet_file(to))?;
+    if telemetry_file(data).exists() {
+        copy_file(&telemetry_file(data), &telemetry_file(to))?;
+    }
+    drop(lock);
+    let store = Sqlite::open(to, crate::JournalId(0))?;
+    checked(&store, &Telemetry::open(to)?)
+}
+
+/// Restores the backup in `from` as the data directory `data`, which must be empty or absent.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn to_directory(from: &Path, data: &Path) -> Result<Moved, BackupError> {
+    from_directory(from, data)
+}
+
+/// Backs the database at `address` up, which may be in use, into the empty or absent directory
+/// `to`.
+///
+/// # Errors
+/// [`BackupError`].
+pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError> {
+    if fleet_file(to).exists() {
+        return Err(ImportError::NotEmpty.into());
+    }
+    let mut source = Postgres::open(address, crate::JournalId(0))?;
+    let mut target = Sqlite::open(to, source.journal())?;
+    let (imported, position) = source.consistently(|source| {
+        target.import(source)?;
+        agree(source, &target)
+    })?;
+    imported?;
+    let mut samples = Telemetry::open(to)?;
+    move_samples(&Telemetry::connect(address)?, &mut samples)?;
+    drop(target);
+    let moved = checked(&Sqlite::open(to, source.journal())?, &samples)?;
+    if moved.head != position.head {
+        return Err(BackupError::Differs(format!("its head is {}", moved.head)));
+    }
+    Ok(moved)
+}
+
+/// Moves the data directory `from`, which no server uses, or a backup, to the empty database at
+/// `address`.
+///
+/// # Errors
+/// [`BackupError`]; the database is empty still, but for telemetry if that was the trouble.
+pub fn to_database(from: &Path, address: &Address) -> Result<Moved, BackupError> {
+    if !fleet_file(from).exists() {
+        return Err(OpenError::Foreign(from.display().to_string()).into());
+    }
+    let source = Sqlite::open(from, crate::JournalId(0))?;
+    let mut target = Postgres::open(address, source.journal())?;
+    if target.journal() != source.journal() {
+        return Err(ImportError::NotEmpty.into());
+    }
+    let mut lease = Lease::new(address.clone(), "import".to_owned());
+    let term = match lease.acquire(IMPORT_LEASE)? {
+        Asked::Given(term) => term,
+        Asked::Held(standing) => return Err(BackupError::Led(standing.holder)),
+    };
+    let imported = under(&term, &source, &mut target, from);
+    target.follow();
+    lease.release(term)?;
+    imported
+}
+
+fn under(
+    term: &crate::Term,
+    source: &Sqlite,
+    target: &mut Postgres,
+    from: &Path,
+) -> Result<Moved, BackupError> {
+    target.lead(term)?;
+    target.import(source)?;
+    let (from, mut samples) = (
+        Telemetry::open(from)?,
+        Telemetry::connect(target.address())?,
+    );
+    let sent = move_samples(&from, &mut samples)?;
+    agree(source, target)?;
+    let moved = checked(target, &samples)?;
+    if (moved.head, moved.samples) == (source.head(), sent) {
+        Ok(moved)
+    } else {
+        Err(BackupError::Differs(format!("{moved:?}")))
+    }
+}
+
+/// What one read transaction of the source sees, page by page.
+fn copy_file(from: &Path, to: &Path) -> Result<(), BackupError> {
+    let source = read_only(from)?;
+    let mut target = Connection::open(to)?;
+    let backup = Backup::new(&source, &mut target)?;
+    backup.step(-1)?;
+    drop(backup);
+    target.pragma_update(None, "journal_mode", "WAL")?;
+    target.close().map_err(|(_, error)| error)?;
+    let synced = std::fs::File::open(to).and_then(|file| file.sync_all());
+    Ok(synced.map_err(StorageError::from)?)
+}
+
+fn move_samples(from: &Telemetry, to: &mut Telemetry) -> Result<u64, BackupError> {
+    let mut sent = 0;
+    let mut last = None;
+    loop {
+        let samples = from.page(last.as_ref(), SAMPLES_PER_TURN)?;
+        to.insert(&samples)?;
+        sent += samples.len() as u64;
+        if samples.len() < SAMPLES_PER_TURN {
+            return Ok(sent);
+        }
+        last = samples.last().copied();
+    }
+}
+
+/// Whether two stores have the same beside journal and telemetry.
+fn agree(one: &dyn Store, other: &dyn Store) -> Result<(), BackupError> {
+    let differs = |what: &str| Err(BackupError::Differs(what.to_owned()));
+    if (one.journal(), one.head()) != (other.journal(), other.head()) {
+        return differs("the head");
+    }
+    let mut skip = 0;
+    loop {
+        let steps = one.deliveries(skip, STEPS_PER_READ)?;
+        if other.deliveries(skip, STEPS_PER_READ)? != steps {
+            return differs("the ledger");
+        }
+        skip += steps.len() as u64;
+        if steps.len() < STEPS_PER_READ {
+            break;
+        }
+    }
+    if one.documents()? != other.documents()? {
+        return differs("documents");
+    }
+    if one.accounts()? != other.accounts()? || one.last_account()? != other.last_account()? {
+        return differs("accounts");
+    }
+    if one.secrets()? != other.secrets()? {
+        return differs("secrets");
+    }
+    Ok(())
+}
+
+/// Walks the chain and counts.
+fn checked(store: &dyn Store, samples: &Telemetry) -> Result<Moved, BackupError> {
+    let report = audit::verify_store(store, &[store.head()])?;
+    if !report.is_intact() {
+        return Err(BackupError::Differs(report.to_string()));
+    }
+    let mut steps = 0;
+    loop {
+        let read = store.deliveries(steps, STEPS_PER_READ)?.len();
+        steps += read as u64;
+        if read < STEPS_PER_READ {
+            break;
+        }
+    }
+    Ok(Moved {
+        head: store.head(),
+        steps,
+        documents: store.documents()?.len(),
+        accounts: store.accounts()?.len(),
+        samples: samples.count()?,
+    })
+}

@@ -1,0 +1,106 @@
+//! Taking over everything that another store has.
+
+use std::ops::ControlFlow;
+
+use ::postgres::Transaction;
+use ::postgres::binary_copy::BinaryCopyInWriter;
+
+use super::{Postgres, change_documents, insert_deliveries, journal, lock_head};
+use crate::backup::{ImportError, STEPS_PER_READ};
+use crate::{CommitError, DocumentChange, Store};
+
+impl Postgres {
+    /// Takes over everything that `from` has, in one transaction; nothing may be here yet but the
+    /// same journal's identity. It has to [lead](Self::lead).
+    pub(crate) fn import(&mut self, from: &dyn Store) -> Result<(), ImportError> {
+        let mut transaction = self.client.get_mut().transaction()?;
+        let locked = lock_head(&mut transaction, &self.statements)?;
+        if locked.token != self.token || self.token == 0 {
+            return Err(ImportError::Commit(CommitError::Fenced {
+                own: self.token,
+                current: locked.token,
+            }));
+        }
+        let row = transaction.query_one(
+            "SELECT EXISTS (SELECT FROM account) OR EXISTS (SELECT FROM document)
+                 OR EXISTS (SELECT FROM secret) OR EXISTS (SELECT FROM sample)",
+            &[],
+        )?;
+        if locked.head.version != 0 || locked.change != 0 || row.try_get(0)? {
+            return Err(ImportError::NotEmpty);
+        }
+        let statements = &self.statements;
+        import_journal(&mut transaction, &statements.copy_journal, from)?;
+        let mut steps: i64 = 0;
+        loop {
+            let read = from.deliveries(steps.cast_unsigned(), STEPS_PER_READ)?;
+            let copy = &statements.copy_delivery;
+            steps = insert_deliveries(&mut transaction, copy, steps, &read)?;
+            if read.len() < STEPS_PER_READ {
+                break;
+            }
+        }
+        let documents = from.documents()?;
+        let puts: Vec<DocumentChange> = documents.into_iter().map(DocumentChange::Put).collect();
+        change_documents(&mut transaction, &statements.put_documents, &puts, 1)?;
+        import_accounts(&mut transaction, from)?;
+        let head = from.head();
+        transaction.query(
+            &statements.move_head,
+            &[
+                &head.version.cast_signed(),
+                &head.hash.0.as_slice(),
+                &steps,
+                &1_i64,
+            ],
+        )?;
+        transaction.commit()?;
+        self.head = head;
+        Ok(())
+    }
+}
+
+fn import_journal(
+    transaction: &mut Transaction<'_>,
+    copy: &::postgres::Statement,
+    from: &dyn Store,
+) -> Result<(), ImportError> {
+    let mut rows = BinaryCopyInWriter::new(transaction.copy_in(copy)?, &journal::COLUMNS);
+    let mut failed = None;
+    from.scan(1, usize::MAX, &mut |raw| {
+        failed = journal::write(&mut rows, &raw).err();
+        match failed {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    })?;
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(rows.finish().map(drop)?),
+    }
+}
+
+fn import_accounts(transaction: &mut Transaction<'_>, from: &dyn Store) -> Result<(), ImportError> {
+    for account in from.accounts()? {
+        transaction.execute(
+            "INSERT INTO account (id, name, password_hash, created_ms) VALUES ($1, $2, $3, $4)",
+            &[
+                &account.id.0.cast_signed(),
+                &account.name,
+                &account.password_hash,
+                &account.created.millis(),
+            ],
+        )?;
+    }
+    let last = i64::from(from.last_account()?.0);
+    if 0 < last {
+        transaction.execute("SELECT setval('account_id_seq', $1)", &[&last])?;
+    }
+    for (name, value) in from.secrets()? {
+        transaction.execute(
+            "INSERT INTO secret (name, value) VALUES ($1, $2)",
+            &[&name, &value],
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Several nodes on one database: what one of them is asked, another carries out.
+//!
+//! A request that needs a decision is carried to the leader as it came, through the database, and
+//! carried out there by the same routes. Its answer comes back the same way, and is given when what
+//! it rests on is published at the node that was asked. Beside that, nodes tell one another what
+//! they have observed of DER, and share accounts and sessions.
+
+pub mod errand;
+
+mod clerk;
+mod sharing;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use store::{Address, Inbox, Shared, Waiting};
+use tokio::sync::mpsc as queue;
+use tower::ServiceExt as _;
+
+use crate::auth::{self, Auth};
+use crate::device_listener;
+use crate::node::membership::{self, Errand};
+use crate::node::{DeviceRequest, Node, Unavailable};
+use crate::request_body;
+
+use clerk::{Clerk, Done};
+use errand::{Asked, Enterprise};
+
+/// Requests of other nodes that the leader carries out at one time.
+pub const MAX_CARRIED_OUT: usize = 256;
+/// Most bytes of a request that is carried to the leader: the most that any route takes.
+pub const MAX_CARRIED_BYTES: usize = 4 * 1024 * 1024;
+/// Seconds after which to ask again when no node leads.
+const RETRY_AFTER_S: &str = "2";
+
+/// The ends of a node's threads.
+pub struct Parts {
+    /// Where the database is.
+    pub address: Address,
+    /// What the node is called; no other is called so at this time.
+    pub name: String,
+    /// What [`Node::carry`] sends.
+    pub errands: mpsc::Receiver<Errand>,
+}
+
+/// Starts what a node does among others. `router` has the routes of the enterprise listener, as
+/// they are without [`carried`].
+pub fn start(node: &Arc<Node>, auth: &Arc<Auth>, router: Router, parts: Parts) {
+    let Parts {
+        address,
+        name,
+        errands,
+    } = parts;
+    let (work, waiting) = queue::channel(MAX_CARRIED_OUT);
+    let (done, results) = mpsc::channel();
+    let inbox = Inbox::new(address.clone(), name.clone());
+    let clerk = Clerk::new(Arc::downgrade(node), inbox, work);
+    std::thread::spawn(move || clerk.run(&errands, &results));
+    let shared = Shared::new(address, name);
+    let (observed, known) = (Arc::downgrade(node), Arc::downgrade(auth));
+    std::thread::spawn(move || sharing::run(shared, &observed, &known));
+    tokio::spawn(carry_out(Arc::clone(node), router, waiting, done));
+}
+
+/// Has the leader carry out what needs a decision, when this node is not the leader.
+pub fn carried(router: Router, node: Arc<Node>) -> Router {
+    router.layer(middleware::from_fn_with_state(node, carry))
+}
+
+async fn carry(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
+    if request.method().is_safe() || node.leads() {
+        return next.run(request).await;
+    }
+    let (parts, body) = request.into_parts();
+    let within = crate::api::BODY_TIMEOUT;
+    let body = match request_body::take(&parts.headers, body, MAX_CARRIED_BYTES, within).await {
+        Ok(body) => body,
+        Err(error) => return (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response(),
+    };
+    let here = Request::from_parts(parts.clone(), Body::from(body.clone()));
+    let (answered, principal) = auth::remembered(membership::watched(next.run(here))).await;
+    let (response, turned_down) = answered;
+    if !turned_down {
+        return response;
+    }
+    let head = errand::enterprise(&parts, principal);
+    match node.carry(head, body.into()).await {
+        Ok(reply) => errand::response(reply).map(Body::from),
+        Err(unavailable) => put_off(unavailable),
+    }
+}
+
+fn put_off(unavailable: Unavailable) -> Response {
+    let head = [
+        (CONTENT_TYPE, "application/problem+json"),
+        (RETRY_AFTER, RETRY_AFTER_S),
+    ];
+    let problem = serde_json::json!({
+        "type": "about:blank",
+        "title": "Overloaded",
+        "status": 503,
+        "detail": unavailable.to_string(),
+    });
+    (StatusCode::SERVICE_UNAVAILABLE, head, problem.to_string()).into_response()
+}
+
+/// Carries out what other nodes ask, for as long as the clerk hands it over.
+async fn carry_out(
+    node: Arc<Node>,
+    router: Router,
+    mut waiting: queue::Receiver<Waiting>,
+    done: mpsc::Sender<Done>,
+) {
+    while let Some(waiting) = waiting.recv().await {
+        let (node, router, done) = (Arc::clone(&node), router.clone(), done.clone());
+        tokio::spawn(async move {
+            let result = match waiting {
+                Waiting::Decided(id) => Done::Answered(errand::lost(id)),
+                Waiting::Open(request) => {
+                    let id = request.id;
+                    let work = perform(&node, router, request);
+                    let work = membership::watched(membership::carrying_out(id, work));
+                    match work.await {
+                        (Some((head, body)), false) => {
+                            let change = node.standing().map_or(0, |own| own.change);
+                            Done::Answered(store::Reply {
+                                id,
+                                head,
+                                body,
+                                change,
+                            })
+                        }
+                        _ => Done::Left(id),
+                    }
+                }
+            };
+            if done.send(result).is_err() {
+                tracing::debug!("the clerk has gone");
+            }
+        });
+    }
+}
+
+/// Head and body of the answer; nothing when there is none to give.
+async fn perform(
+    node: &Arc<Node>,
+    router: Router,
+    request: store::Request,
+) -> Option<(String, Vec<u8>)> {
+    let response = match errand::read(&request.head) {
+        Ok(Asked::Served(served)) => {
+            let (controls, at) = served.rows();
+            return match node.note_served(controls, at).await {
+                Err(Unavailable::NotLeader) => None,
+                _ => Some((errand::nothing(), Vec::new())),
+            };
+        }
+        Ok(Asked::Device(head)) => {
+            let asked: DeviceRequest = head.request(request.body.into())?;
+            device_listener::carried_out(node, asked)
+                .await?
+                .map(Body::new)
+        }
+        Ok(Asked::Enterprise(head)) => {
+            let Enterprise { principal, .. } = &head;
+            let principal = principal.clone().map(errand::Known::principal);
+            let asked = head.request(request.body)?;
+            let answer = auth::trusting(principal, router.oneshot(asked)).await;
+            match answer {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "a request of another node is not readable");
+            (StatusCode::BAD_REQUEST, error.to_string()).into_response()
+        }
+    };
+    errand::answer(response).await
+}
