@@ -99,7 +99,7 @@ pub(super) async fn create(
         })?;
     let accounts = api.node.accounts().await?;
     if let Some(created) = accounts.into_iter().find(|account| account.name == name) {
-        api.auth.put(created.into(), &principal).await;
+        api.auth.put(created.into(), &principal).await?;
     }
     let Json(accounts) = list(State(api)).await?;
     Ok((StatusCode::CREATED, Json(accounts)).into_response())
