@@ -1,12 +1,12 @@
 //! One cause, one alarm: DER that fall silent together are told as the place that they share.
 //!
-//! A [`Round`] takes in every DER once, a slice at a time, and then says what is to be raised. A place is
-//! a node of the hierarchy or an aggregator. When the first of the DER that have newly fallen silent has
-//! been so for its delay, which is as long as it takes its neighbours to fall silent too, the places most
-//! of whose DER are silent are looked for, the one with the most silent DER first; of two with the same
-//! ones an aggregator goes before a node, for it is the nearer cause, and the lower node before the one
-//! above, for it says more. The silent DER of a place that is raised have no alarms of their own; those
-//! that are still silent when it has recovered do.
+//! A [`Round`] takes in every DER once, a slice at a time, and then says what is to be raised. A
+//! place is a node of the hierarchy or an aggregator. When the first of the DER that have newly
+//! fallen silent has been so for its delay, which is as long as it takes its neighbours to fall
+//! silent too, the places most of whose DER are silent are looked for, the one with the most silent
+//! DER first; of two with the same ones an aggregator goes before a node, for it is the nearer
+//! cause, and the lower node before the one above, for it says more. The silent DER of a place that
+//! is raised have no alarms of their own; those that are still silent when it has recovered do.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -97,9 +97,9 @@ pub struct Found {
 }
 
 impl Round {
-    /// Takes in one DER. One that was never heard has not been commissioned, one that is shut out or
-    /// removed can't be heard, and one that a rule covers is not to be shown: by design none of them
-    /// is counted.
+    /// Takes in one DER. One that was never heard has not been commissioned, one that is shut out
+    /// or removed can't be heard, and one that a rule covers is not to be shown: by design none of
+    /// them is counted.
     pub fn add(&mut self, world: &World<'_>, der: &Der) {
         let Some(last_heard) = last_heard(world, der) else {
             return;
