@@ -228,9 +228,16 @@ impl Round {
     /// Raises `place` and takes its silent DER out of what is left.
     fn take(&mut self, fleet: &Fleet, place: Place) -> AlarmCommand {
         let count = self.count(place);
+        let below = below(fleet, place);
         let is_there = |newly: &Newly| {
             let der = fleet.der(newly.der);
-            der.is_some_and(|der| places(fleet, der).contains(&place))
+            der.is_some_and(|der| match place {
+                Place::Aggregator(id) => der.manager == Some(id),
+                Place::Assignment(_) => {
+                    let mut leaves = der.assignments.iter();
+                    leaves.any(|leaf| below.get(leaf.index()).copied().unwrap_or(false))
+                }
+            })
         };
         let gone: Vec<Newly> = self.newly.extract_if(.., |newly| is_there(newly)).collect();
         for newly in &gone {
@@ -302,6 +309,18 @@ fn delay(world: &World<'_>, der: &Der) -> Duration {
         Delay::For(delay) => delay,
         Delay::PollAnd(more) => world.latency(der) + more,
     }
+}
+
+/// Of each node of the hierarchy, whether it is `place` or below it. A node comes after the one above
+/// it.
+fn below(fleet: &Fleet, place: Place) -> Vec<bool> {
+    let mut below: Vec<bool> = Vec::with_capacity(fleet.assignments().len());
+    for node in fleet.assignments() {
+        let above = node.parent.and_then(|id| below.get(id.index()));
+        let is_below = above.copied().unwrap_or(false);
+        below.push(is_below || place == Place::Assignment(node.id));
+    }
+    below
 }
 
 fn places(fleet: &Fleet, der: &Der) -> Vec<Place> {
