@@ -1,13 +1,13 @@
 //! Alarms by ANSI/ISA-18.2-2016 (IEC 62682): what needs an operator's action in a given time.
 //!
-//! An [`Alarm`] is a [`Kind`] from the table of [rationalised](kind) alarms and the [`Subject`] that it
-//! is about; its [`State`] follows the state diagram of the standard ([`state`]). What raises it is
-//! looked for outside ([`silence`] groups the loss of communication by its place); what is raised,
-//! acknowledged, shelved and suppressed is journalled and kept in the [`AlarmBook`]. [`metrics`] says
-//! how many there are for the people who have to deal with them.
+//! An [`Alarm`] is a [`Kind`] from the table of [rationalised](kind) alarms and the [`Subject`]
+//! that it is about; its [`State`] follows the state diagram of the standard ([`state`]). What
+//! raises it is looked for outside ([`silence`] groups the loss of communication by its place);
+//! what is raised, acknowledged, shelved and suppressed is journalled and kept in the
+//! [`AlarmBook`]. [`metrics`] says how many there are for the people who have to deal with them.
 //!
-//! What merely happened, such as an owner's opt-out, is in the journal and the ledger: nobody has to do
-//! anything about it, so it is no alarm. Drift of required settings has alarms of its own
+//! What merely happened, such as an owner's opt-out, is in the journal and the ledger: nobody has
+//! to do anything about it, so it is no alarm. Drift of required settings has alarms of its own
 //! ([`crate::settings_profile::Drift`]).
 
 pub mod book;

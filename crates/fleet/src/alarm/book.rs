@@ -1,5 +1,5 @@
-//! The state of alarms: those that are not back to normal, the rules that keep them from being shown,
-//! and when the last ones were annunciated.
+//! The state of alarms: those that are not back to normal, the rules that keep them from being
+//! shown, and when the last ones were annunciated.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -128,8 +128,8 @@ impl Fleet {
         })
     }
 
-    /// What a rule keeps from being shown is not raised at all: it is once the rule has ended, if it
-    /// is still the case.
+    /// What a rule keeps from being shown is not raised at all: it is once the rule has ended, if
+    /// it is still the case.
     fn raise(&self, raise: &Raise, now: Timestamp) -> Result<Vec<AlarmEvent>, Rejection> {
         let book = &self.alarms;
         let known = book.find(raise.kind, &raise.subject);

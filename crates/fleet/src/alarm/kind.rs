@@ -124,87 +124,91 @@ const fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
-/// A row, its priority worked out.
-const fn row(rationale: Rationale) -> Rationale {
-    let priority = Priority::of(rationale.severity, rationale.respond_within);
-    Rationale {
-        priority,
-        ..rationale
-    }
-}
-
 /// The table, the most urgent first.
 static TABLE: [Rationale; 11] = [
-    row(Rationale {
+    Rationale {
         kind: Kind::LimitExceeded,
         name: "limit_exceeded",
-        cause: "What the meters of the DER under a shared limit read adds up to more than it allows.",
-        consequence: "The feeder or transformer behind the limit is overloaded, and its protection may trip.",
+        cause: "What the meters of the DER under a shared limit read adds up to more than it \
+                allows.",
+        consequence: "The feeder or transformer behind the limit is overloaded, and its \
+                      protection may trip.",
         severity: Consequence::Severe,
-        action: "Look at the dispatches and controls that act on these DER; cancel what loads the limit, or issue a control of higher rank that curtails them.",
+        action: "Look at the dispatches and controls that act on these DER; cancel what loads the \
+                 limit, or issue a control of higher rank that curtails them.",
         respond_within: minutes(10),
         priority: Priority::High,
         on_delay: Delay::For(minutes(1)),
         off_delay: minutes(5),
         deadband: "2 % of the limit below it",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::PlanImpossible,
         name: "plan_impossible",
-        cause: "A dispatch no longer fits, and no other plan of its members keeps the shared limits, mostly because silent members count at their worst.",
+        cause: "A dispatch no longer fits, and no other plan of its members keeps the shared \
+                limits, mostly because silent members count at their worst.",
         consequence: "The plan in force goes on, and a limit is not kept for sure.",
         severity: Consequence::Major,
-        action: "Read in the log which limit it is; have it measured, curtail others below it, or cancel the dispatch and tell who counts on it.",
+        action: "Read in the log which limit it is; have it measured, curtail others below it, or \
+                 cancel the dispatch and tell who counts on it.",
         respond_within: minutes(15),
         priority: Priority::Medium,
         on_delay: Delay::For(minutes(1)),
         off_delay: minutes(1),
         deadband: "none: a plan is possible or it is not",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::PlaceSilent,
         name: "place_silent",
-        cause: "Most DER of a feeder, another node of the hierarchy, or an aggregator fell silent within one polling interval: its communication or its supply is lost.",
-        consequence: "None of them can be dispatched, and against limits they count at their worst.",
+        cause: "Most DER of a feeder, another node of the hierarchy, or an aggregator fell silent \
+                within one polling interval: its communication or its supply is lost.",
+        consequence: "None of them can be dispatched, and against limits they count at their \
+                      worst.",
         severity: Consequence::Major,
-        action: "Ask the network's control room whether the place has supply, and the carrier or the aggregator for its line; hold replacement for dispatches ready.",
+        action: "Ask the network's control room whether the place has supply, and the carrier or \
+                 the aggregator for its line; hold replacement for dispatches ready.",
         respond_within: minutes(30),
         priority: Priority::Medium,
         on_delay: Delay::PollAnd(minutes(1)),
         off_delay: minutes(1),
         deadband: "raised at 80 % of the DER silent, gone below 20 %",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::DispatchShort,
         name: "dispatch_short",
-        cause: "The sum of the meters of a running dispatch is further from its target than its members' tolerances together, after the ramp.",
+        cause: "The sum of the meters of a running dispatch is further from its target than its \
+                members' tolerances together, after the ramp.",
         consequence: "What was promised is not delivered, and may have to be paid for.",
         severity: Consequence::Major,
-        action: "See in the dispatch who does not deliver and why; add members or another dispatch, or tell who counts on it.",
+        action: "See in the dispatch who does not deliver and why; add members or another \
+                 dispatch, or tell who counts on it.",
         respond_within: minutes(15),
         priority: Priority::Medium,
         on_delay: Delay::For(minutes(5)),
         off_delay: minutes(2),
         deadband: "a fifth of the tolerance",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::AlarmsOverflow,
         name: "alarms_overflow",
         cause: "As many alarms are open as are kept.",
         consequence: "Further alarms are not raised until some are over.",
         severity: Consequence::Major,
-        action: "Look for the cause that most of them share; suppress what is known, acknowledge what is over.",
+        action: "Look for the cause that most of them share; suppress what is known, acknowledge \
+                 what is over.",
         respond_within: minutes(30),
         priority: Priority::Medium,
         on_delay: Delay::For(Duration::ZERO),
         off_delay: minutes(1),
         deadband: "a tenth of the places",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::ClockBehind,
         name: "clock_behind",
-        cause: "The clock of the server stands before the latest instant at which something was decided: it was set back.",
-        consequence: "Decisions are stamped with that latest instant until the clock has caught up; devices are told the time of the clock.",
+        cause: "The clock of the server stands before the latest instant at which something was \
+                decided: it was set back.",
+        consequence: "Decisions are stamped with that latest instant until the clock has caught \
+                      up; devices are told the time of the clock.",
         severity: Consequence::Major,
         action: "Check the server's time source and correct its clock.",
         respond_within: minutes(30),
@@ -212,34 +216,39 @@ static TABLE: [Rationale; 11] = [
         on_delay: Delay::For(Duration::ZERO),
         off_delay: minutes(1),
         deadband: "raised beyond two seconds, gone below one",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::ReadingsRefused,
         name: "readings_refused",
-        cause: "Readings of devices come faster than they can be written, or the medium of telemetry fails.",
-        consequence: "Devices keep what they can and post it later; what is beyond that is lost, and dispatches are judged by older readings.",
+        cause: "Readings of devices come faster than they can be written, or the medium of \
+                telemetry fails.",
+        consequence: "Devices keep what they can and post it later; what is beyond that is lost, \
+                      and dispatches are judged by older readings.",
         severity: Consequence::Minor,
-        action: "Look at the disk of the data directory and at the devices that post most; raise their posting interval.",
+        action: "Look at the disk of the data directory and at the devices that post most; raise \
+                 their posting interval.",
         respond_within: minutes(60),
         priority: Priority::Low,
         on_delay: Delay::For(Duration::ZERO),
         off_delay: minutes(5),
         deadband: "none: readings are refused or they are not",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::LimitAtRisk,
         name: "limit_at_risk",
-        cause: "A shared limit would be exceeded if the silent DER under it did the worst that they can.",
+        cause: "A shared limit would be exceeded if the silent DER under it did the worst that \
+                they can.",
         consequence: "The limit can't be vouched for; planning keeps others back for them.",
         severity: Consequence::Major,
-        action: "Have the load of the feeder measured at its head; restore communication, or keep other DER below it.",
+        action: "Have the load of the feeder measured at its head; restore communication, or keep \
+                 other DER below it.",
         respond_within: minutes(60),
         priority: Priority::Low,
         on_delay: Delay::For(minutes(5)),
         off_delay: minutes(5),
         deadband: "2 % of the limit below it",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::DerNotFollowing,
         name: "der_not_following",
         cause: "A DER has accepted a control, and its meter shows that it does something else.",
@@ -251,25 +260,28 @@ static TABLE: [Rationale; 11] = [
         on_delay: Delay::For(Duration::ZERO),
         off_delay: minutes(5),
         deadband: "none: it is left out for the rest of the dispatch",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::DerSilent,
         name: "der_silent",
-        cause: "A DER has made no request for the time after which it is not counted on and one polling interval more, and its neighbours have.",
+        cause: "A DER has made no request for the time after which it is not counted on and one \
+                polling interval more, and its neighbours have.",
         consequence: "It can't be dispatched, and against limits it counts at its worst.",
         severity: Consequence::Minor,
-        action: "Have its owner check power and network of the device; replace its communication module.",
+        action: "Have its owner check power and network of the device; replace its communication \
+                 module.",
         respond_within: minutes(24 * 60),
         priority: Priority::Low,
         on_delay: Delay::PollAnd(minutes(1)),
         off_delay: minutes(1),
         deadband: "none: it is heard or it is not",
-    }),
-    row(Rationale {
+    },
+    Rationale {
         kind: Kind::DerClockAhead,
         name: "der_clock_ahead",
         cause: "A DER stamps its readings with a time that has not come: its clock is wrong.",
-        consequence: "It may begin and end controls at the wrong time, and its readings are judged wrongly.",
+        consequence: "It may begin and end controls at the wrong time, and its readings are \
+                      judged wrongly.",
         severity: Consequence::Minor,
         action: "Have the time source of the device checked.",
         respond_within: minutes(24 * 60),
@@ -277,7 +289,7 @@ static TABLE: [Rationale; 11] = [
         on_delay: Delay::For(minutes(5)),
         off_delay: minutes(5),
         deadband: "raised beyond one minute, gone below thirty seconds",
-    }),
+    },
 ];
 
 impl Kind {

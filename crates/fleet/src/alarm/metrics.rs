@@ -1,5 +1,6 @@
 //! How well the alarms can be dealt with (ANSI/ISA-18.2-2016, clause 16): rates for each operating
-//! position, floods, the worst contributors, what stands for long, and how priorities are distributed.
+//! position, floods, the worst contributors, what stands for long, and how priorities are
+//! distributed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -115,8 +116,8 @@ pub fn metrics(book: &AlarmBook, now: Timestamp, lookback: Duration, positions: 
     }
 }
 
-/// Annunciations in each of the periods that `from` to `now` is cut into; the last one may be short, and
-/// has what is annunciated now.
+/// Annunciations in each of the periods that `from` to `now` is cut into; the last one may be
+/// short, and has what is annunciated now.
 fn periods(all: &[&Annunciation], from: Timestamp, now: Timestamp) -> Vec<usize> {
     let count = now.since(from).as_secs().div_ceil(PERIOD.as_secs());
     let mut counts = vec![0; usize::try_from(count).unwrap_or(usize::MAX)];

@@ -1,12 +1,12 @@
 //! One cause, one alarm: DER that fall silent together are told as the place that they share.
 //!
-//! A [`Round`] takes in every DER once, a slice at a time, and then says what is to be raised. A place is
-//! a node of the hierarchy or an aggregator. When the first of the DER that have newly fallen silent has
-//! been so for its delay, which is as long as it takes its neighbours to fall silent too, the places most
-//! of whose DER are silent are looked for, the one with the most silent DER first; of two with the same
-//! ones an aggregator goes before a node, for it is the nearer cause, and the lower node before the one
-//! above, for it says more. The silent DER of a place that is raised have no alarms of their own; those
-//! that are still silent when it has recovered do.
+//! A [`Round`] takes in every DER once, a slice at a time, and then says what is to be raised. A
+//! place is a node of the hierarchy or an aggregator. When the first of the DER that have newly
+//! fallen silent has been so for its delay, which is as long as it takes its neighbours to fall
+//! silent too, the places most of whose DER are silent are looked for, the one with the most silent
+//! DER first; of two with the same ones an aggregator goes before a node, for it is the nearer
+//! cause, and the lower node before the one above, for it says more. The silent DER of a place that
+//! is raised have no alarms of their own; those that are still silent when it has recovered do.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -97,9 +97,9 @@ pub struct Found {
 }
 
 impl Round {
-    /// Takes in one DER. One that was never heard has not been commissioned, one that is shut out or
-    /// removed can't be heard, and one that a rule covers is not to be shown: by design none of them
-    /// is counted.
+    /// Takes in one DER. One that was never heard has not been commissioned, one that is shut out
+    /// or removed can't be heard, and one that a rule covers is not to be shown: by design none of
+    /// them is counted.
     pub fn add(&mut self, world: &World<'_>, der: &Der) {
         let Some(last_heard) = last_heard(world, der) else {
             return;
@@ -228,9 +228,16 @@ impl Round {
     /// Raises `place` and takes its silent DER out of what is left.
     fn take(&mut self, fleet: &Fleet, place: Place) -> AlarmCommand {
         let count = self.count(place);
+        let below = below(fleet, place);
         let is_there = |newly: &Newly| {
             let der = fleet.der(newly.der);
-            der.is_some_and(|der| places(fleet, der).contains(&place))
+            der.is_some_and(|der| match place {
+                Place::Aggregator(id) => der.manager == Some(id),
+                Place::Assignment(_) => {
+                    let mut leaves = der.assignments.iter();
+                    leaves.any(|leaf| below.get(leaf.index()).copied().unwrap_or(false))
+                }
+            })
         };
         let gone: Vec<Newly> = self.newly.extract_if(.., |newly| is_there(newly)).collect();
         for newly in &gone {
@@ -302,6 +309,18 @@ fn delay(world: &World<'_>, der: &Der) -> Duration {
         Delay::For(delay) => delay,
         Delay::PollAnd(more) => world.latency(der) + more,
     }
+}
+
+/// Of each node of the hierarchy, whether it is `place` or below it. A node comes after the one above
+/// it.
+fn below(fleet: &Fleet, place: Place) -> Vec<bool> {
+    let mut below: Vec<bool> = Vec::with_capacity(fleet.assignments().len());
+    for node in fleet.assignments() {
+        let above = node.parent.and_then(|id| below.get(id.index()));
+        let is_below = above.copied().unwrap_or(false);
+        below.push(is_below || place == Place::Assignment(node.id));
+    }
+    below
 }
 
 fn places(fleet: &Fleet, der: &Der) -> Vec<Place> {

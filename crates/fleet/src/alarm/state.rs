@@ -1,8 +1,8 @@
 //! The state diagram of an alarm (ANSI/ISA-18.2-2016, clause 5, states A to I).
 //!
 //! Interpretation: no alarm here is latched (states E and F), for each condition can be seen to be
-//! over. An alarm whose shelving, suppression or absence from service ends is unacknowledged again if
-//! its condition is there, and normal if it is not.
+//! over. An alarm whose shelving, suppression or absence from service ends is unacknowledged again
+//! if its condition is there, and normal if it is not.
 
 /// Whether what the alarm is about is the case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -74,8 +74,8 @@ impl State {
         )
     }
 
-    /// Where `signal` takes it, with `condition` as it is then; `None` where the diagram has no such
-    /// way out of the state.
+    /// Where `signal` takes it, with `condition` as it is then; `None` where the diagram has no
+    /// such way out of the state.
     #[must_use]
     pub const fn next(self, signal: Signal, condition: Condition) -> Option<Self> {
         use Signal as S;

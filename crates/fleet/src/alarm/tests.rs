@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::state::{Condition, Signal, State};
 use super::{Consequence, Kind, Priority};
 
-/// The transitions of the state diagram of ANSI/ISA-18.2-2016, clause 5, by its letters: A normal, B
-/// unacknowledged, C acknowledged, D returned to normal unacknowledged, G shelved, H suppressed by
-/// design, I out of service. E and F are of latched alarms, of which there are none.
+/// The transitions of the state diagram of ANSI/ISA-18.2-2016, clause 5, by its letters: A normal,
+/// B unacknowledged, C acknowledged, D returned to normal unacknowledged, G shelved, H suppressed
+/// by design, I out of service. E and F are of latched alarms, of which there are none.
 const DIAGRAM: [(char, Signal, Condition, char); 40] = {
     use Condition::{Abnormal as There, Normal as Gone};
     use Signal::{

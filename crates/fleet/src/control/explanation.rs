@@ -1,5 +1,5 @@
-//! Why a DER does what it does: every control that names it, setting by setting, which of them is in
-//! force at one instant, and for each of the others why it is not.
+//! Why a DER does what it does: every control that names it, setting by setting, which of them is
+//! in force at one instant, and for each of the others why it is not.
 //!
 //! What wins is a matter of the controls alone ([`precedence`]); what the device then does is told
 //! by the [ledger](crate::Ledger), its nameplate and its meter, which stand beside.
@@ -209,8 +209,8 @@ pub fn explain<'a>(world: &World<'a>, der: &Der, at: Timestamp) -> Explanation<'
     }
 }
 
-/// Where each of `candidates`, which are of one device, stands with `class` at `at`, the best first.
-/// What the device makes of them is left open.
+/// Where each of `candidates`, which are of one device, stands with `class` at `at`, the best
+/// first. What the device makes of them is left open.
 #[must_use]
 pub fn claims<'a>(candidates: &[Ranked<'a>], class: u8, at: Timestamp) -> Vec<Claim<'a>> {
     let losses = precedence::losses_of_all(candidates, class);

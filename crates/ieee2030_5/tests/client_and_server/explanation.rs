@@ -148,8 +148,8 @@ fn followed(bench: &mut Bench) -> Vec<(&'static str, u128)> {
 }
 
 /// Whether the device comes to see a withdrawal of `control` as the server does. What begins before
-/// it looks again meets a control there that is no more, and one that has not begun and is said to be
-/// superseded stays so, whatever becomes of what superseded it.
+/// it looks again meets a control there that is no more, and one that has not begun and is said to
+/// be superseded stays so, whatever becomes of what superseded it.
 fn is_plain(bench: &Bench, control: &Control) -> bool {
     let fleet = &bench.fleet;
     let seen = bench.now.after(Duration::from_secs(UNTIL_SEEN_S.into()));

@@ -40,8 +40,8 @@ pub struct MetricsQuery {
 /// A stretch in which alarms come faster than they can be dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct FloodView {
-    /// The beginning of the first period of ten minutes with more than ten alarms for each operating
-    /// position.
+    /// The beginning of the first period of ten minutes with more than ten alarms for each
+    /// operating position.
     pub start: Time,
     /// The beginning of the first one after it with fewer than five; null while it goes on.
     #[schema(required)]

@@ -281,8 +281,8 @@ pub struct DefaultOfProgram {
 
 /// Explain why a DER does what it does, or will do.
 ///
-/// Setting by setting: who decides it, every control that asks it, and of each why it is or is not in
-/// force; what the device answered; what it measured.
+/// Setting by setting: who decides it, every control that asks it, and of each why it is or is not
+/// in force; what the device answered; what it measured.
 #[utoipa::path(get, path = "/api/v1/ders/{mrid}/explanation", operation_id = "explain_der", tag = "ders",
     params(("mrid" = String, Path, description = "IEC 61968 mRID"), ExplanationQuery),
     responses((status = 200, body = ExplanationView), (status = 404, body = Problem),

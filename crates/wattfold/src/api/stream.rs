@@ -78,9 +78,9 @@ impl Hub {
 
 /// Listen to what changes.
 ///
-/// Events: `summary` with the data of `/api/v1/summary`, at the beginning and then at most once
-/// a second; `dispatch` with a `DispatchRow` whenever one changed; `alarms` with `AlarmCounts`, at the
-/// beginning and whenever an alarm changed; `ping` every ten seconds.
+/// Events: `summary` with the data of `/api/v1/summary`, at the beginning and then at most once a
+/// second; `dispatch` with a `DispatchRow` whenever one changed; `alarms` with `AlarmCounts`, at
+/// the beginning and whenever an alarm changed; `ping` every ten seconds.
 #[utoipa::path(get, path = "/api/v1/stream", operation_id = "open_stream", tag = "stream",
     responses((status = 200, description = "Server-sent events", body = String,
             content_type = "text/event-stream"),

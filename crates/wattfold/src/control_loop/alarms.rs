@@ -1,9 +1,10 @@
-//! Alarms in the control loop: conditions are looked for, and raised and returned after their delays.
+//! Alarms in the control loop: conditions are looked for, and raised and returned after their
+//! delays.
 //!
-//! What can be seen in the state at once is looked at in every tick; what takes a look at every DER, or
-//! at every DER under a shared limit, is looked at a slice in each tick. How long a condition has been
-//! there is not kept over a restart: delays begin anew, but for silence, which is told from when a DER
-//! was last heard.
+//! What can be seen in the state at once is looked at in every tick; what takes a look at every
+//! DER, or at every DER under a shared limit, is looked at a slice in each tick. How long a
+//! condition has been there is not kept over a restart: delays begin anew, but for silence, which
+//! is told from when a DER was last heard.
 
 mod condition;
 

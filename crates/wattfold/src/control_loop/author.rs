@@ -1,5 +1,5 @@
-//! Who asked for what is in the world: of each control and dispatch that the software did not make by
-//! its own rules, the actor of its journal entry.
+//! Who asked for what is in the world: of each control and dispatch that the software did not make
+//! by its own rules, the actor of its journal entry.
 
 use std::collections::BTreeMap;
 

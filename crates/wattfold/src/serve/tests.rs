@@ -194,6 +194,30 @@ fn only_what_was_silent_last_is_still_silent() {
 }
 
 #[test]
+fn who_an_alarm_says_is_silent_still_is() {
+    let mut state = state(3);
+    for der in 0..3 {
+        let raise = fleet::alarm::Raise {
+            kind: fleet::alarm::Kind::DerSilent,
+            subject: fleet::alarm::Subject::Der(DerId(der)),
+            detail: fleet::alarm::Detail::LastHeard(Timestamp::from_secs(8_000)),
+        };
+        let raise = fleet::AlarmCommand::Raise(raise);
+        run(&mut state, &Command::Alarm(raise));
+    }
+    let back = fleet::AlarmCommand::Return(fleet::AlarmId(1));
+    run(&mut state, &Command::Alarm(back));
+    let samples = [(0, 7_999), (1, 8_500), (2, 9_999)];
+    let heard: Vec<_> = recalled(&state, &samples, &Resources::default())
+        .iter()
+        .map(|observation| observation.last_contact.map(Timestamp::secs))
+        .collect();
+    let now = Some(NOW.secs());
+    // Of the last one a reading came after the alarm; but it has not registered itself.
+    assert_eq!(heard, [Some(8_000), now, None]);
+}
+
+#[test]
 fn what_a_device_said_of_its_connection_is_recalled() {
     let body = "<DERStatus xmlns=\"urn:ieee:std:2030.5:ns\"><genConnectStatus>\
                 <dateTime>700</dateTime><value>00</value></genConnectStatus>\

@@ -230,7 +230,8 @@ fn few_silent_der_are_told_one_by_one_and_some_not_at_all() {
         scene.subjects(151),
         [Subject::Der(DerId(0)), Subject::Der(DerId(1))]
     );
-    // Those that were never heard, are shut out, removed or under maintenance ought not to be heard.
+    // Those that were never heard, are shut out, removed or under maintenance ought not to be
+    // heard.
     let mut scene = Scene::new();
     scene.enrol(4, None, None);
     scene.observations[0].last_contact = None;

@@ -1,5 +1,5 @@
-//! The conditions of alarms, each with its dead band: what raised an alarm must be undercut by some way
-//! for its condition to be gone.
+//! The conditions of alarms, each with its dead band: what raised an alarm must be undercut by some
+//! way for its condition to be gone.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -51,8 +51,8 @@ pub(super) fn clock_ahead(world: &World<'_>, der: &Der) -> Option<Detail> {
 }
 
 impl State {
-    /// The conditions that every tick looks at: those of the server and of dispatches, and of DER those
-    /// that are raised.
+    /// The conditions that every tick looks at: those of the server and of dispatches, and of DER
+    /// those that are raised.
     pub(super) fn conditions(&mut self, inputs: &Inputs<'_>) -> Vec<Seen> {
         let mut seen = self.of_server();
         let world = self.world(inputs);
@@ -193,8 +193,8 @@ impl State {
     }
 }
 
-/// The members that are left out of the plan because their meters contradict it, and that are heard: of
-/// one that is not, its silence is what is told.
+/// The members that are left out of the plan because their meters contradict it, and that are
+/// heard: of one that is not, its silence is what is told.
 fn astray<'a>(world: &World<'a>, dispatch: &'a Dispatch) -> impl Iterator<Item = DerId> + use<'a> {
     let world = *world;
     let unasked = dispatch.plan.iter().flat_map(|plan| &plan.unasked);
@@ -205,8 +205,8 @@ fn astray<'a>(world: &World<'a>, dispatch: &'a Dispatch) -> impl Iterator<Item =
         .map(|(der, _)| *der)
 }
 
-/// How far a running dispatch is from its target, if that is beyond what its members' tolerances add up
-/// to. Members that are not heard count as nothing.
+/// How far a running dispatch is from its target, if that is beyond what its members' tolerances
+/// add up to. Members that are not heard count as nothing.
 fn short(world: &World<'_>, dispatch: &Dispatch) -> Option<Detail> {
     let DispatchPhase::Running(index) = dispatch.phase(world.now) else {
         return None;
