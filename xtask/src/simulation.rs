@@ -24,7 +24,7 @@ pub(crate) fn sim(args: &[String]) -> Result<()> {
     setup::node_modules()?;
     tasks::build_console()?;
     build()?;
-    run(simulator().args(args))
+    run(program().args(args))
 }
 
 /// The seeds of every test run.
@@ -71,7 +71,7 @@ fn build() -> Result<()> {
     ]))
 }
 
-fn simulator() -> Command {
+fn program() -> Command {
     let program = root().join("target/sim/simulator");
     command(&program.to_string_lossy(), &["sim"])
 }
@@ -86,7 +86,7 @@ fn seeds(count: u64) -> Result<Value> {
             count * (number + 1) / processors,
         );
         let (first, seeds) = ((from + 1).to_string(), (to - from).to_string());
-        let mut simulation = simulator();
+        let mut simulation = program();
         simulation
             .args(["--seed", &first, "--seeds", &seeds])
             .args(FLEET)
