@@ -15,6 +15,7 @@ mod fuzz;
 mod live;
 mod process;
 mod setup;
+mod simulation;
 mod steps;
 mod tasks;
 
@@ -56,6 +57,14 @@ enum Command {
         #[arg(default_value = "*")]
         name: String,
     },
+    /// Run a whole fleet in virtual time through faults, with checkers always on
+    Sim {
+        /// Options of the simulation, such as --seed 1 --ders 50 --days 1 --faults all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run the simulation with thousands of seeds and keep the result in docs/evidence
+    Soak,
     /// Run every fuzz target
     Fuzz {
         /// Time for each target
@@ -87,6 +96,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Peers => tasks::peers(),
         Command::Conformance { procedures } => conformance::conformance(&procedures),
         Command::Bench { name } => tasks::bench(&name),
+        Command::Sim { args } => simulation::sim(&args),
+        Command::Soak => simulation::soak(),
         Command::Fuzz { seconds } => {
             setup::debian_packages()?;
             fuzz::every_target(seconds)

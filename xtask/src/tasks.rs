@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::{cargo, command, output_of, root, run, run_watched};
 use crate::steps::{Steps, Totals};
-use crate::{fuzz, live, setup};
+use crate::{fuzz, live, setup, simulation};
 
 /// Time for each fuzz target within `cargo xtask test`.
 const BRIEF_FUZZ_S: u32 = 10;
@@ -23,6 +23,7 @@ pub(crate) fn test(only: &[String]) -> Result<()> {
     steps.step("deny", |_| deny())?;
     steps.step("build", |_| build())?;
     steps.step("cargo-test", cargo_test)?;
+    steps.step("sim", |_| simulation::brief())?;
     steps.step("fuzz", |_| fuzz::every_target(BRIEF_FUZZ_S))?;
     steps.step("console-check", |_| npm_script("check"))?;
     steps.step("console-e2e", |_| npm_script("test:e2e"))?;

@@ -16,6 +16,7 @@ mod operator;
 mod queue;
 mod roster;
 mod run;
+mod scene;
 mod server;
 mod trace;
 mod watch;

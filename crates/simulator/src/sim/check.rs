@@ -62,3 +62,6 @@ impl Checks {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,18 +51,19 @@ pub(super) struct Operator {
 
 impl Operator {
     pub(super) fn new(noise: Noise, members: &[Member]) -> Self {
-        let ids = |keep: &dyn Fn(usize, &Member) -> bool| {
-            let numbered = members.iter().enumerate();
-            let kept = numbered.filter(|(index, member)| keep(*index, member));
-            kept.map(|(index, _)| DerId::from(index)).collect()
+        let everybody: Vec<DerId> = (0..members.len()).map(DerId::from).collect();
+        let all = everybody.iter().copied();
+        let area = |area: u32| {
+            let own = all.clone().filter(|der| area_of(der.index()) == area);
+            own.collect::<Vec<DerId>>()
         };
-        let area = |area: u32| ids(&|index, _| area_of(index) == area);
+        let is_storage = |der: &DerId| members[der.index()].kind == DerKind::Storage;
         Self {
             noise,
             count: 0,
-            limited: ids(&|_, member| member.kind == DerKind::Storage),
-            everybody: ids(&|_, _| true),
+            limited: all.clone().filter(is_storage).collect(),
             by_area: (0..AREAS).map(area).collect(),
+            everybody,
         }
     }
 

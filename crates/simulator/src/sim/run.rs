@@ -1,24 +1,27 @@
 //! One run: happenings in the order of virtual time.
 
+mod mend;
+mod round;
+
 use std::time::Duration;
 
-use fleet::{DerId, Event};
-use ieee2030_5::server::{DaylightSaving, Response, TimeZone};
+use fleet::DerId;
+use ieee2030_5::server::Response;
 use units::Timestamp;
-use wattfold::config::{Limit, Scope};
 use wattfold::node::DeviceRequest;
-use wattfold::node::core::{Answer, Input};
+use wattfold::node::core::Input;
 
 use super::check::{Verdict, Violation};
 use super::clock::Quality;
-use super::device::{Device, Memory, Meter};
+use super::device::{Device, Memory};
 use super::fault::{Counts, Fault};
 use super::horizon::Horizon;
 use super::link::{Direction, Link, TIMEOUT};
 use super::mishap::{self, Mishap};
-use super::operator::{AHEAD, Expected, Operator, Wish};
+use super::operator::{AHEAD, Operator, Wish};
 use super::queue::Queue;
 use super::roster::Member;
+use super::scene::{AUTUMN, JUNE, limits, time_zone};
 use super::server::{self, Asker, Moment, Server, TICK};
 use super::trace::Trace;
 use super::watch::Watch;
@@ -35,10 +38,6 @@ const QUIET: Duration = Duration::from_secs(AHEAD.as_secs() + 2 * Horizon::PATIE
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long inputs wait for others to share a commit with, in seconds at most.
 const GATHER_S: f64 = 0.02;
-/// The end of summer time in Europe in 2026, and a date far from it.
-const AUTUMN: Timestamp = Timestamp::from_secs(1_792_890_000);
-const SPRING: Timestamp = Timestamp::from_secs(1_774_746_000);
-const JUNE: Timestamp = Timestamp::from_secs(1_781_481_600);
 /// Where a client finds the time.
 const TIME_PATH: &str = "/tm";
 
@@ -50,11 +49,7 @@ enum Happening {
         device: usize,
         request: DeviceRequest,
     },
-    Answer {
-        asker: Asker,
-        response: Response,
-        tells_time: bool,
-    },
+    Answer(Asker, Reply),
     TimedOut(Asker),
     Round,
     Tick,
@@ -62,6 +57,20 @@ enum Happening {
     Look,
     Mishap(Mishap),
     Mend(Mend),
+}
+
+/// What is on its way to a device.
+#[derive(Clone)]
+struct Reply {
+    response: Response,
+    tells: Tells,
+}
+
+/// What an answer tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    Time,
+    Else,
 }
 
 /// The end of something that went wrong.
@@ -214,11 +223,7 @@ impl Run {
                 device,
                 request,
             } => self.arrive(asker, device, &request),
-            Happening::Answer {
-                asker,
-                response,
-                tells_time,
-            } => self.answer(asker, &response, tells_time),
+            Happening::Answer(asker, reply) => self.answer(asker, &reply),
             Happening::TimedOut(asker) => {
                 if let Some((index, id)) = self.current(asker) {
                     self.devices[index].lost(id, self.now);
@@ -297,22 +302,21 @@ impl Run {
             self.soon();
         }
         if let Some(response) = response {
-            let tells_time = path == TIME_PATH && status == 200;
-            self.reply(asker, response, tells_time);
+            let tells = match path == TIME_PATH && status == 200 {
+                true => Tells::Time,
+                false => Tells::Else,
+            };
+            self.reply(asker, &Reply { response, tells });
         }
     }
 
-    fn reply(&mut self, asker: Asker, response: Response, tells_time: bool) {
+    fn reply(&mut self, asker: Asker, reply: &Reply) {
         let Asker::Device(index, ..) = asker else {
             return;
         };
         let arrivals = self.links[index].carry(Direction::Down, self.now, &mut self.counts);
         for at in arrivals {
-            let answer = Happening::Answer {
-                asker,
-                response: response.clone(),
-                tells_time,
-            };
+            let answer = Happening::Answer(asker, reply.clone());
             self.queue.push(at, answer);
         }
     }
@@ -327,114 +331,19 @@ impl Run {
         }
     }
 
-    fn answer(&mut self, asker: Asker, response: &Response, tells_time: bool) {
+    fn answer(&mut self, asker: Asker, reply: &Reply) {
         let Some((index, id)) = self.current(asker) else {
             return;
         };
         let device = &mut self.devices[index];
-        if let Some((mrid, status)) = device.answered(id, response, self.now) {
+        if let Some((mrid, status)) = device.answered(id, &reply.response, self.now) {
             let line = format_args!("d{index} was heard: {status} of {mrid:032X}");
             self.trace.tell(self.now, line);
         }
-        if tells_time {
+        if reply.tells == Tells::Time {
             device.is_astray = false;
         }
         self.wake(index);
-    }
-
-    /// A round is due soon.
-    fn soon(&mut self) {
-        if !self.is_round_due && self.server.is_up() {
-            self.is_round_due = true;
-            let wait = Duration::from_secs_f64(self.noise.between(0.001, GATHER_S));
-            self.queue.push(self.now.after(wait), Happening::Round);
-        }
-    }
-
-    fn round(&mut self) {
-        let crash = self.crash.take();
-        let moment = crash.map(|(moment, _)| moment);
-        let rounded = self.server.round(moment, self.now);
-        if let Some((_, until)) = crash {
-            self.crashed(until);
-        }
-        let Some(rounded) = rounded else {
-            return;
-        };
-        if let Some(batch) = &rounded.batch {
-            let line = format_args!(
-                "committed {} events, {} steps, {} documents",
-                batch.entries.len(),
-                batch.deliveries.len(),
-                batch.documents.len()
-            );
-            self.trace.tell(self.now, line);
-            for entry in &batch.entries {
-                self.trace
-                    .tell(self.now, format_args!("  {}", named(&entry.event)));
-            }
-            let verdict = self.watch.committed(batch, &self.server.durable, self.now);
-            self.judge(verdict);
-        }
-        for (asker, answer) in rounded.answers {
-            match (asker, answer) {
-                (Asker::Device(index, ..), Ok(Answer::Device(response))) => {
-                    let lfdi = self.devices[index].member.lfdi;
-                    let response = self.server.outgoing(response, lfdi, self.now);
-                    self.reply(asker, response, false);
-                }
-                (Asker::Operator, Ok(Answer::Commands(outcomes))) => self.outcomes(outcomes),
-                _ => {}
-            }
-        }
-        if self.server.has_work() {
-            self.soon();
-        }
-    }
-
-    fn outcomes(&mut self, outcomes: Vec<Result<Vec<Event>, fleet::Rejection>>) {
-        let mut wishes = std::mem::take(&mut self.wishes).into_iter();
-        for outcome in outcomes {
-            let wish = wishes.next();
-            let what = wish.as_ref().map_or("found", |wish| wish.what);
-            match outcome {
-                Ok(events) => {
-                    self.trace.tell(self.now, format_args!("{what}: accepted"));
-                    if wish.is_some_and(|wish| wish.expected == Expected::Refusal) {
-                        self.judge(Err(("refusal", format!("accepted: {what}"))));
-                    }
-                    self.watch.acknowledged(events);
-                }
-                Err(rejection) => {
-                    self.trace
-                        .tell(self.now, format_args!("{what}: {rejection}"));
-                    if wish.is_none() {
-                        self.judge(Err(("founding", rejection.to_string())));
-                    }
-                }
-            }
-        }
-    }
-
-    fn operate(&mut self) {
-        let quiet = self.begun.after(self.setup.lasts).before(QUIET);
-        if quiet <= self.now {
-            return;
-        }
-        let fleet = &self.server.durable.state.fleet;
-        if let Some(wish) = self.operator.wish(fleet, self.now)
-            && self.server.is_up()
-        {
-            self.trace
-                .tell(self.now, format_args!("operator: {}", wish.what));
-            self.commands += 1;
-            let input = Input::Commands(server::operator(), vec![wish.command.clone()]);
-            self.wishes.push(wish);
-            self.server.ask(input, Asker::Operator);
-            self.soon();
-        }
-        let pause = self.operator.pause();
-        self.queue.push(self.now.after(pause), Happening::Operate);
     }
 
     fn look(&mut self) {
@@ -454,138 +363,6 @@ impl Run {
             .watch
             .limits(limits, &self.devices, &self.server.durable);
         self.judge(verdict);
-    }
-
-    fn mishap(&mut self, mishap: Mishap) {
-        let is_crash = matches!(mishap, Mishap::Crash { .. });
-        if !is_crash {
-            self.counts.add(mishap.fault());
-            self.trace.tell(self.now, format_args!("fault: {mishap:?}"));
-        }
-        let sun = self.sun();
-        let (mend, until) = match mishap {
-            Mishap::Cut {
-                devices,
-                ways,
-                until,
-            } => {
-                for index in &devices {
-                    ways.iter()
-                        .for_each(|way| self.links[*index].cut(*way, until));
-                    self.clearance(*index);
-                }
-                (Mend::Whole(devices), until)
-            }
-            Mishap::Stop {
-                device,
-                memory,
-                until,
-            } => {
-                if !self.devices[device].is_on() {
-                    return;
-                }
-                self.devices[device].stop(sun, self.now);
-                self.clearance(device);
-                (Mend::Start(device, memory), until)
-            }
-            Mishap::SetClock { device, by_ms } => {
-                if !self.devices[device].is_on() {
-                    return;
-                }
-                self.devices[device].set_clock(by_ms);
-                self.devices[device].horizon.impair(self.now);
-                self.clearance(device);
-                return self.wake(device);
-            }
-            Mishap::OptOut { device, until } => {
-                self.devices[device].opt_out(self.now);
-                self.wake(device);
-                (Mend::OptIn(device), until)
-            }
-            Mishap::Inert { device, until } => {
-                self.devices[device].is_inert = true;
-                (Mend::Heed(device), until)
-            }
-            Mishap::Meter {
-                device,
-                fault,
-                until,
-            } => {
-                self.devices[device].meter = match fault {
-                    Fault::StuckMeter => Meter::Stuck(self.devices[device].output),
-                    _ => Meter::Reversed,
-                };
-                (Mend::Meter(device), until)
-            }
-            Mishap::Crash {
-                moment: Moment::Idle,
-                until,
-            } => return self.crashed(until),
-            Mishap::Crash { moment, until } => {
-                self.crash = Some((moment, until));
-                return self.soon();
-            }
-        };
-        self.queue.push(until, Happening::Mend(mend));
-    }
-
-    fn mend(&mut self, mend: Mend) {
-        match mend {
-            Mend::Whole(devices) => devices.into_iter().for_each(|index| self.clearance(index)),
-            Mend::Start(index, memory) => {
-                self.devices[index].start(memory, self.now);
-                self.clearance(index);
-                self.wake(index);
-            }
-            Mend::OptIn(index) => {
-                self.devices[index].opt_in(self.now);
-                self.wake(index);
-            }
-            Mend::Heed(index) => {
-                self.devices[index].is_inert = false;
-                self.devices[index].heeds_since = self.now;
-            }
-            Mend::Meter(index) => self.devices[index].meter = Meter::Honest,
-            Mend::Restart => {
-                self.server.start(self.now);
-                self.trace.tell(self.now, format_args!("the server is up"));
-                (0..self.devices.len()).for_each(|index| self.clearance(index));
-                let (durable, devices) = (&self.server.durable, &self.devices);
-                let verdict = self.watch.restarted(durable, devices);
-                self.judge(verdict);
-            }
-        }
-    }
-
-    /// The server is down until then. What it has served until now has to be what is stored, unless
-    /// the crash came between a commit and its publication.
-    fn crashed(&mut self, until: Timestamp) {
-        let was_idle = self.server.is_up();
-        self.server.crash();
-        self.wishes.clear();
-        self.counts.add(Fault::Crash);
-        self.trace
-            .tell(self.now, format_args!("fault: the server is killed"));
-        if was_idle {
-            let verdict = self
-                .watch
-                .replays(self.server.store(), &self.server.durable);
-            self.judge(verdict);
-        }
-        (0..self.devices.len()).for_each(|index| self.clearance(index));
-        let until = until.max(self.now.after(TICK));
-        self.queue.push(until, Happening::Mend(Mend::Restart));
-    }
-
-    /// Notes whether anything stands between a device and the server.
-    fn clearance(&mut self, index: usize) {
-        let is_whole = self.links[index].whole_at() <= self.now;
-        let device = &mut self.devices[index];
-        if is_whole && device.is_on() && self.server.is_up() {
-            device.horizon.clear(self.now);
-        } else {
-            device.horizon.impair(self.now);
-        }
     }
 
     fn end(&mut self) {
@@ -621,69 +398,4 @@ pub(super) fn by(checker: &'static str, verdict: Verdict) -> Result<(), (&'stati
 /// The seed of the members, which are the same for every set of faults.
 fn noise_seed(seed: u64) -> u64 {
     Noise::fork(seed, usize::MAX).bits()
-}
-
-/// All storage together.
-fn limits(operator: &Operator, members: &[Member]) -> Vec<Limit> {
-    let limited = operator
-        .limited
-        .iter()
-        .filter_map(|der| members.get(der.index()));
-    let limited: Vec<&Member> = limited.collect();
-    let rating_w: f64 = limited.iter().map(|member| member.rating_w.0).sum();
-    vec![Limit {
-        name: "transformer".to_owned(),
-        max_export_w: Some((rating_w * 0.5).round()),
-        max_import_w: Some((rating_w * 0.6).round()),
-        ders: Scope::Names(
-            limited
-                .iter()
-                .map(|member| member.name.to_string())
-                .collect(),
-        ),
-    }]
-}
-
-/// That of central Europe.
-fn time_zone() -> TimeZone {
-    TimeZone {
-        offset_s: 3_600,
-        dst_offset_s: 3_600,
-        summers: vec![DaylightSaving {
-            start: SPRING,
-            end: AUTUMN,
-        }],
-    }
-}
-
-fn named(event: &Event) -> String {
-    match event {
-        Event::PlanAdopted(plan) => {
-            format!("plan {} of dispatch {}", plan.generation, plan.dispatch.0)
-        }
-        Event::ControlIssued(control) => format!(
-            "control {} {} for {:?} {}+{} {:?}",
-            control.id.0,
-            control.mrid,
-            control.der.map(|der| der.0),
-            control.interval.start.secs(),
-            control.interval.duration.as_secs(),
-            control.base.settings()
-        ),
-        Event::ControlCancelled(id, _) => format!("control {} withdrawn", id.0),
-        Event::EnvelopeSet(envelope) => format!("envelope of {}", envelope.der.0),
-        Event::ProgramChanged(program) => {
-            format!(
-                "programme {} {:?}",
-                program.id.0,
-                program.default.base.settings()
-            )
-        }
-        Event::ProgramCreated(program) => format!("programme {} made", program.id.0),
-        Event::DispatchCreated(dispatch) => format!("dispatch {} made", dispatch.id.0),
-        other => {
-            let all = format!("{other:?}");
-            all.split(['(', ' ']).next().unwrap_or_default().to_owned()
-        }
-    }
 }

@@ -47,10 +47,13 @@ pub(super) enum Moment {
     Idle,
 }
 
+/// Who is told what.
+pub(super) type Answered = (Asker, Result<Answer, Unavailable>);
+
 /// What came of one round.
 pub(super) struct Rounded {
     pub(super) batch: Option<Batch>,
-    pub(super) answers: Vec<(Asker, Result<Answer, Unavailable>)>,
+    pub(super) answers: Vec<Answered>,
 }
 
 pub(super) struct Server {

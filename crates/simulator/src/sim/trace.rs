@@ -110,7 +110,7 @@ mod tests {
         assert_ne!(long.digest(), short.digest());
         let lines = long.into_lines();
         assert_eq!(lines.len(), MAX_LINES);
-        assert_eq!(lines, short.into_lines()[79 - MAX_LINES..]);
+        assert_eq!(lines, short.into_lines());
         assert_eq!(lines[MAX_LINES - 1], "0d00:00:00.099 line 99");
     }
 }

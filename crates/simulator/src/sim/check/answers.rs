@@ -13,9 +13,10 @@ pub fn nothing_waits(waiting: usize) -> Verdict {
     }
 }
 
-/// Judges what became of the event `mrid`, whose `responseRequired` asks for all there is. What has
-/// expired before it was met may have been shown as completed, and is not answered then; what a
-/// device has forgotten it can't answer.
+/// Judges what became of the event `mrid`, whose `responseRequired` asks for all there is.
+///
+/// What has expired before it was met may have been shown as completed, and is not answered then;
+/// what a device has forgotten it can't answer.
 pub fn check(mrid: u128, life: &Life) -> Verdict {
     let Some(outcome) = life.over.filter(|_| !life.forgotten) else {
         return Ok(());

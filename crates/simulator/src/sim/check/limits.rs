@@ -40,7 +40,10 @@ fn within(p_w: f64, (inject, absorb): (Option<f64>, Option<f64>), what: &str) ->
 
 /// The envelopes of every DER, as they were set one after another.
 #[derive(Clone, Debug, Default)]
-pub struct Envelopes(BTreeMap<DerId, Vec<(Timestamp, Vec<Envelope>)>>);
+pub struct Envelopes(BTreeMap<DerId, Vec<Version>>);
+
+/// The envelopes of one DER, from then on.
+type Version = (Timestamp, Vec<Envelope>);
 
 impl Envelopes {
     /// Takes in what was decided of `der` at `at`.
