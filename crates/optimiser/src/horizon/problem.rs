@@ -246,6 +246,12 @@ impl Store {
         (-self.loss_per_h * hours).exp()
     }
 
+    /// Wh taken from the store per Wh less absorbed, and per Wh more injected.
+    #[must_use]
+    pub fn drawn_per_wh(&self) -> (f64, f64) {
+        (self.charge_efficiency, 1.0 / self.discharge_efficiency)
+    }
+
     /// Energy taken from the store when `injected_wh` reaches the grid; negative when charging.
     #[must_use]
     pub fn drawn_wh(&self, injected_wh: f64) -> f64 {

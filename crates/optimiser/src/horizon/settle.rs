@@ -23,8 +23,18 @@ pub(super) fn settle(
     p_w: &mut [f64],
 ) -> Result<(), NoPlan> {
     trim_all(problem, p_w);
+    let missing = missing_w(problem, p_w);
+    spread(problem, memberships, p_w, missing)
+}
+
+/// Spreads what the targets miss, while every store stays within its bounds.
+pub(super) fn spread(
+    problem: &Problem,
+    memberships: &Memberships,
+    p_w: &mut [f64],
+    mut missing: Vec<f64>,
+) -> Result<(), NoPlan> {
     let negligible_w = NEGLIGIBLE * power_w(problem);
-    let mut missing = missing_w(problem, p_w);
     let mut helpers = FIRST_HELPERS;
     loop {
         if missing.iter().all(|missing| missing.abs() <= negligible_w) {
