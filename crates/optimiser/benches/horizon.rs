@@ -1,4 +1,4 @@
-//! Plans of a day: a thousand units against HiGHS on the same linear programme, and larger fleets.
+//! Plans of a day: a thousand units against `HiGHS` on the same linear programme, and larger fleets.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 #[path = "../tests/highs/fleets.rs"]

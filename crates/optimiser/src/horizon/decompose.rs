@@ -506,9 +506,7 @@ impl<'a> Search<'a> {
             for ((p_w, answer), group) in units.zip(&self.fleet.group_of) {
                 let share = share[*group as usize];
                 if share != 0.0 {
-                    for (p_w, answer) in p_w.iter_mut().zip(answer) {
-                        *p_w += share * answer;
-                    }
+                    add_share(p_w, answer, share);
                 }
             }
         }
@@ -518,17 +516,13 @@ impl<'a> Search<'a> {
     /// Limits without a price that the mixture exceeds, worst first.
     fn violated(&self, p_w: &[f64]) -> Vec<u32> {
         let problem = self.fleet.problem;
-        let is_watched = |limit: &u32| self.master.watched.contains(limit);
-        let unwatched: Vec<u32> = self
+        let unwatched = self
             .fleet
             .shared_limits
             .iter()
-            .copied()
-            .filter(|limit| !is_watched(limit))
-            .collect();
+            .filter(|limit| !self.master.watched.contains(limit));
         let mut found: Vec<(f64, u32)> = unwatched
-            .into_iter()
-            .map(|limit| (excess(problem, limit, p_w), limit))
+            .map(|limit| (excess(problem, *limit, p_w), *limit))
             .filter(|(excess, _)| LIMITS_KEPT < *excess)
             .collect();
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -554,6 +548,12 @@ fn merged(columns: &[Column]) -> Column {
         }
     }
     sum
+}
+
+fn add_share(sum: &mut [f64], terms: &[f64], share: f64) {
+    for (sum, term) in sum.iter_mut().zip(terms) {
+        *sum += share * term;
+    }
 }
 
 fn add(sum: &mut [f64], terms: &[f64]) {

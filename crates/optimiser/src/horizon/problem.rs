@@ -139,7 +139,8 @@ pub struct Ramp {
     pub max_step_w: f64,
 }
 
-/// Stored energy `e`, Wh: `e_t = a_t e_{t-1} - Δ_t/3600 · (p⁺/η_d - η_c p⁻)` with
+/// Stored energy `e`, Wh: `e_t = a_t e_{t-1} - Δ_t/3600 · (p⁺/η_d - η_c p⁻)`.
+///
 /// `a_t = exp(-loss_per_h · Δ_t/3600)`. A water heater or a building is a store whose energy counts
 /// from what it would have with no input.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -115,15 +115,8 @@ pub(super) struct OutOfReach {
 struct Open {
     price: f64,
     width: f64,
-    at: u32,
-    side: Side,
-}
-
-/// Which of a store's efficiencies a step is subject to.
-#[derive(Clone, Copy)]
-enum Side {
-    Charge,
-    Discharge,
+    drawn: f64,
+    at: usize,
 }
 
 /// Room to work in, used again for every unit.
@@ -196,7 +189,6 @@ impl<'a> Responder<'a> {
         self.width = 0.0;
         self.least = store.energy_wh;
         let sides = store.drawn_per_wh();
-        let per_drawn = (1.0 / sides.0, 1.0 / sides.1);
         let (mut value, mut left, mut grown) = (0.0, 1.0, 1.0);
         let (mut kept, mut kept_for) = (1.0, 0.0);
         for t in 0..p_w.len() {
@@ -220,16 +212,11 @@ impl<'a> Responder<'a> {
                 };
                 self.least -= p * hours * grown * if p < 0.0 { sides.0 } else { sides.1 };
                 for step in stage.steps() {
-                    let (side, per_drawn) = if step.drawn < sides.1 {
-                        (Side::Charge, per_drawn.0)
-                    } else {
-                        (Side::Discharge, per_drawn.1)
-                    };
                     self.insert(Open {
-                        price: (adder_per_wh[t] - step.slope_per_wh) * per_drawn * left,
+                        price: (adder_per_wh[t] - step.slope_per_wh) * left / step.drawn,
                         width: step.width_w * step.drawn * hours * grown,
-                        at: u32::try_from(t).expect("MAX_INTERVALS fits"),
-                        side,
+                        drawn: step.drawn,
+                        at: t,
                     });
                 }
             }
@@ -239,14 +226,14 @@ impl<'a> Responder<'a> {
             if self.least + self.width < floor - slack || capacity + slack < self.least {
                 return Err(OutOfReach { interval: t });
             }
-            value += self.take(floor - self.least, sides, p_w);
+            value += self.take(floor - self.least, p_w);
             self.give_up(self.least + self.width - capacity);
         }
         while let Some(open) = self.open.get(self.head).copied() {
             if 0.0 <= open.price {
                 break;
             }
-            value += self.take(open.width, sides, p_w);
+            value += self.take(open.width, p_w);
         }
         Ok(value)
     }
@@ -263,18 +250,14 @@ impl<'a> Responder<'a> {
     }
 
     /// Takes the cheapest steps up to an energy, and gives their cost.
-    fn take(&mut self, mut energy: f64, sides: (f64, f64), p_w: &mut [f64]) -> f64 {
+    fn take(&mut self, mut energy: f64, p_w: &mut [f64]) -> f64 {
         let mut cost = 0.0;
         while 0.0 < energy && self.head < self.open.len() {
             let open = &mut self.open[self.head];
             let taken = open.width.min(energy);
             cost += taken * open.price;
-            let at = open.at as usize;
-            let drawn = match open.side {
-                Side::Charge => sides.0,
-                Side::Discharge => sides.1,
-            };
-            p_w[at] -= taken * self.left[at] / (drawn * self.hours[at]);
+            let at = open.at;
+            p_w[at] -= taken * self.left[at] / (open.drawn * self.hours[at]);
             open.width -= taken;
             self.least += taken;
             self.width -= taken;

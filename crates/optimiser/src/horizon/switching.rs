@@ -34,7 +34,7 @@ pub(super) fn solve_switched(problem: &Problem, settings: &Settings) -> Result<P
                 lean,
             );
             starts += commitment.start_cost * count_starts(commitment.before, &sequence);
-            let shape = u32::try_from(switched.shapes.len()).expect("MAX_UNITS fits");
+            let shape = u32::try_from(switched.shapes.len()).map_err(|_| NoPlan::NoSwitching)?;
             switched
                 .shapes
                 .push(switched_shape(problem, unit, &commitment, &sequence));
@@ -150,15 +150,15 @@ fn rounded(
             0.0 < commitment.min_w.max(p.abs()) && commitment.min_w <= lo.abs().max(hi.abs());
         let mut next_cost = vec![f64::INFINITY; chain.states()];
         let mut from = vec![0; chain.states()];
-        for state in 0..chain.states() {
+        for (state, so_far) in cost.iter().enumerate() {
             for next in chain.next(state).into_iter().flatten() {
                 let away = match chain.switch(next) {
                     Switch::On if !can_be_on => f64::INFINITY,
                     Switch::On => (commitment.min_w - p.abs()).max(0.0),
                     Switch::Off => lean * p.abs(),
                 };
-                if cost[state] + away < next_cost[next] {
-                    next_cost[next] = cost[state] + away;
+                if so_far + away < next_cost[next] {
+                    next_cost[next] = so_far + away;
                     from[next] = state;
                 }
             }

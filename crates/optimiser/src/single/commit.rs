@@ -218,17 +218,20 @@ impl Search<'_> {
             let before = *cost;
             for (place, &a) in near.iter().enumerate() {
                 self.try_with(set, cost, &[a]);
-                for &b in near[..place]
-                    .iter()
-                    .filter(|b| set[**b] != set[a])
-                    .collect::<Vec<_>>()
-                {
-                    self.try_with(set, cost, &[a, b]);
+                for &b in &near[..place] {
+                    self.try_exchange(set, cost, [a, b]);
                 }
             }
             if *cost == before {
                 return;
             }
+        }
+    }
+
+    /// Exchanges two units of which one is in the set, if that lowers the cost.
+    fn try_exchange(&self, set: &mut [bool], cost: &mut Option<f64>, pair: [usize; 2]) {
+        if set[pair[0]] != set[pair[1]] {
+            self.try_with(set, cost, &pair);
         }
     }
 

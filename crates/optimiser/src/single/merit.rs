@@ -2,7 +2,9 @@
 
 use super::{NoShares, Ranges, Shares, all_finite, settle};
 
-/// Least `Σ c_i p_i`: the cheapest units are at their upper bound, the dearest at their lower one,
+/// Least `Σ c_i p_i`.
+///
+/// The cheapest units are at their upper bound, the dearest at their lower one,
 /// those whose cost is the clearing price share what is left in proportion to their range. The
 /// multiplier is that price. With what each unit has given so far as its cost, those used least are
 /// used first.

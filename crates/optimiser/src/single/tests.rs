@@ -152,7 +152,7 @@ proptest! {
         units in prop::collection::vec((10.0..1_000.0_f64, 0.0..0.6_f64, 0.0..50.0_f64, 0.0..0.5_f64), 1..9),
         at in 0.0..=1.0_f64,
     ) {
-        let list = |of: fn(&(f64, f64, f64, f64)) -> f64| units.iter().map(of).collect::<Vec<f64>>();
+        let list = |of: fn(&Offer) -> f64| units.iter().map(of).collect::<Vec<f64>>();
         let (hi_w, min_w) = (list(|u| u.0), list(|u| u.0 * u.1));
         let (start_cost, cost_per_w) = (list(|u| u.2), list(|u| u.3));
         let demand_w = at * hi_w.iter().sum::<f64>();
@@ -182,6 +182,9 @@ proptest! {
         }
     }
 }
+
+/// Highest power, share of it that is the least, start cost and cost per watt.
+type Offer = (f64, f64, f64, f64);
 
 fn sets(units: usize) -> impl Iterator<Item = Vec<usize>> {
     (0..1_usize << units).map(move |bits| (0..units).filter(|i| bits >> i & 1 == 1).collect())

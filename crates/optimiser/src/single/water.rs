@@ -144,7 +144,8 @@ impl Well<'_> {
                 let softest = self.softest();
                 multiplier + missing.signum() * reach * self.scale_w.max(1.0) / softest * 1e-6
             };
-            if low == high || multiplier == low || multiplier == high {
+            // No number is left between the bracket's ends.
+            if !(low < multiplier && multiplier < high) {
                 break;
             }
         }
@@ -157,7 +158,8 @@ impl Well<'_> {
     }
 }
 
-/// Every unit goes the same share of the way from its preference to its bound:
+/// Every unit goes the same share of the way from its preference to its bound.
+///
 /// `p_i = r_i + s (hi_i - r_i)`, or `r_i + s (r_i - lo_i)` with a negative `s`. The share is the
 /// multiplier. Preferences outside the range count as the bound that is nearest.
 ///

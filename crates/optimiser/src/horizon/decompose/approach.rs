@@ -113,10 +113,13 @@ impl Search<'_> {
     }
 }
 
-/// Positions and the plain steps from them, the latest last.
+/// A position and the plain step from it.
+type Known = (Vec<f64>, Vec<f64>);
+
+/// What is known, the latest last.
 #[derive(Default)]
 struct History {
-    known: Vec<(Vec<f64>, Vec<f64>)>,
+    known: Vec<Known>,
 }
 
 impl History {
