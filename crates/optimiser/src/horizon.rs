@@ -15,6 +15,7 @@ mod problem;
 mod response;
 mod settle;
 mod solve;
+mod switching;
 
 pub use certify::{Certified, Refuted, certify};
 pub use conflict::{Conflict, Constraint, MAX_CONFLICT_CELLS, NoConflict, conflict};

@@ -6,6 +6,7 @@
 //! answer, bit for bit.
 
 pub mod horizon;
+pub mod single;
 
 /// Relative tolerance to which feasibility is kept and certified, against the largest power,
 /// energy or bound that the constraint at hand contains.

@@ -15,52 +15,49 @@
 //! likeness, standing for its neighbours (a scaled unit is exactly that many equal ones). For a
 //! large fleet they are improved on a larger sample before all units are asked.
 
+mod approach;
+
 use std::collections::BTreeMap;
 
 use super::fleet::{Differing, Fleet, Sweep};
 use super::master::{Column, Master, Missing, Mix};
-use super::plan::{Memberships, Method, Plan, Prices, lower_bound, unit_cost};
-use super::problem::{Problem, Target, Unit};
+use super::plan::{Memberships, Plan, Prices, lower_bound};
+use super::problem::{Problem, Unit};
 use super::response::Stage;
 use super::settle::{missing_w, power_w, trim_all};
-use super::solve::{NoPlan, Settings, exact, finished};
+use super::solve::{EXACT_TOLERANCE, MAX_EXACT_CELLS, NoPlan, Settings, exact};
 
 /// Units of the sample that stands for a large fleet.
-const SAMPLE_UNITS: usize = 800;
+const SAMPLE_UNITS: usize = 2_400;
 /// Units of the sample whose linear programme gives the first prices.
 const FEW_UNITS: usize = 24;
+/// Tolerance of that, and of the programme that mixes.
+const ROUGH: f64 = 1e-5;
+const MIXER_TOLERANCE: f64 = 1e-7;
 /// Groups of a fleet that is its own sample, and of one that starts from a sample.
 const GROUPS: u32 = 60;
 const GROUPS_OF_LARGE: u32 = 120;
 /// Groups that are one for the search of prices.
 const GROUPS_IN_ONE: u32 = 10;
-/// Sweeps that a mixture is made of: the last ones.
+/// Sweeps that a mixture is made of: the last ones, or as many as have so many answers.
+const MIXED_ANSWERS: usize = 600;
 const MIXED_SWEEPS: usize = 10;
 /// How far prices differ from unit to unit at first, as a share of the spread of prices over time,
 /// and by which factor they differ less when that made the mixture too dear.
-const FIRST_DIFFERENCE: f64 = 0.04;
+const FIRST_DIFFERENCE: f64 = 0.03;
 const CALMING: f64 = 0.4;
-/// Sweeps until the answers count as near enough to the targets to be mixed.
-const MAX_APPROACH: u32 = 12;
-/// What the answers may miss of a row, as a share of its power, to be mixed at once.
-const NEAR: f64 = 4e-3;
-/// Length of the first step: how many times the difference a price moves when its row is missed by
-/// all of its power.
-const FIRST_STEP: f64 = 4.0;
 /// Factor on the penalty where a row may only be missed if there is no other way.
 const FORBIDDING: f64 = 30.0;
 /// Prices asked for between mixtures.
 const STEPS_PER_ROUND: u32 = 3;
 /// Largest residual, as a share of the fleet's power, that is spread rather than mixed away.
 const SPREADABLE: f64 = 2e-3;
-/// Sweeps at the same prices that differ in another way from unit to unit.
-const OTHERS: u32 = 4;
-/// Prices asked for on the sample of a large fleet, at most.
-const MAX_REHEARSED: u32 = 12;
 /// Masters in a row without a share after which a column is left out.
 const MAX_IDLE: u32 = 6;
 /// Times that the targets are shifted by what netting adds.
 const MAX_SHIFTS: u32 = 3;
+/// Excess over a limit that is none, relative to what its units can do.
+const LIMITS_KEPT: f64 = 0.5 * crate::TOLERANCE;
 /// Limits taken into the master after one mixture.
 const MAX_WATCHED_AT_ONCE: usize = 64;
 /// Weight of the first proximal term.
@@ -69,24 +66,72 @@ const FIRST_WEIGHT: f64 = 0.02;
 const SERIOUS: f64 = 0.1;
 
 pub(super) fn decompose(problem: &Problem, settings: &Settings) -> Result<Plan, NoPlan> {
-    let is_large = 2 * SAMPLE_UNITS < problem.units.len();
-    let groups = if is_large { GROUPS_OF_LARGE } else { GROUPS };
-    let fleet = Fleet::new(problem, groups);
+    if 4 * SAMPLE_UNITS < problem.units.len() {
+        return from_sample(problem, settings);
+    }
+    let fleet = Fleet::new(problem, GROUPS);
     let mut search = Search::new(&fleet, settings);
-    let (prices, near) = if is_large {
-        rehearsed_prices(problem, &fleet, settings)?
-    } else {
-        let prices = first_prices(problem, &fleet);
-        (prices.clone(), prices)
-    };
-    search.ask(&prices)?;
-    search.plan(near)
+    let mut start = Start::at(first_prices(problem, &fleet));
+    search.ask(&start.prices)?;
+    search.find(&mut start, ROUND)?;
+    let cells = problem.units.len() * problem.intervals();
+    match search.best_plan {
+        None if cells <= MAX_EXACT_CELLS => exact(problem, EXACT_TOLERANCE),
+        plan => plan.ok_or(NoPlan::Numerical),
+    }
+}
+
+/// Where a search begins.
+struct Start {
+    prices: Prices,
+    /// How far prices differ from unit to unit, as a share of their spread over time.
+    difference: f64,
+}
+
+impl Start {
+    fn at(prices: Prices) -> Self {
+        Self {
+            prices,
+            difference: FIRST_DIFFERENCE,
+        }
+    }
+}
+
+/// Sweeps of one round: at most so many to come near, and so many that differ otherwise.
+#[derive(Clone, Copy)]
+struct Round {
+    near: u32,
+    others: u32,
+}
+
+const ROUND: Round = Round {
+    near: 12,
+    others: 4,
+};
+const ROUND_OF_LARGE: Round = Round { near: 1, others: 3 };
+
+/// Plans a sample first, for prices that are near the targets and the difference that is small
+/// enough, then all units.
+fn from_sample(problem: &Problem, settings: &Settings) -> Result<Plan, NoPlan> {
+    let fleet = Fleet::new(problem, GROUPS_OF_LARGE);
+    let small = sample(problem, &fleet, &fleet.order(), SAMPLE_UNITS);
+    let small_fleet = Fleet::new(&small, GROUPS);
+    let mut rehearsal = Search::new(&small_fleet, settings);
+    let mut start = Start::at(first_prices(&small, &small_fleet));
+    rehearsal.ask(&start.prices)?;
+    rehearsal.find(&mut start, ROUND)?;
+    let watched = std::mem::take(&mut rehearsal.master.watched);
+    drop(rehearsal);
+    let mut search = Search::new(&fleet, settings);
+    search.watch(&watched);
+    search.find(&mut start, ROUND_OF_LARGE)?;
+    search.best_plan.ok_or(NoPlan::Numerical)
 }
 
 /// Prices of a few scaled units' linear programme, if it has a solution.
 fn first_prices(problem: &Problem, fleet: &Fleet<'_>) -> Prices {
     let few = sample(problem, fleet, &fleet.order(), FEW_UNITS);
-    let prices = exact(&few).map(|plan| plan.prices.target_per_wh);
+    let prices = exact(&few, ROUGH).map(|plan| plan.prices.target_per_wh);
     let mut first = Prices::none(problem.intervals());
     if let Ok(prices) = prices {
         first.target_per_wh = prices;
@@ -94,36 +139,16 @@ fn first_prices(problem: &Problem, fleet: &Fleet<'_>) -> Prices {
     first
 }
 
-/// The first prices, improved on a sample until its columns promise little more.
-fn rehearsed_prices(
-    problem: &Problem,
-    fleet: &Fleet<'_>,
-    settings: &Settings,
-) -> Result<(Prices, Prices), NoPlan> {
-    let small = sample(problem, fleet, &fleet.order(), SAMPLE_UNITS);
-    let small_fleet = Fleet::new(&small, GROUPS);
-    let mut rehearsal = Search::new(&small_fleet, settings);
-    rehearsal.ask(&first_prices(&small, &small_fleet))?;
-    for _ in 0..MAX_REHEARSED {
-        if rehearsal.step()? <= 0.1 * settings.gap {
-            break;
-        }
-    }
-    let mut prices = rehearsal.best_prices.clone();
-    let differing = Differing {
-        per_wh: FIRST_DIFFERENCE * spread_per_wh(&small, &prices),
-        seed: 0,
-    };
-    rehearsal.approach(&mut prices, differing)?;
-    Ok((rehearsal.best_prices, prices))
-}
-
 /// Every n-th unit in order, scaled to its neighbours' power.
 fn sample(problem: &Problem, fleet: &Fleet<'_>, order: &[u32], units: usize) -> Problem {
     let mut small = Problem {
+        interval_s: problem.interval_s.clone(),
+        price_per_wh: problem.price_per_wh.clone(),
+        targets: problem.targets.clone(),
         units: Vec::new(),
         limits: problem.limits.clone(),
-        ..problem.clone()
+        shapes: problem.shapes.clone(),
+        tariffs: problem.tariffs.clone(),
     };
     for limit in &mut small.limits {
         limit.terms.clear();
@@ -243,116 +268,20 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Moves `prices` until the answers to prices that differ from unit to unit come near the
-    /// targets. As units differ, what all of them do is a smooth function of the prices, and what
-    /// the targets miss is the gradient of a concave one. Every row has a gain of its own, which
-    /// grows while the row is missed on the same side and shrinks when it changes sides.
-    fn approach(&mut self, prices: &mut Prices, differing: Differing) -> Result<(), NoPlan> {
-        let mut gains: Vec<f64> = Vec::new();
-        let mut before: Vec<f64> = Vec::new();
-        for _ in 0..MAX_APPROACH {
-            self.ask_apart(prices, differing)?;
-            let missed = self.missed(prices);
-            let worst = missed.iter().fold(0.0_f64, |worst, m| worst.max(m.abs()));
-            if worst <= NEAR {
-                break;
-            }
-            gains.resize(missed.len(), FIRST_STEP * differing.per_wh);
-            before.resize(missed.len(), 0.0);
-            for ((gain, missed), before) in gains.iter_mut().zip(&missed).zip(&before) {
-                if missed * before < 0.0 {
-                    *gain *= 0.5;
-                } else if 0.5 * before.abs() < missed.abs() && *before != 0.0 {
-                    *gain *= 1.3;
-                }
-            }
-            let moves: Vec<f64> = missed.iter().zip(&gains).map(|(m, g)| m * g).collect();
-            self.advance(prices, &moves);
-            before = missed;
-        }
-        Ok(())
-    }
-
-    /// By how much the last answers miss the rows that are priced, targets first, relative to the power that each row sees;
-    /// nothing where a one-sided row is kept and has no price.
-    fn missed(&self, prices: &Prices) -> Vec<f64> {
-        let problem = self.fleet.problem;
-        let intervals = problem.intervals();
-        let answers = self.answers.last().expect("a sweep was made");
-        let mut missed = Vec::new();
-        for t in 0..intervals {
-            let sum: f64 = answers.iter().map(|column| column.p_w[t]).sum();
-            let price = prices.target_per_wh[t];
-            missed.push(
-                match problem.targets[t] {
-                    Target::Free => 0.0,
-                    Target::Exact(p_w) => p_w - sum,
-                    Target::AtLeast(p_w) if 0.0 < price => p_w - sum,
-                    Target::AtLeast(p_w) => (p_w - sum).max(0.0),
-                    Target::AtMost(p_w) if price < 0.0 => p_w - sum,
-                    Target::AtMost(p_w) => (p_w - sum).min(0.0),
-                } / self.master.base_w,
-            );
-        }
-        for limit in &self.master.watched {
-            let power = limit_power_w(problem, *limit);
-            let price = prices.limit_per_wh.get(limit);
-            for (t, bound) in problem.limits[*limit as usize].at_most_w.iter().enumerate() {
-                let of_groups = answers
-                    .iter()
-                    .filter_map(|column| column.limit_w.get(limit));
-                let sum: f64 = of_groups.map(|limit_w| limit_w[t]).sum();
-                let is_priced = price.is_some_and(|price| 0.0 < price[t]);
-                let over = if bound.is_finite() { bound - sum } else { 0.0 };
-                missed.push(if is_priced { over } else { over.min(0.0) } / power);
-            }
-        }
-        missed
-    }
-
-    fn advance(&self, prices: &mut Prices, moves: &[f64]) {
-        let problem = self.fleet.problem;
-        let intervals = problem.intervals();
-        add(&mut prices.target_per_wh, &moves[..intervals]);
-        for (limit, moves) in self
-            .master
-            .watched
-            .iter()
-            .zip(moves[intervals..].chunks(intervals))
-        {
-            let price = prices
-                .limit_per_wh
-                .entry(*limit)
-                .or_insert_with(|| vec![0.0; intervals]);
-            for (price, moved) in price.iter_mut().zip(moves) {
-                *price -= moved;
-            }
-        }
-        *prices = std::mem::take(prices).with_allowed_signs(problem);
-    }
-
     /// Makes columns of a sweep.
     fn add(&mut self, sweep: Sweep) {
-        let problem = self.fleet.problem;
-        let intervals = problem.intervals();
         let index = u32::try_from(self.sweeps.len()).expect("max_sweeps fits");
-        let mut columns: Vec<Column> = (0..self.fleet.groups)
-            .map(|group| Column {
+        let groups = (0..self.fleet.groups).zip(sweep.cost.iter().zip(&sweep.group_w));
+        let mut columns: Vec<Column> = groups
+            .map(|(group, (cost, p_w))| Column {
                 group,
                 sweep: index,
-                cost: 0.0,
-                p_w: vec![0.0; intervals],
+                cost: *cost,
+                p_w: p_w.clone(),
                 limit_w: BTreeMap::new(),
                 idle: 0,
             })
             .collect();
-        for (unit, p_w) in sweep.p_w.chunks_exact(intervals).enumerate() {
-            let column = &mut columns[self.fleet.group_of[unit] as usize];
-            column.cost += unit_cost(problem, &problem.units[unit], p_w);
-            for (sum, p_w) in column.p_w.iter_mut().zip(p_w) {
-                *sum += p_w;
-            }
-        }
         for &limit in &self.master.watched {
             add_limit(self.fleet, limit, &sweep, &mut columns);
         }
@@ -380,30 +309,33 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Asks until a mixture makes a plan within the gap, or often enough: then the best plan is the
-    /// answer, and says what its gap is.
-    fn plan(mut self, mut prices: Prices) -> Result<Plan, NoPlan> {
-        let mut difference = FIRST_DIFFERENCE;
+    /// Asks until a mixture makes a plan within the gap, or often enough: then the best plan is what
+    /// there is, and says what its gap is. `start` ends where the next search may begin.
+    fn find(&mut self, start: &mut Start, round: Round) -> Result<(), NoPlan> {
         loop {
-            let per_wh = difference * spread_per_wh(self.fleet.problem, &prices);
+            let spread = spread_per_wh(self.fleet.problem, &start.prices);
             let mut differing = Differing {
-                per_wh,
+                per_wh: start.difference * spread,
+                group_per_wh: 0.0,
                 seed: self.sweeps.len() as u64,
             };
-            self.approach(&mut prices, differing)?;
-            for _ in 0..OTHERS {
+            self.approach(&mut start.prices, differing, round.near)?;
+            // The answers of large groups would else all be the same mean, and no mixture of them
+            // could be anything else.
+            differing.group_per_wh = differing.per_wh;
+            for _ in 0..round.others {
                 differing.seed = self.sweeps.len() as u64;
-                self.ask_apart(&prices, differing)?;
+                self.ask_apart(&start.prices, differing)?;
             }
-            self.ask(&prices)?;
+            self.ask(&start.prices)?;
             let mixed = self.mix_answers()?;
             let is_over = self.settings.max_sweeps as usize <= self.sweeps.len();
             let is_near = |plan: &Plan| plan.gap() <= self.settings.gap;
             if is_over || self.best_plan.as_ref().is_some_and(is_near) {
-                return self.best_plan.ok_or(NoPlan::Numerical);
+                return Ok(());
             }
             if mixed == Mixed::Plan {
-                difference *= CALMING;
+                start.difference *= CALMING;
             }
             for _ in 0..STEPS_PER_ROUND {
                 if self.step()? <= 0.1 * self.settings.gap {
@@ -442,7 +374,7 @@ impl<'a> Search<'a> {
         let mut shifts = 0;
         self.fill_mixer();
         loop {
-            let mix = self.solve_mixer(1e-8)?;
+            let mix = self.solve_mixer(MIXER_TOLERANCE)?;
             let mut p_w = self.mixture();
             let violated = self.violated(&p_w);
             if !violated.is_empty() {
@@ -456,7 +388,7 @@ impl<'a> Search<'a> {
             let is_mixed = mix.missed <= SPREADABLE;
             let must_shift = is_mixed && 2.0 * SPREADABLE * self.master.base_w < worst_w;
             if !must_shift || shifts == MAX_SHIFTS {
-                self.keep(p_w);
+                self.keep(p_w, missing);
                 return Ok(if is_mixed { Mixed::Plan } else { Mixed::Missed });
             }
             for (offset, missing) in self.mixer.offset_w.iter_mut().zip(&missing) {
@@ -466,20 +398,27 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Settles a schedule and keeps it, if it then is the best plan.
-    fn keep(&mut self, p_w: Vec<f64>) {
+    /// Spreads what a schedule misses and keeps it, if it then is the best plan.
+    fn keep(&mut self, p_w: Vec<f64>, missing: Vec<f64>) {
         let problem = self.fleet.problem;
         let (bound, prices) = (self.best_bound, self.best_prices.clone());
-        let plan = finished(problem, p_w, bound, prices, Method::Decomposed);
+        let plan = self.fleet.finished(p_w, missing, bound, prices);
         if let Some(best) = &mut self.best_plan {
             best.lower_bound = bound;
             best.prices = self.best_prices.clone();
         }
+        let keeps_limits = |plan: &Plan| {
+            let limits = 0..u32::try_from(problem.limits.len()).expect("limits are numbered");
+            limits
+                .into_iter()
+                .all(|limit| excess(problem, limit, &plan.p_w) <= LIMITS_KEPT)
+        };
+        let plan = plan.ok().filter(keeps_limits);
         let objective = self
             .best_plan
             .as_ref()
             .map_or(f64::INFINITY, |best| best.objective);
-        if let Ok(plan) = plan
+        if let Some(plan) = plan
             && plan.objective < objective
         {
             self.best_plan = Some(plan);
@@ -531,7 +470,8 @@ impl<'a> Search<'a> {
     }
 
     fn fill_mixer(&mut self) {
-        let first = self.answers.len().saturating_sub(MIXED_SWEEPS);
+        let most = MIXED_SWEEPS.max(MIXED_ANSWERS / self.fleet.groups as usize);
+        let first = self.answers.len().saturating_sub(most);
         let last = self.answers[first..].iter().flatten();
         self.mixer.columns = last.cloned().collect();
     }
@@ -566,9 +506,7 @@ impl<'a> Search<'a> {
             for ((p_w, answer), group) in units.zip(&self.fleet.group_of) {
                 let share = share[*group as usize];
                 if share != 0.0 {
-                    for (p_w, answer) in p_w.iter_mut().zip(answer) {
-                        *p_w += share * answer;
-                    }
+                    add_share(p_w, answer, share);
                 }
             }
         }
@@ -578,18 +516,14 @@ impl<'a> Search<'a> {
     /// Limits without a price that the mixture exceeds, worst first.
     fn violated(&self, p_w: &[f64]) -> Vec<u32> {
         let problem = self.fleet.problem;
-        let is_watched = |limit: &u32| self.master.watched.contains(limit);
-        let unwatched: Vec<u32> = self
+        let unwatched = self
             .fleet
             .shared_limits
             .iter()
-            .copied()
-            .filter(|limit| !is_watched(limit))
-            .collect();
+            .filter(|limit| !self.master.watched.contains(limit));
         let mut found: Vec<(f64, u32)> = unwatched
-            .into_iter()
-            .map(|limit| (excess(problem, limit, p_w), limit))
-            .filter(|(excess, _)| 0.1 * crate::TOLERANCE < *excess)
+            .map(|limit| (excess(problem, *limit, p_w), *limit))
+            .filter(|(excess, _)| LIMITS_KEPT < *excess)
             .collect();
         found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         found.truncate(MAX_WATCHED_AT_ONCE);
@@ -614,6 +548,12 @@ fn merged(columns: &[Column]) -> Column {
         }
     }
     sum
+}
+
+fn add_share(sum: &mut [f64], terms: &[f64], share: f64) {
+    for (sum, term) in sum.iter_mut().zip(terms) {
+        *sum += share * term;
+    }
 }
 
 fn add(sum: &mut [f64], terms: &[f64]) {

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::lp::{Coupling, NoOptimum, Part};
-use super::plan::{Memberships, Prices, constant_part};
+use super::plan::{Memberships, Method, Plan, Prices, constant_part, running_cost, unit_cost};
 use super::problem::{Problem, Unit};
 use super::response::Responder;
+use super::settle::spread;
 use super::solve::NoPlan;
 
 /// Most units that answer together; a limit over more of them gets prices instead.
@@ -38,6 +39,9 @@ pub(super) struct Fleet<'a> {
 pub(super) struct Sweep {
     /// By unit, then interval.
     pub(super) p_w: Vec<f64>,
+    /// By group: cost, and power by interval.
+    pub(super) cost: Vec<f64>,
+    pub(super) group_w: Vec<Vec<f64>>,
     /// The Lagrangian bound, where all were told the same prices.
     pub(super) bound: f64,
     /// Those, with what blocks charge within.
@@ -49,25 +53,32 @@ pub(super) struct Sweep {
 pub(super) struct Differing {
     /// Most that they do, money per Wh.
     pub(super) per_wh: f64,
+    /// How far those of whole groups do besides, likewise.
+    pub(super) group_per_wh: f64,
     /// Which of all ways to differ.
     pub(super) seed: u64,
 }
 
 impl Differing {
-    /// Adds a number between minus and plus the most, the same for the same unit and interval.
-    fn apply(self, unit: u32, adder: &mut [f64]) {
-        let mut state = (self.seed << 32) | u64::from(unit);
+    /// Adds numbers between minus and plus the most: one of the unit's own and one that its group has
+    /// in common. The same for the same unit, group and interval.
+    fn apply(self, unit: u32, group: u32, adder: &mut [f64]) {
+        let mut own = (self.seed << 32) | u64::from(unit);
+        let mut common = !((self.seed << 32) | u64::from(group));
         for adder in adder {
-            // `SplitMix64` (Steele, Lea and Flood 2014).
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut bits = state;
-            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bits ^= bits >> 31;
-            let unit_interval = (bits >> 11) as f64 / (1_u64 << 53) as f64;
-            *adder += self.per_wh * (2.0 * unit_interval - 1.0);
+            *adder += self.per_wh * drawn(&mut own) + self.group_per_wh * drawn(&mut common);
         }
     }
+}
+
+/// A number from -1 to 1 (`SplitMix64`, Steele, Lea and Flood 2014).
+fn drawn(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut bits = *state;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    (bits >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
 impl<'a> Fleet<'a> {
@@ -166,26 +177,40 @@ impl<'a> Fleet<'a> {
         let mut prices = told.clone();
         let mut adder = vec![0.0; intervals];
         let mut responder = Responder::new(self.problem);
+        let mut cost = vec![0.0; self.groups as usize];
+        let mut group_w = vec![vec![0.0; intervals]; self.groups as usize];
+        let hours: Vec<f64> = (0..intervals).map(|t| self.problem.hours(t)).collect();
         let mut bound = 0.0;
         for &unit in &self.plain {
             self.memberships.adder(self.problem, told, unit, &mut adder);
             if let Some(differing) = differing {
-                differing.apply(unit, &mut adder);
+                differing.apply(unit, self.group_of[unit as usize], &mut adder);
             }
             let at = unit as usize * intervals;
-            bound += responder
-                .respond(
-                    &self.problem.units[unit as usize],
-                    &adder,
-                    &mut p_w[at..at + intervals],
-                )
+            let answer = &mut p_w[at..at + intervals];
+            let value = responder
+                .respond(&self.problem.units[unit as usize], &adder, answer)
                 .map_err(|stuck| NoPlan::out_of_reach(unit, stuck))?;
+            bound += value;
+            let group = self.group_of[unit as usize] as usize;
+            cost[group] += value;
+            for (t, p_w) in answer.iter().enumerate() {
+                cost[group] += adder[t] * hours[t] * p_w;
+                group_w[group][t] += p_w;
+            }
         }
         for block in &self.blocks {
             self.answer_together(block, told, differing, &mut p_w, &mut prices)?;
         }
         let mut scratch = vec![0.0; intervals];
         for unit in self.blocks.iter().flat_map(|block| &block.units) {
+            let at = *unit as usize * intervals;
+            let answer = &p_w[at..at + intervals];
+            let group = self.group_of[*unit as usize] as usize;
+            cost[group] += unit_cost(self.problem, &self.problem.units[*unit as usize], answer);
+            for (sum, p_w) in group_w[group].iter_mut().zip(answer) {
+                *sum += p_w;
+            }
             self.memberships
                 .adder(self.problem, &prices, *unit, &mut adder);
             bound += responder
@@ -193,7 +218,31 @@ impl<'a> Fleet<'a> {
                 .map_err(|stuck| NoPlan::out_of_reach(*unit, stuck))?;
         }
         bound += constant_part(self.problem, &prices);
-        Ok(Sweep { p_w, bound, prices })
+        Ok(Sweep {
+            p_w,
+            cost,
+            group_w,
+            bound,
+            prices,
+        })
+    }
+
+    /// The plan of a schedule whose stores keep their bounds, once what it misses is spread.
+    pub(super) fn finished(
+        &self,
+        mut p_w: Vec<f64>,
+        missing: Vec<f64>,
+        lower_bound: f64,
+        prices: Prices,
+    ) -> Result<Plan, NoPlan> {
+        spread(self.problem, &self.memberships, &mut p_w, missing)?;
+        Ok(Plan {
+            objective: running_cost(self.problem, &p_w),
+            p_w,
+            lower_bound,
+            prices,
+            method: Method::Decomposed,
+        })
     }
 
     /// Solves one block and notes the multipliers of its own limits and ramps.
@@ -220,7 +269,7 @@ impl<'a> Fleet<'a> {
             };
             self.memberships.adder(self.problem, &outer, *unit, adder);
             if let Some(differing) = differing {
-                differing.apply(*unit, adder);
+                differing.apply(*unit, self.group_of[*unit as usize], adder);
             }
         }
         let part = Part {

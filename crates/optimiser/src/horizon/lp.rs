@@ -64,6 +64,9 @@ pub(super) enum NoOptimum {
     Numerical,
 }
 
+/// The variables at the optimum, and the multipliers of the rows.
+type Solved = (Vec<f64>, Vec<f64>);
+
 /// A linear programme as it is written: `A x + s = b`, rows of equalities before the others.
 #[derive(Default)]
 pub(super) struct Rows {
@@ -104,13 +107,9 @@ impl Rows {
     }
 
     /// Minimises `cost · x`; gives `x` and the rows' multipliers.
-    pub(super) fn minimise(
-        self,
-        cost: &[f64],
-        tolerance: f64,
-    ) -> Result<(Vec<f64>, Vec<f64>), NoOptimum> {
+    pub(super) fn minimise(self, cost: &[f64], tolerance: f64) -> Result<Solved, NoOptimum> {
         let columns = cost.len();
-        self.minimise_quadratic(CscMatrix::zeros((columns, columns)), cost, tolerance)
+        self.minimise_quadratic(&CscMatrix::zeros((columns, columns)), cost, tolerance)
     }
 
     /// Minimises `x · diagonal x / 2 + cost · x`.
@@ -119,20 +118,20 @@ impl Rows {
         diagonal: &[f64],
         cost: &[f64],
         tolerance: f64,
-    ) -> Result<(Vec<f64>, Vec<f64>), NoOptimum> {
+    ) -> Result<Solved, NoOptimum> {
         let curved: Vec<usize> = (0..cost.len()).filter(|j| diagonal[*j] != 0.0).collect();
         let values = curved.iter().map(|j| diagonal[*j]).collect();
         let (n, rows) = (cost.len(), curved.clone());
         let p = CscMatrix::new_from_triplets(n, n, rows, curved, values);
-        self.minimise_quadratic(p, cost, tolerance)
+        self.minimise_quadratic(&p, cost, tolerance)
     }
 
     fn minimise_quadratic(
         self,
-        p: CscMatrix<f64>,
+        p: &CscMatrix<f64>,
         cost: &[f64],
         tolerance: f64,
-    ) -> Result<(Vec<f64>, Vec<f64>), NoOptimum> {
+    ) -> Result<Solved, NoOptimum> {
         let (rows, columns) = (self.bound.len(), cost.len());
         let a = CscMatrix::new_from_triplets(rows, columns, self.row, self.column, self.value);
         let cones = [
@@ -146,7 +145,7 @@ impl Rows {
             tol_feas: tolerance,
             ..DefaultSettings::default()
         };
-        let mut solver = DefaultSolver::new(&p, cost, &a, &self.bound, &cones, settings)
+        let mut solver = DefaultSolver::new(p, cost, &a, &self.bound, &cones, settings)
             .map_err(|_| NoOptimum::Numerical)?;
         solver.solve();
         match solver.solution.status {
@@ -335,10 +334,9 @@ impl Part<'_> {
                 for sign in [1.0, -1.0] {
                     rows.begin(ramp.max_step_w / layout.base_w);
                     self.add_power(layout, rows, cell, sign);
-                    if t == 0 {
-                        rows.subtract_from_bound(-sign * ramp.from_w / layout.base_w);
-                    } else {
-                        self.add_power(layout, rows, cell - 1, -sign);
+                    match t {
+                        0 => rows.subtract_from_bound(-sign * ramp.from_w / layout.base_w),
+                        _ => self.add_power(layout, rows, cell - 1, -sign),
                     }
                 }
             }

@@ -38,8 +38,6 @@ pub(super) struct Mix {
     /// By column.
     pub(super) share: Vec<f64>,
     pub(super) prices: Prices,
-    /// Cost of the mixture, what is missed not counted.
-    pub(super) cost: f64,
     /// Most that a row is missed by, relative to the fleet's power.
     pub(super) missed: f64,
 }
@@ -231,17 +229,10 @@ impl Master<'_> {
                 }
             }
         }
-        let cost = self
-            .columns
-            .iter()
-            .zip(&share)
-            .map(|(c, s)| c.cost * s)
-            .sum();
         let missed = x[self.columns.len()..].iter().map(|x| x.abs());
         Mix {
             share,
             prices: prices.with_allowed_signs(self.problem),
-            cost,
             missed: missed.fold(0.0, f64::max),
         }
     }

@@ -139,7 +139,8 @@ pub struct Ramp {
     pub max_step_w: f64,
 }
 
-/// Stored energy `e`, Wh: `e_t = a_t e_{t-1} - Δ_t/3600 · (p⁺/η_d - η_c p⁻)` with
+/// Stored energy `e`, Wh: `e_t = a_t e_{t-1} - Δ_t/3600 · (p⁺/η_d - η_c p⁻)`.
+///
 /// `a_t = exp(-loss_per_h · Δ_t/3600)`. A water heater or a building is a store whose energy counts
 /// from what it would have with no input.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -244,6 +245,12 @@ impl Store {
     #[must_use]
     pub fn kept(&self, hours: f64) -> f64 {
         (-self.loss_per_h * hours).exp()
+    }
+
+    /// Wh taken from the store per Wh less absorbed, and per Wh more injected.
+    #[must_use]
+    pub fn drawn_per_wh(&self) -> (f64, f64) {
+        (self.charge_efficiency, 1.0 / self.discharge_efficiency)
     }
 
     /// Energy taken from the store when `injected_wh` reaches the grid; negative when charging.

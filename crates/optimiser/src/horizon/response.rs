@@ -9,8 +9,8 @@
 //! are given up for good; at the end, those that pay for themselves are taken. A decision is final
 //! because cheaper steps are always taken before dearer ones, whatever comes later. This is the
 //! value function of dynamic programming (its slopes are the ordered steps, floor and capacity cut
-//! its ends) without the recursion back. With `n` open steps an interval costs a binary search and a
-//! move of at most `n` entries.
+//! its ends) without the recursion back. With `n` open steps an interval costs at most
+//! `n` comparisons; `n` is about the hours that the store lasts, in intervals.
 //!
 //! Standing loss scales the value function's argument; energies are kept divided by what is left of
 //! a Wh of the beginning, so nothing has to be scaled.
@@ -54,13 +54,21 @@ impl Stage {
         }
         let (inject, absorb) = problem.costs_per_wh(unit, t);
         let price = problem.price_per_wh[t];
+        let drawn = unit.store.map(|store| store.drawn_per_wh());
+        let (charge, discharge) = drawn.unwrap_or((0.0, 0.0));
+        if unit.preferred.is_none() {
+            if lo_w < 0.0 {
+                stage.push(hi_w.min(0.0) - lo_w, -absorb - price, charge);
+            }
+            if 0.0 < hi_w {
+                stage.push(hi_w - lo_w.max(0.0), inject - price, discharge);
+            }
+            return stage;
+        }
         let preferred = unit
             .preferred
             .filter(|preferred| lo_w <= preferred.p_w && preferred.p_w <= hi_w);
         let (bend_w, deviation) = preferred.map_or((lo_w, 0.0), |p| (p.p_w, p.deviation_per_wh));
-        let (charge, discharge) = unit.store.map_or((0.0, 0.0), |s| {
-            (s.charge_efficiency, 1.0 / s.discharge_efficiency)
-        });
         let mut from_w = lo_w;
         let cuts = [bend_w.min(0.0), bend_w.max(0.0), hi_w];
         for cut in cuts {
@@ -75,15 +83,20 @@ impl Stage {
             } else {
                 -deviation
             };
-            stage.steps[stage.count] = Step {
-                width_w: to_w - from_w,
-                slope_per_wh: own + away - price,
-                drawn: if is_injecting { discharge } else { charge },
-            };
-            stage.count += 1;
+            let drawn = if is_injecting { discharge } else { charge };
+            stage.push(to_w - from_w, own + away - price, drawn);
             from_w = to_w;
         }
         stage
+    }
+
+    fn push(&mut self, width_w: f64, slope_per_wh: f64, drawn: f64) {
+        self.steps[self.count] = Step {
+            width_w,
+            slope_per_wh,
+            drawn,
+        };
+        self.count += 1;
     }
 
     pub(super) fn steps(&self) -> &[Step] {
@@ -102,15 +115,16 @@ pub(super) struct OutOfReach {
 struct Open {
     price: f64,
     width: f64,
-    /// Power that leaving one unit of energy in the store takes off.
-    w_per_wh: f64,
-    at: u32,
+    drawn: f64,
+    at: usize,
 }
 
 /// Room to work in, used again for every unit.
 pub(super) struct Responder<'a> {
     problem: &'a Problem,
     hours: Vec<f64>,
+    /// By interval: what is left of a Wh of the beginning.
+    left: Vec<f64>,
     open: Vec<Open>,
     /// Steps before this index of `open` are taken.
     head: usize,
@@ -124,6 +138,7 @@ impl<'a> Responder<'a> {
         Self {
             problem,
             hours: (0..problem.intervals()).map(|t| problem.hours(t)).collect(),
+            left: vec![1.0; problem.intervals()],
             open: Vec::with_capacity(64),
             head: 0,
             width: 0.0,
@@ -173,33 +188,41 @@ impl<'a> Responder<'a> {
         self.head = 0;
         self.width = 0.0;
         self.least = store.energy_wh;
-        let mut value = 0.0;
-        let mut left = 1.0;
+        let sides = store.drawn_per_wh();
+        let (mut value, mut left, mut grown) = (0.0, 1.0, 1.0);
+        let (mut kept, mut kept_for) = (1.0, 0.0);
         for t in 0..p_w.len() {
             let hours = self.hours[t];
-            if store.loss_per_h != 0.0 {
-                left *= store.kept(hours);
+            if 0.0 < store.loss_per_h {
+                if hours.total_cmp(&kept_for).is_ne() {
+                    (kept, kept_for) = (store.kept(hours), hours);
+                }
+                left *= kept;
+                grown = 1.0 / left;
             }
+            self.left[t] = left;
             let stage = Stage::of(self.problem, unit, t);
-            p_w[t] = stage.hi_w;
-            if stage.lo_w < 0.0 || 0.0 < stage.hi_w {
-                let p = stage.hi_w;
-                value += self.problem.running_cost(unit, t, p) - adder_per_wh[t] * p * hours;
-                let drawn = store.drawn_wh(p * hours);
-                self.least -= drawn / left;
-                let at = u32::try_from(t).expect("MAX_INTERVALS fits");
+            let p = stage.hi_w;
+            p_w[t] = p;
+            if stage.lo_w < 0.0 || 0.0 < p {
+                value += match (stage.steps().last(), unit.preferred) {
+                    // Without a preference the last slope is that of all the way from zero.
+                    (Some(step), None) => (step.slope_per_wh - adder_per_wh[t]) * p * hours,
+                    _ => self.problem.running_cost(unit, t, p) - adder_per_wh[t] * p * hours,
+                };
+                self.least -= p * hours * grown * if p < 0.0 { sides.0 } else { sides.1 };
                 for step in stage.steps() {
                     self.insert(Open {
-                        price: (adder_per_wh[t] - step.slope_per_wh) / step.drawn * left,
-                        width: step.width_w * step.drawn * hours / left,
-                        w_per_wh: left / (step.drawn * hours),
-                        at,
+                        price: (adder_per_wh[t] - step.slope_per_wh) * left / step.drawn,
+                        width: step.width_w * step.drawn * hours * grown,
+                        drawn: step.drawn,
+                        at: t,
                     });
                 }
             }
-            let floor = self.problem.floor_wh(store, t, store.energy_wh * left) / left;
-            let slack = 1e-9 * store.capacity_wh / left;
-            let capacity = store.capacity_wh / left;
+            let floor = self.problem.floor_wh(store, t, store.energy_wh * left) * grown;
+            let capacity = store.capacity_wh * grown;
+            let slack = 1e-9 * capacity;
             if self.least + self.width < floor - slack || capacity + slack < self.least {
                 return Err(OutOfReach { interval: t });
             }
@@ -217,13 +240,13 @@ impl<'a> Responder<'a> {
 
     fn insert(&mut self, open: Open) {
         self.width += open.width;
-        let place = self.open[self.head..].partition_point(|other| other.price <= open.price);
-        if place == 0 && 0 < self.head {
-            self.head -= 1;
-            self.open[self.head] = open;
-        } else {
-            self.open.insert(self.head + place, open);
+        self.open.push(open);
+        let mut place = self.open.len() - 1;
+        while self.head < place && open.price < self.open[place - 1].price {
+            self.open[place] = self.open[place - 1];
+            place -= 1;
         }
+        self.open[place] = open;
     }
 
     /// Takes the cheapest steps up to an energy, and gives their cost.
@@ -233,7 +256,8 @@ impl<'a> Responder<'a> {
             let open = &mut self.open[self.head];
             let taken = open.width.min(energy);
             cost += taken * open.price;
-            p_w[open.at as usize] -= taken * open.w_per_wh;
+            let at = open.at;
+            p_w[at] -= taken * self.left[at] / (open.drawn * self.hours[at]);
             open.width -= taken;
             self.least += taken;
             self.width -= taken;

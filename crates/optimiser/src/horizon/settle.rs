@@ -23,8 +23,18 @@ pub(super) fn settle(
     p_w: &mut [f64],
 ) -> Result<(), NoPlan> {
     trim_all(problem, p_w);
+    let missing = missing_w(problem, p_w);
+    spread(problem, memberships, p_w, missing)
+}
+
+/// Spreads what the targets miss, while every store stays within its bounds.
+pub(super) fn spread(
+    problem: &Problem,
+    memberships: &Memberships,
+    p_w: &mut [f64],
+    mut missing: Vec<f64>,
+) -> Result<(), NoPlan> {
     let negligible_w = NEGLIGIBLE * power_w(problem);
-    let mut missing = missing_w(problem, p_w);
     let mut helpers = FIRST_HELPERS;
     loop {
         if missing.iter().all(|missing| missing.abs() <= negligible_w) {
@@ -32,15 +42,15 @@ pub(super) fn settle(
         }
         let stride = problem.units.len().div_ceil(helpers).max(1);
         let mut spread = Spread::new(problem, memberships, p_w, stride);
-        for t in 0..problem.intervals() {
-            missing[t] = spread.over(t, missing[t], negligible_w, p_w);
+        for (t, missing) in missing.iter_mut().enumerate() {
+            *missing = spread.over(t, *missing, negligible_w, p_w);
         }
         if stride == 1 {
             break;
         }
         helpers *= 8;
     }
-    let tolerated = 0.1 * crate::TOLERANCE * power_w(problem);
+    let tolerated = 0.01 * crate::TOLERANCE * power_w(problem);
     let worst = (0..missing.len()).max_by(|a, b| missing[*a].abs().total_cmp(&missing[*b].abs()));
     match worst.filter(|t| tolerated < missing[*t].abs()) {
         None => Ok(()),
@@ -191,9 +201,8 @@ impl<'a> Spread<'a> {
                     helper.change(self.problem, t, *p, *p + change);
                     *p += change;
                     missing -= change;
-                    for (limit, factor) in self.memberships.of_unit(helper.unit) {
-                        self.slack_w[*limit as usize][t] -= factor * change;
-                    }
+                    let limits = self.memberships.of_unit(helper.unit);
+                    use_up(&mut self.slack_w, limits, t, change);
                 }
             }
         }
@@ -262,5 +271,12 @@ impl Helper {
             let drawn = store.drawn_wh(to_w * hours) - store.drawn_wh(from_w * hours);
             self.moved += drawn / self.left[t];
         }
+    }
+}
+
+/// Takes a change of power off what is left of the limits' bounds.
+fn use_up(slack_w: &mut [Vec<f64>], limits: &[(u32, f64)], t: usize, change: f64) {
+    for (limit, factor) in limits {
+        slack_w[*limit as usize][t] -= factor * change;
     }
 }

@@ -8,12 +8,13 @@ use super::plan::{Memberships, Method, Plan, Prices, lower_bound, running_cost};
 use super::problem::{Invalid, Problem, Target};
 use super::response::{OutOfReach, Responder};
 use super::settle::settle;
+use super::switching::solve_switched;
 
 /// Most unit-intervals that are solved as one linear programme.
 pub const MAX_EXACT_CELLS: usize = 100_000;
 /// Unit-intervals up to which one linear programme is the quicker way.
 const SMALL_CELLS: usize = 2_000;
-const EXACT_TOLERANCE: f64 = 1e-9;
+pub(super) const EXACT_TOLERANCE: f64 = 1e-9;
 
 /// How to solve.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -114,6 +115,9 @@ impl From<NoOptimum> for NoPlan {
 /// When the problem is not well formed, contradicts itself, or is beyond the solver.
 pub fn solve(problem: &Problem, settings: &Settings) -> Result<Plan, NoPlan> {
     problem.validate()?;
+    if problem.units.iter().any(|unit| unit.commitment.is_some()) {
+        return solve_switched(problem, settings);
+    }
     solve_relaxed(problem, settings)
 }
 
@@ -121,10 +125,10 @@ pub fn solve(problem: &Problem, settings: &Settings) -> Result<Plan, NoPlan> {
 pub(super) fn solve_relaxed(problem: &Problem, settings: &Settings) -> Result<Plan, NoPlan> {
     let cells = problem.units.len() * problem.intervals();
     match settings.path {
-        Path::Exact => exact(problem),
+        Path::Exact => exact(problem, EXACT_TOLERANCE),
         Path::Decomposed => decompose(problem, settings),
         Path::Quickest if is_separate(problem) => separate(problem),
-        Path::Quickest if cells <= SMALL_CELLS => exact(problem),
+        Path::Quickest if cells <= SMALL_CELLS => exact(problem, EXACT_TOLERANCE),
         Path::Quickest => decompose(problem, settings),
     }
 }
@@ -154,7 +158,7 @@ fn separate(problem: &Problem) -> Result<Plan, NoPlan> {
     finished(problem, p_w, bound, prices, Method::Separate)
 }
 
-pub(super) fn exact(problem: &Problem) -> Result<Plan, NoPlan> {
+pub(super) fn exact(problem: &Problem, tolerance: f64) -> Result<Plan, NoPlan> {
     let cells = problem.units.len() * problem.intervals();
     if MAX_EXACT_CELLS < cells {
         return Err(NoPlan::TooLarge { cells });
@@ -168,7 +172,7 @@ pub(super) fn exact(problem: &Problem) -> Result<Plan, NoPlan> {
         coupling: Coupling::Whole,
         adder_per_wh: &[],
     };
-    let optimum = part.solve(EXACT_TOLERANCE)?;
+    let optimum = part.solve(tolerance)?;
     let ramps = units.iter().copied().zip(optimum.ramp_per_w);
     let prices = Prices {
         target_per_wh: optimum.target_per_wh,

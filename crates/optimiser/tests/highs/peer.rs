@@ -1,4 +1,4 @@
-//! HiGHS, in the virtual environment that `cargo xtask peers` makes.
+//! `HiGHS`, in the virtual environment that `cargo xtask peers` makes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,15 +6,15 @@ use std::process::Command;
 use optimiser::horizon::{Problem, Shape, Store, Target, Tariff, Unit};
 use serde_json::{Value, json};
 
-/// What HiGHS found.
+/// What `HiGHS` found.
 pub(crate) struct Found {
     pub(crate) status: String,
     pub(crate) objective: f64,
-    /// Processor time of the solver alone.
+    /// Processor time of the solver alone, seconds.
     pub(crate) seconds: f64,
 }
 
-/// Writes a problem's linear programme to a file and has HiGHS solve it.
+/// Writes a problem's linear programme to a file and has `HiGHS` solve it.
 pub(crate) fn highs(problem: &Value, arguments: &[&str]) -> Found {
     let directory = tempfile::tempdir().expect("a directory for the problem");
     let file = directory.path().join("problem.json");
