@@ -184,7 +184,10 @@ fn under(
 ) -> Result<Moved, BackupError> {
     target.lead(term)?;
     target.import(source)?;
-    let (from, mut samples) = (Telemetry::open(from)?, Telemetry::connect(target.address())?);
+    let (from, mut samples) = (
+        Telemetry::open(from)?,
+        Telemetry::connect(target.address())?,
+    );
     let sent = move_samples(&from, &mut samples)?;
     agree(source, target)?;
     let moved = checked(target, &samples)?;

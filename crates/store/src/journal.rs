@@ -5,7 +5,9 @@ use units::Timestamp;
 
 use crate::chain::{self, Hash, Head};
 use crate::record::{self, RecordError};
-use crate::{Actor, CommitError, DocumentChange, MAX_BATCH, MAX_PAYLOAD_BYTES, ReadError, RequestId};
+use crate::{
+    Actor, CommitError, DocumentChange, MAX_BATCH, MAX_PAYLOAD_BYTES, ReadError, RequestId,
+};
 
 /// A decision to be journalled.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -18,11 +18,11 @@ mod telemetry;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use fleet::DeliveryEntry;
 use ::postgres::binary_copy::BinaryCopyInWriter;
 use ::postgres::error::SqlState;
 use ::postgres::types::Type;
 use ::postgres::{Client, IsolationLevel, Row, Statement, Transaction};
+use fleet::DeliveryEntry;
 use units::Timestamp;
 
 use crate::record;
@@ -310,7 +310,9 @@ impl Store for Postgres {
     fn secrets(&self) -> Result<Secrets, ReadError> {
         let mut client = self.client.borrow_mut();
         let rows = client.query("SELECT name, value FROM secret", &[])?;
-        let secrets = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let secrets = rows
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
         Ok(secrets.collect::<Result<_, ::postgres::Error>>()?)
     }
 
@@ -361,9 +363,8 @@ impl Statements {
                  SET version = excluded.version, body = excluded.body, change = excluded.change",
             )?,
             move_head: client.prepare(&move_head)?,
-            mark_decided: client.prepare(
-                "UPDATE request SET change = $2 WHERE id = ANY ($1) AND change IS NULL",
-            )?,
+            mark_decided: client
+                .prepare("UPDATE request SET change = $2 WHERE id = ANY ($1) AND change IS NULL")?,
         })
     }
 }

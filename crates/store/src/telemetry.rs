@@ -233,14 +233,15 @@ impl Telemetry {
     ///
     /// # Errors
     /// [`TelemetryError::Storage`] when they can't be read.
-    pub fn page(
-        &self,
-        last: Option<&Sample>,
-        limit: usize,
-    ) -> Result<Vec<Sample>, TelemetryError> {
+    pub fn page(&self, last: Option<&Sample>, limit: usize) -> Result<Vec<Sample>, TelemetryError> {
         let place = last.map_or((i64::MIN, 0, 0, 0), |last| {
             let number = last.quantity.number();
-            (hour(last.at), i64::from(last.der.0), last.at.millis(), number)
+            (
+                hour(last.at),
+                i64::from(last.der.0),
+                last.at.millis(),
+                number,
+            )
         });
         let limit = limit.min(Self::MAX_QUERY);
         match &self.samples {

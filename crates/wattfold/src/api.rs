@@ -160,7 +160,11 @@ impl ApiState {
 
     async fn store_password(&self, account: &Account) -> Result<(), Problem> {
         if let Some(stored) = self.auth.store_shared(account).await {
-            return if stored? { Ok(()) } else { Err(Problem::lost()) };
+            return if stored? {
+                Ok(())
+            } else {
+                Err(Problem::lost())
+            };
         }
         let password_hash = account.hash.clone();
         let change = AccountChange::SetPassword {

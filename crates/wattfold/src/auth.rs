@@ -225,7 +225,10 @@ impl Auth {
         }
         let token = session_token(presented.headers).ok_or(AuthError::Missing)?;
         let id = SessionId::of(token);
-        let name = self.session_user(id, now).await?.ok_or(AuthError::Missing)?;
+        let name = self
+            .session_user(id, now)
+            .await?
+            .ok_or(AuthError::Missing)?;
         if !presented.method.is_safe() && !is_same_site(presented.headers) {
             return Err(AuthError::CrossSite);
         }

@@ -20,11 +20,11 @@ use units::{Percent, Watts};
 
 use crate::tls::CipherPolicy;
 
+pub use self::store::{DatabaseUrl, Store};
 pub use listening::{Discovery, MAX_ADDRESSES, MAX_TUNNELS, Tunnel};
 pub use notifications::{MAX_HOSTS, MAX_NETWORKS, Notifications, Subscribers};
 pub use pen::{MAX_DECIMAL_PEN, PenForm};
 pub use profile::{ConnectionPointId, Edition, Extension, profile};
-pub use self::store::{DatabaseUrl, Store};
 pub use time_zone::TimeZone;
 
 /// Most limits over several DER.

@@ -327,11 +327,7 @@ impl Node {
         Ok((node, thread))
     }
 
-    fn made(
-        parts: Parts<()>,
-        durable: Durable,
-        membership: Option<Membership>,
-    ) -> (Arc<Self>, Receiver<Message>, watch::Sender<()>) {
+    fn made(parts: Parts<()>, durable: Durable, membership: Option<Membership>) -> Made {
         let (inbox, inputs) = sync_channel(MAX_WAITING_INPUTS);
         let (alive, ended) = watch::channel(());
         let mut observations = parts.observations;
@@ -579,6 +575,11 @@ impl Node {
     }
 }
 
+/// A node, what its owner is told, and what the owner drops when it ends.
+type Made = (Arc<Node>, Receiver<Message>, watch::Sender<()>);
+/// What a thread of an owner ends with.
+type Ended = Result<(), StorageError>;
+
 impl<S> Parts<S> {
     fn split(self) -> (S, Parts<()>) {
         let Self {
@@ -609,17 +610,13 @@ impl<S> Parts<S> {
     fn rules(&self) -> Rules {
         Rules {
             limits: self.limits.clone(),
-            policy: self
-                .control
-                .policy(self.devices.poll_rates.der_program_s),
+            policy: self.control.policy(self.devices.poll_rates.der_program_s),
             devices: self.devices.clone(),
         }
     }
 }
 
-fn thread(
-    run: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
-) -> Result<JoinHandle<Result<(), StorageError>>, StartError> {
+fn thread(run: impl FnOnce() -> Ended + Send + 'static) -> Result<JoinHandle<Ended>, StartError> {
     let builder = std::thread::Builder::new().name("owner".to_owned());
     builder.spawn(run).map_err(StartError::Thread)
 }

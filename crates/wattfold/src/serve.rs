@@ -229,7 +229,11 @@ fn open_shared(
     let now = clock::now();
     let observations = restart::recall(&samples(&telemetry, now), (&state, &resources), now);
     let accounts = store.accounts()?;
-    let name = format!("{} {:08x}", database.node, u32::from_be_bytes(auth::random()));
+    let name = format!(
+        "{} {:08x}",
+        database.node,
+        u32::from_be_bytes(auth::random())
+    );
     let sessions = Shared::new(address.clone(), name.clone());
     let seat = Seat {
         store,

@@ -122,9 +122,7 @@ fn client_config(ca: &Path) -> Result<Arc<ClientConfig>, AddressError> {
     let certificates = CertificateDer::pem_file_iter(ca).map_err(|e| refused(e.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|e| refused(e.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|e| refused(e.to_string()))?;
+        roots.add(certificate).map_err(|e| refused(e.to_string()))?;
     }
     if roots.is_empty() {
         return Err(refused("has no certificate".to_owned()));

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use ::postgres::binary_copy::BinaryCopyInWriter;
 use ::postgres::Transaction;
+use ::postgres::binary_copy::BinaryCopyInWriter;
 
 use super::{Postgres, change_documents, insert_deliveries, journal, lock_head};
 use crate::backup::{ImportError, STEPS_PER_READ};
@@ -80,10 +80,7 @@ fn import_journal(
     }
 }
 
-fn import_accounts(
-    transaction: &mut Transaction<'_>,
-    from: &dyn Store,
-) -> Result<(), ImportError> {
+fn import_accounts(transaction: &mut Transaction<'_>, from: &dyn Store) -> Result<(), ImportError> {
     for account in from.accounts()? {
         transaction.execute(
             "INSERT INTO account (id, name, password_hash, created_ms) VALUES ($1, $2, $3, $4)",

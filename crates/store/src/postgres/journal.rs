@@ -12,8 +12,7 @@ use crate::journal::seal;
 use crate::record::RecordError;
 use crate::{Batch, CommitError, RawEntry, ReadError, Visit};
 
-pub(super) const COPY: &str =
-    "COPY journal (sequence, at_ms, actor, kind, version, payload, hash) FROM STDIN (FORMAT binary)";
+pub(super) const COPY: &str = "COPY journal (sequence, at_ms, actor, kind, version, payload, hash) FROM STDIN (FORMAT binary)";
 
 /// Appends the entries of `batch` after `head` and returns where the journal is then.
 pub(super) fn append(

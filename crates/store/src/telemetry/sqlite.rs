@@ -12,7 +12,9 @@ use fleet::DerId;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use units::Timestamp;
 
-use super::{HOUR_MS, Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number};
+use super::{
+    HOUR_MS, Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
+};
 use crate::sqlite::telemetry_file;
 use crate::{OpenError, StorageError};
 
@@ -143,7 +145,9 @@ impl Samples {
 
     pub(super) fn count(&self) -> Result<u64, TelemetryError> {
         let sql = "SELECT count(*) FROM sample";
-        let count = self.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let count = self
+            .connection
+            .query_row(sql, [], |row| row.get::<_, i64>(0));
         Ok(count?.cast_unsigned())
     }
 

@@ -4,15 +4,18 @@
 use std::error::Error;
 use std::process::Command;
 
-use store::{Address, AddressError, OpenError, Postgres, Store, StorageError};
+use store::{Address, AddressError, OpenError, Postgres, StorageError, Store};
 
 use crate::cluster::{Cluster, PASSWORD, connect};
 use crate::lease::leading;
 use crate::sample::{self, JOURNAL};
 
 fn open(url: &str) -> Result<Postgres, OpenError> {
-    let address = Address::new(url, None).expect("the cluster gives URLs");
-    Postgres::open(&address, JOURNAL)
+    Postgres::open(&address(url), JOURNAL)
+}
+
+fn address(url: &str) -> Address {
+    Address::new(url, None).unwrap()
 }
 
 /// An error with everything below it.
@@ -113,7 +116,11 @@ fn a_database_of_format_1_is_brought_to_this_release() {
     };
     assert_eq!(store.commit(&more).unwrap(), 21);
     drop(store);
-    assert_eq!(open(&url).unwrap().head().version, 21, "and opened once more");
+    assert_eq!(
+        open(&url).unwrap().head().version,
+        21,
+        "and opened once more"
+    );
 }
 
 #[test]
@@ -142,7 +149,10 @@ fn an_edited_entry_is_found() {
         .batch_execute("UPDATE wattfold.journal SET at_ms = at_ms + 1 WHERE sequence = 7")
         .unwrap();
     let report = store::audit::verify_store(&store, &[]).unwrap();
-    assert!(report.to_string().contains("entry 7: its content"), "{report}");
+    assert!(
+        report.to_string().contains("entry 7: its content"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -176,7 +186,10 @@ fn an_address_never_shows_its_password() {
     assert_eq!(address.to_string(), "postgres://joe@127.0.0.1:1/fleet");
     let refused = Postgres::open(&address, JOURNAL).unwrap_err();
     let said = format!("{address:?} {}", chain(&refused));
-    assert!(said.contains("127.0.0.1:1") && !said.contains(secret), "{said}");
+    assert!(
+        said.contains("127.0.0.1:1") && !said.contains(secret),
+        "{said}"
+    );
     for wrong in [
         format!("postgres://joe:{secret}@127.0.0.1:port/fleet"),
         format!("postgres://joe:{secret}@127.0.0.1/fleet?{secret}=1"),
@@ -196,7 +209,10 @@ fn tls_is_not_asked_for_without_a_ca() {
     assert!(matches!(refused, AddressError::NoCa), "{refused}");
     let missing = std::path::Path::new("/nonexistent/ca.pem");
     let refused = Address::new("postgres://joe@db/fleet", Some(missing)).unwrap_err();
-    assert!(refused.to_string().contains("/nonexistent/ca.pem"), "{refused}");
+    assert!(
+        refused.to_string().contains("/nonexistent/ca.pem"),
+        "{refused}"
+    );
 }
 
 fn openssl(directory: &std::path::Path, arguments: &str) {
@@ -214,7 +230,10 @@ fn tls_verifies_the_servers_name_and_chain() {
     let directory = root.path();
     let ca = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=";
     openssl(directory, &format!("{ca}ours -keyout ca.key -out ca.pem"));
-    openssl(directory, &format!("{ca}theirs -keyout other.key -out other.pem"));
+    openssl(
+        directory,
+        &format!("{ca}theirs -keyout other.key -out other.pem"),
+    );
     openssl(
         directory,
         "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
@@ -241,7 +260,13 @@ fn tls_verifies_the_servers_name_and_chain() {
         let address = Address::new(&url, Some(&directory.join(ca))).unwrap();
         Postgres::open(&address, JOURNAL)
     };
-    assert_eq!(open("localhost", "ca.pem", PASSWORD).unwrap().head().version, 0);
+    assert_eq!(
+        open("localhost", "ca.pem", PASSWORD)
+            .unwrap()
+            .head()
+            .version,
+        0
+    );
     let refused = |opened: Result<Postgres, OpenError>| match opened.unwrap_err() {
         OpenError::Storage {
             source: StorageError::Postgres(source),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fleet::{ControlId, DeliveryEntry, DeliveryState, DerId, Evidence};
 use store::{
-    Address, Asked, CommitError, Document, DocumentChange, DocumentKey, Lease, Postgres,
-    Store, Term,
+    Address, Asked, CommitError, Document, DocumentChange, DocumentKey, Lease, Postgres, Store,
+    Term,
 };
 
 use crate::cluster::{Cluster, connect};
@@ -101,7 +101,10 @@ fn a_holder_whose_lease_went_to_another_can_not_write() {
     assert_eq!(b.store.lead(&term).unwrap().version, 3);
     // The session of `a` was ended; over a fresh one its old token is refused.
     let refused = a.store.commit(&sample::batch(3, &events[3..]));
-    assert!(matches!(refused, Err(CommitError::Storage(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(CommitError::Storage(_))),
+        "{refused:?}"
+    );
     let mut again = Postgres::open(a.store.address(), JOURNAL).unwrap();
     again.lead(&Term { token: 1 }).unwrap();
     let refused = again.commit(&sample::batch(3, &events[3..]));

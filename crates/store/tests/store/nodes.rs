@@ -82,7 +82,9 @@ fn a_follower_does_not_take_up_a_broken_chain() {
     let term = given(&mut a.lease, LONG);
     a.store.lead(&term).unwrap();
     let position = b.store.position().unwrap();
-    a.store.commit(&sample::batch(0, &sample::events())).unwrap();
+    a.store
+        .commit(&sample::batch(0, &sample::events()))
+        .unwrap();
     connect(&url)
         .batch_execute("UPDATE wattfold.journal SET actor = 'system' WHERE sequence = 3")
         .unwrap();
@@ -140,12 +142,21 @@ fn a_request_is_decided_once_and_answered_where_it_was_put() {
     let version = store.head().version;
     let again = deciding(&store, &[1]);
     assert!(matches!(store.commit(&again), Err(CommitError::Withdrawn)));
-    assert_eq!(store.refresh().unwrap().version, version, "not decided twice");
+    assert_eq!(
+        store.refresh().unwrap().version,
+        version,
+        "not decided twice"
+    );
     assert_eq!(leader.waiting(9).unwrap(), [Waiting::Decided(1), open(2)]);
 
     assert!(!follower.withdraw(1).unwrap(), "it was decided");
     leader.answer(&reply(1, 0)).unwrap();
-    leader.answer(&Reply { head: "late".into(), ..reply(1, 0) }).unwrap();
+    leader
+        .answer(&Reply {
+            head: "late".into(),
+            ..reply(1, 0)
+        })
+        .unwrap();
     assert_eq!(other.answers().unwrap(), []);
     assert_eq!(follower.answers().unwrap(), [reply(1, change)]);
     follower.remove(&[1]).unwrap();
@@ -182,7 +193,10 @@ fn requests_have_a_limit() {
         .unwrap();
     assert!(follower.put(&request(1 << 100)).unwrap());
     assert!(!follower.put(&request(1 << 101)).unwrap());
-    assert!(follower.put(&request(1 << 100)).unwrap(), "that one is there");
+    assert!(
+        follower.put(&request(1 << 100)).unwrap(),
+        "that one is there"
+    );
 }
 
 #[test]
@@ -267,7 +281,11 @@ fn sessions_are_shared_and_end_everywhere() {
     assert_eq!(of(&mut b, NOW), [4], "what is over is forgotten");
     a.begin_session(&session(5, 80), NOW, 2).unwrap();
     a.begin_session(&session(6, 85), NOW, 2).unwrap();
-    assert_eq!(of(&mut b, NOW), [4, 6], "the one that ends first makes room");
+    assert_eq!(
+        of(&mut b, NOW),
+        [4, 6],
+        "the one that ends first makes room"
+    );
     assert_eq!(a.accounts().unwrap(), store.accounts().unwrap());
     store.delete_account(account).unwrap();
     assert_eq!(of(&mut b, NOW), [0_u8; 0]);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fleet::{DerId, Quality};
-use store::{Address, Postgres, Telemetry};
 use store::telemetry::{Quantity, Sample};
+use store::{Address, Postgres, Telemetry};
 use units::{Interval, Timestamp};
 
 use crate::cluster::{Cluster, connect};

@@ -40,11 +40,11 @@ pub(super) async fn ready(State(api): State<Api>) -> Response {
             Some(own) if own.behind < MAX_BEHIND => StatusCode::OK,
             Some(_) => StatusCode::SERVICE_UNAVAILABLE,
             None => {
-            let answer = tokio::time::timeout(ANSWER_TIMEOUT, api.node.accounts()).await;
-            match answer {
-                Ok(Ok(_)) => StatusCode::OK,
-                Ok(Err(_)) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
-            }
+                let answer = tokio::time::timeout(ANSWER_TIMEOUT, api.node.accounts()).await;
+                match answer {
+                    Ok(Ok(_)) => StatusCode::OK,
+                    Ok(Err(_)) | Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+                }
             }
         },
     };

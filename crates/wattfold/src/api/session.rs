@@ -80,10 +80,7 @@ pub(super) async fn show(principal: Principal) -> Json<Session> {
 /// End the session.
 #[utoipa::path(delete, path = "/api/v1/session", operation_id = "end_session", tag = "session",
     responses((status = 204, description = "Logged out")))]
-pub(super) async fn end(
-    State(api): State<Api>,
-    principal: Principal,
-) -> Result<Response, Problem> {
+pub(super) async fn end(State(api): State<Api>, principal: Principal) -> Result<Response, Problem> {
     api.auth.log_out(&principal).await?;
     Ok(with_cookie(&api, "", Duration::ZERO))
 }

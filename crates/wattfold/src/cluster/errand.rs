@@ -131,12 +131,18 @@ impl Known {
 }
 
 impl Served {
-    /// The rows of the ledger, and when.
+    /// The rows of the ledger.
     #[must_use]
-    pub fn rows(&self) -> (Vec<(ControlId, DerId)>, Timestamp) {
+    pub fn rows(&self) -> Vec<(ControlId, DerId)> {
         let rows = self.controls.iter();
-        let rows = rows.map(|(control, der)| (ControlId(*control), DerId(*der)));
-        (rows.collect(), Timestamp::from_millis(self.at_ms))
+        rows.map(|(control, der)| (ControlId(*control), DerId(*der)))
+            .collect()
+    }
+
+    /// When.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        Timestamp::from_millis(self.at_ms)
     }
 }
 
@@ -248,7 +254,9 @@ pub fn response(reply: Reply) -> Response<Bytes> {
 /// Without credentials, and without what belongs to one connection.
 fn header_list(headers: &HeaderMap) -> Vec<(String, String)> {
     const KEPT_BACK: [HeaderName; 4] = [AUTHORIZATION, COOKIE, CONTENT_LENGTH, TRANSFER_ENCODING];
-    let carried = headers.iter().filter(|(name, _)| !KEPT_BACK.contains(*name));
+    let carried = headers
+        .iter()
+        .filter(|(name, _)| !KEPT_BACK.contains(*name));
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     };

@@ -44,6 +44,9 @@ pub struct Seat {
     pub lease: Duration,
 }
 
+/// A term, and until when it is sure.
+type Given = (Term, clock::Monotonic);
+
 /// What a member does next.
 enum Next {
     Lead(Box<Postgres>, Term, clock::Monotonic),
@@ -137,7 +140,7 @@ impl Member {
     }
 
     /// Takes up what was committed, and asks for the lease when nobody has it.
-    fn look(&mut self) -> Result<Option<(Term, clock::Monotonic)>, FollowError> {
+    fn look(&mut self) -> Result<Option<Given>, FollowError> {
         let mut store = match self.store.take() {
             Some(store) => store,
             None => Postgres::open(&self.address, self.journal)?,
@@ -235,7 +238,11 @@ impl Member {
                 return Next::Follow;
             }
         };
-        tracing::info!(token = term.token, version = self.position.head.version, "leading");
+        tracing::info!(
+            token = term.token,
+            version = self.position.head.version,
+            "leading"
+        );
         let node = Arc::clone(&self.node);
         let mut owner = Owner::new(node, core, self.period);
         owner.follow_position(self.position);
@@ -255,7 +262,10 @@ impl Member {
         drop(owner);
         let released = self.lease.release(term);
         if let Err(error) = released {
-            tracing::warn!(error = &error as &dyn std::error::Error, "lease not given back");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "lease not given back"
+            );
         }
         tracing::info!(token = term.token, "leading no more");
         if stopping { Next::Stop } else { Next::Follow }
@@ -278,7 +288,10 @@ fn rounds(owner: &mut Owner, messages: &Receiver<Message>, is_sure: &dyn Fn() ->
             return stopping;
         }
         if let Err(error) = owner.round(taken) {
-            tracing::error!(error = &error as &dyn std::error::Error, "the database failed");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the database failed"
+            );
             return stopping;
         }
         if stopping {
@@ -307,7 +320,10 @@ fn keep(
             Ok(true) => Some(begun + duration),
             Ok(false) => None,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "lease not renewed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "lease not renewed"
+                );
                 continue;
             }
         };

@@ -103,6 +103,14 @@ impl Store for Ailing {
         self.inner.secret(name)
     }
 
+    fn secrets(&self) -> Result<store::Secrets, ReadError> {
+        self.inner.secrets()
+    }
+
+    fn last_account(&self) -> Result<AccountId, ReadError> {
+        self.inner.last_account()
+    }
+
     fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError> {
         self.inner.set_secret(name, value)
     }
@@ -110,7 +118,7 @@ impl Store for Ailing {
 
 fn start(store: Box<dyn Store>, state: State) -> Started {
     let metrics = Arc::new(Metrics::default());
-    let parts = Parts {
+    let parts: Parts = Parts {
         store,
         state,
         resources: Resources::default(),

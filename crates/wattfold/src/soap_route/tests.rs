@@ -37,7 +37,7 @@ fn start() -> Server {
         .unwrap();
     let accounts = store.accounts().unwrap();
     let metrics = Arc::new(Metrics::default());
-    let parts = Parts {
+    let parts: Parts = Parts {
         store: Box::new(store),
         state: Loop::default(),
         resources: ieee2030_5::server::Resources::default(),

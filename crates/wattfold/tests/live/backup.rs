@@ -64,7 +64,10 @@ async fn enrol(mut api: Api, is_over: Arc<AtomicBool>, number: Arc<AtomicU64>) {
 
 /// Runs a command of the binary while DER are being enrolled.
 async fn while_busy(rig: &Rig, arguments: &[&str], from: u64) -> String {
-    let (is_over, number) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(from)));
+    let (is_over, number) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(from)),
+    );
     let busy = tokio::spawn(enrol(rig.api(), Arc::clone(&is_over), Arc::clone(&number)));
     while number.load(Ordering::Relaxed) < from + 20 {
         tokio::task::yield_now().await;
@@ -94,21 +97,39 @@ async fn a_fleet_on_sqlite_is_backed_up_restored_and_moved() {
     let mut rig = Rig::started("backup", &Setup::default()).await;
     fill(&rig).await;
     let said = while_busy(&rig, &["backup", "--data", "data", "kept"], 1).await;
-    assert!(count(&said, "head") > 20 && count(&said, "samples") >= 200, "{said}");
-    assert!(count(&said, "documents") > 0 && count(&said, "accounts") == 1, "{said}");
-    refused(&rig, &["backup", "--data", "data", "kept"], "there is a fleet already");
+    assert!(
+        count(&said, "head") > 20 && count(&said, "samples") >= 200,
+        "{said}"
+    );
+    assert!(
+        count(&said, "documents") > 0 && count(&said, "accounts") == 1,
+        "{said}"
+    );
+    refused(
+        &rig,
+        &["backup", "--data", "data", "kept"],
+        "there is a fleet already",
+    );
     let url = database().await;
     refused(&rig, &["copy", "--from", "data", "--to", &url], "in use");
     rig.stop().await;
 
     let restored = rig.wattfold(&["restore", "--data", "restored", "kept"]);
     assert_eq!(restored, said);
-    refused(&rig, &["restore", "--data", "data", "kept"], "there is a fleet already");
+    refused(
+        &rig,
+        &["restore", "--data", "data", "kept"],
+        "there is a fleet already",
+    );
 
     let moved = rig.wattfold(&["copy", "--from", "data", "--to", &url]);
     assert!(count(&moved, "head") >= count(&said, "head"), "{moved}");
     let ders = format!("e-{}", 20);
-    refused(&rig, &["copy", "--from", "data", "--to", &url], "there is a fleet already");
+    refused(
+        &rig,
+        &["copy", "--from", "data", "--to", &url],
+        "there is a fleet already",
+    );
     let mut there = rig.beside("backup-moved", &on(&url));
     there.start().await;
     let mut api = Api::new(there.enterprise, "admin", &rig.password());
@@ -127,7 +148,10 @@ async fn a_fleet_on_postgresql_is_backed_up_and_restored() {
     fill(&rig).await;
     let from = ["backup", "--config", "wattfold.toml", "kept"];
     let said = while_busy(&rig, &from, 1).await;
-    assert!(count(&said, "head") > 20 && count(&said, "samples") >= 200, "{said}");
+    assert!(
+        count(&said, "head") > 20 && count(&said, "samples") >= 200,
+        "{said}"
+    );
     rig.stop().await;
     let audit = rig.wattfold(&["audit", "verify", "--data", "kept"]);
     assert!(audit.ends_with("intact\n"), "{audit}");

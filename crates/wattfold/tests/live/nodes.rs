@@ -106,7 +106,10 @@ fn assert_receipts_are_single(store: &Postgres) {
     let mut seen = BTreeSet::new();
     for step in store.deliveries(0, usize::MAX).unwrap() {
         if step.state == DeliveryState::Received {
-            assert!(seen.insert((step.control, step.der)), "{step:?} is there twice");
+            assert!(
+                seen.insert((step.control, step.der)),
+                "{step:?} is there twice"
+            );
         }
     }
 }
@@ -245,7 +248,10 @@ async fn verify(nodes: &Nodes, node: usize, told: &Told) {
         for control in own {
             let id = control["mrid"].as_str().unwrap().to_owned();
             assert!(controls.insert(id), "{control} is there twice");
-            let place = (control["interval"].to_string(), control["generation"].to_string());
+            let place = (
+                control["interval"].to_string(),
+                control["generation"].to_string(),
+            );
             assert!(generations.insert(place), "{control} was issued twice");
         }
         assert!(!generations.is_empty(), "{mrid} has no control");
@@ -262,12 +268,16 @@ async fn scene(nodes: &Nodes, at: (usize, usize)) -> (Device, Arc<Load>) {
     let mut api = nodes.api(at.0);
     api.post("/ders", &enrolment).await;
     let lfdi = device.lfdi.to_string();
-    until("the device is known at another node", TAKE_OVER, async || {
-        let ders = nodes.api(at.1).list("/ders").await;
-        ders.iter()
-            .any(|der| der["lfdi"] == lfdi.as_str())
-            .then_some(())
-    })
+    until(
+        "the device is known at another node",
+        TAKE_OVER,
+        async || {
+            let ders = nodes.api(at.1).list("/ders").await;
+            ders.iter()
+                .any(|der| der["lfdi"] == lfdi.as_str())
+                .then_some(())
+        },
+    )
     .await;
     describe_battery(&mut device.connect().await.unwrap(), "/edev/0").await;
     let group = json!({ "names": ["led"], "members": [device.name] });
@@ -440,14 +450,21 @@ async fn any_node_serves_devices_and_people() {
     let control = rows[0]["controls"][0]["mrid"].as_str().unwrap().to_owned();
     let mut wire = device.connect().await.unwrap();
     let answer = wire
-        .exchange(&write("POST", "/rsps/0/rsp", response(device.lfdi, &control)))
+        .exchange(&write(
+            "POST",
+            "/rsps/0/rsp",
+            response(device.lfdi, &control),
+        ))
         .await
         .unwrap();
     assert_eq!(answer.status, 201, "{answer:?}");
     for node in [leader, follower] {
         until("the response is in the ledger", TAKE_OVER, async || {
             let rows = nodes.api(node).list(&path).await;
-            let entries = rows[0]["controls"][0]["entries"].as_array().unwrap().clone();
+            let entries = rows[0]["controls"][0]["entries"]
+                .as_array()
+                .unwrap()
+                .clone();
             let received = entries.iter().filter(|entry| entry["state"] == "received");
             (received.count() == 1).then_some(())
         })
@@ -456,7 +473,9 @@ async fn any_node_serves_devices_and_people() {
     for node in [leader, follower] {
         until("the state of charge is known", TAKE_OVER, async || {
             let ders = nodes.api(node).list("/ders").await;
-            let der = ders.iter().find(|der| der["name"] == device.name.as_str())?;
+            let der = ders
+                .iter()
+                .find(|der| der["name"] == device.name.as_str())?;
             der.to_string().contains("\"soc_pct\":{\"").then_some(())
         })
         .await;
@@ -479,7 +498,12 @@ async fn session(nodes: &Nodes, one: usize, other: usize) {
     };
     let begun = ask(one, begin).await;
     assert_eq!(begun.status, 204, "{begun:?}");
-    let cookie = begun.header("set-cookie").split(';').next().unwrap().to_owned();
+    let cookie = begun
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
     let show = || Request::new("GET", "/api/v1/session").header("Cookie", &cookie);
     for node in [one, other] {
         assert_eq!(ask(node, show()).await.status, 200);

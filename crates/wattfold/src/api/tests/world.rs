@@ -64,7 +64,7 @@ impl Server {
             hash: account.hash,
         };
         let metrics = Arc::new(Metrics::default());
-        let parts = Parts {
+        let parts: Parts = Parts {
             store: Box::new(store),
             state: State::default(),
             resources: Resources::default(),
