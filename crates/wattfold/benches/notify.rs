@@ -308,7 +308,7 @@ fn node() -> (Arc<Node>, Owner) {
     let mut subscriptions = SubscriptionConfig::default();
     subscriptions.destinations.networks = vec!["127.0.0.0/8".parse().expect("a network")];
     devices.subscriptions = subscriptions;
-    let parts = Parts {
+    let parts: Parts = Parts {
         store: Box::new(Memory::new(JournalId(1))),
         state: State::default(),
         resources: ieee2030_5::server::Resources::default(),

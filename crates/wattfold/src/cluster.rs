@@ -156,8 +156,7 @@ async fn perform(
 ) -> Option<(String, Vec<u8>)> {
     let response = match errand::read(&request.head) {
         Ok(Asked::Served(served)) => {
-            let (controls, at) = served.rows();
-            return match node.note_served(controls, at).await {
+            return match node.note_served(served.rows(), served.at()).await {
                 Err(Unavailable::NotLeader) => None,
                 _ => Some((errand::nothing(), Vec::new())),
             };

@@ -329,11 +329,7 @@ impl Node {
         Ok((node, thread))
     }
 
-    fn made(
-        parts: Parts<()>,
-        durable: Durable,
-        membership: Option<Membership>,
-    ) -> (Arc<Self>, Receiver<Message>, watch::Sender<()>) {
+    fn made(parts: Parts<()>, durable: Durable, membership: Option<Membership>) -> Made {
         let (inbox, inputs) = sync_channel(MAX_WAITING_INPUTS);
         let (alive, ended) = watch::channel(());
         let mut observations = parts.observations;
@@ -582,6 +578,11 @@ impl Node {
     }
 }
 
+/// A node, what its owner is told, and what the owner drops when it ends.
+type Made = (Arc<Node>, Receiver<Message>, watch::Sender<()>);
+/// What a thread of an owner ends with.
+type Ended = Result<(), StorageError>;
+
 impl<S> Parts<S> {
     fn split(self) -> (S, Parts<()>) {
         let Self {
@@ -618,9 +619,7 @@ impl<S> Parts<S> {
     }
 }
 
-fn thread(
-    run: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
-) -> Result<JoinHandle<Result<(), StorageError>>, StartError> {
+fn thread(run: impl FnOnce() -> Ended + Send + 'static) -> Result<JoinHandle<Ended>, StartError> {
     let builder = std::thread::Builder::new().name("owner".to_owned());
     builder.spawn(run).map_err(StartError::Thread)
 }

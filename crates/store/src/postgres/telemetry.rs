@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use fleet::DerId;
 use postgres::binary_copy::BinaryCopyInWriter;
+use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::Type;
 use postgres::{Client, GenericClient, Row, Transaction};
@@ -31,6 +32,19 @@ const STAGING: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS staging (
          hour bigint, der bigint, at_ms bigint, quantity smallint, value double precision,
          quality smallint
      ) ON COMMIT DELETE ROWS";
+/// Of a DER and quantity, hour by hour of those that there are, since the key begins with them.
+const BY_HOURS: &str = "WITH RECURSIVE hours (hour) AS (
+         SELECT min(hour) FROM sample WHERE hour BETWEEN $1 AND $2
+         UNION ALL
+         SELECT (SELECT min(later.hour) FROM sample AS later
+                 WHERE later.hour > hours.hour AND later.hour <= $2)
+         FROM hours WHERE hours.hour IS NOT NULL)
+     SELECT found.at_ms, found.value, found.quality
+     FROM hours CROSS JOIN LATERAL (
+         SELECT at_ms, value, quality FROM sample
+         WHERE sample.hour = hours.hour AND der = $3 AND at_ms >= $4 AND at_ms < $5
+             AND quantity = $6) AS found
+     ORDER BY found.at_ms LIMIT $7";
 const MERGE: &str = "INSERT INTO sample (hour, der, at_ms, quantity, value, quality)
      SELECT hour, der, at_ms, quantity, value, quality FROM staging ON CONFLICT DO NOTHING";
 
@@ -52,14 +66,26 @@ impl Samples {
         Ok(samples)
     }
 
-    /// Stores samples that come in the order of the table's key.
+    /// Stores samples that come in the order of the table's key. They are copied where they belong;
+    /// if some are there already, all go through a staging table that leaves those out.
     pub(crate) fn insert(&mut self, samples: &[&Sample]) -> Result<usize, TelemetryError> {
         let mut days = std::mem::take(&mut self.days);
         let inserted = self.with_client(|client| {
             let mut transaction = client.transaction()?;
             make_days(&mut transaction, samples, &mut days)?;
-            copy(&mut transaction, samples)?;
-            let new = transaction.execute(MERGE, &[])?;
+            let mut attempt = transaction.savepoint("attempt")?;
+            let new = match copy(&mut attempt, "sample", samples) {
+                Ok(new) => {
+                    attempt.commit()?;
+                    new
+                }
+                Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                    attempt.rollback()?;
+                    copy(&mut transaction, "staging", samples)?;
+                    transaction.execute(MERGE, &[])?
+                }
+                Err(error) => return Err(error),
+            };
             transaction.commit()?;
             Ok(new)
         });
@@ -78,10 +104,7 @@ impl Samples {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.with_client(|client| {
             client.query(
-                "SELECT at_ms, value, quality FROM sample
-                 WHERE hour BETWEEN $1 AND $2 AND der = $3 AND at_ms >= $4 AND at_ms < $5
-                     AND quantity = $6
-                 ORDER BY hour, at_ms LIMIT $7",
+                BY_HOURS,
                 &[
                     &span.first_hour(),
                     &span.last_hour(),
@@ -265,7 +288,12 @@ fn name(day: i64) -> String {
     format!("sample_{day}")
 }
 
-fn copy(transaction: &mut Transaction<'_>, samples: &[&Sample]) -> Result<(), postgres::Error> {
+/// Returns how many rows there were.
+fn copy(
+    transaction: &mut Transaction<'_>,
+    table: &str,
+    samples: &[&Sample],
+) -> Result<u64, postgres::Error> {
     let columns = [
         Type::INT8,
         Type::INT8,
@@ -274,7 +302,10 @@ fn copy(transaction: &mut Transaction<'_>, samples: &[&Sample]) -> Result<(), po
         Type::FLOAT8,
         Type::INT2,
     ];
-    let writer = transaction.copy_in("COPY staging FROM STDIN (FORMAT binary)")?;
+    let sql = format!(
+        "COPY {table} (hour, der, at_ms, quantity, value, quality) FROM STDIN (FORMAT binary)"
+    );
+    let writer = transaction.copy_in(&sql)?;
     let mut rows = BinaryCopyInWriter::new(writer, &columns);
     for sample in samples {
         rows.write(&[
@@ -286,5 +317,5 @@ fn copy(transaction: &mut Transaction<'_>, samples: &[&Sample]) -> Result<(), po
             &i16::from(quality_number(sample.quality)),
         ])?;
     }
-    rows.finish().map(drop)
+    rows.finish()
 }

@@ -55,11 +55,13 @@ impl Cluster {
         let directory = tempfile::Builder::new()
             .prefix("wattfold-pg-")
             .tempdir_in("/tmp")
-            .unwrap()
+            .expect("a server for the tests can be started")
             .keep();
-        std::fs::write(directory.join("password"), PASSWORD).unwrap();
+        std::fs::write(directory.join("password"), PASSWORD)
+            .expect("a server for the tests can be started");
         for (name, path) in files {
-            std::fs::copy(path, directory.join(name)).unwrap();
+            std::fs::copy(path, directory.join(name))
+                .expect("a server for the tests can be started");
         }
         let mut command = unprivileged(&directory);
         let mut child = command
@@ -70,10 +72,15 @@ impl Cluster {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("a server for the tests can be started");
         let mut line = String::new();
-        let output = child.stdout.take().unwrap();
-        BufReader::new(output).read_line(&mut line).unwrap();
+        let output = child
+            .stdout
+            .take()
+            .expect("a server for the tests can be started");
+        BufReader::new(output)
+            .read_line(&mut line)
+            .expect("a server for the tests can be started");
         let log = |name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();
         assert_eq!(
             line,
@@ -107,18 +114,23 @@ impl Cluster {
 
     /// Runs SQL as the superuser.
     pub(crate) fn execute(&self, database: &str, sql: &str) {
-        connect(&self.url(database)).batch_execute(sql).unwrap();
+        connect(&self.url(database))
+            .batch_execute(sql)
+            .expect("a server for the tests can be started");
     }
 }
 
 /// A plain connection, past the store.
 pub(crate) fn connect(url: &str) -> Client {
-    Client::connect(url, NoTls).unwrap()
+    Client::connect(url, NoTls).expect("a server for the tests can be started")
 }
 
 /// PostgreSQL does not run as root; then it runs as the user that its package has made.
 fn unprivileged(directory: &Path) -> Command {
-    let id = Command::new("id").arg("-u").output().unwrap();
+    let id = Command::new("id")
+        .arg("-u")
+        .output()
+        .expect("a server for the tests can be started");
     if id.stdout != b"0\n" {
         return Command::new("sh");
     }
@@ -126,7 +138,12 @@ fn unprivileged(directory: &Path) -> Command {
         .args(["-R", "postgres"])
         .arg(directory)
         .status();
-    assert!(given.unwrap().success(), "there is no user postgres");
+    assert!(
+        given
+            .expect("a server for the tests can be started")
+            .success(),
+        "there is no user postgres"
+    );
     let mut command = Command::new("runuser");
     command.args(["-u", "postgres", "--", "sh"]);
     command
@@ -150,8 +167,8 @@ fn programs() -> PathBuf {
     let found = Command::new("sh")
         .args(["-c", "dirname \"$(command -v postgres)\""])
         .output()
-        .unwrap();
-    let path = String::from_utf8(found.stdout).unwrap();
+        .expect("a server for the tests can be started");
+    let path = String::from_utf8(found.stdout).expect("a server for the tests can be started");
     assert!(
         path.starts_with('/'),
         "PostgreSQL is missing: `cargo xtask test` installs it"

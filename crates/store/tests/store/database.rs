@@ -11,8 +11,11 @@ use crate::lease::leading;
 use crate::sample::{self, JOURNAL};
 
 fn open(url: &str) -> Result<Postgres, OpenError> {
-    let address = Address::new(url, None).expect("the cluster gives URLs");
-    Postgres::open(&address, JOURNAL)
+    Postgres::open(&address(url), JOURNAL)
+}
+
+fn address(url: &str) -> Address {
+    Address::new(url, None).unwrap()
 }
 
 /// An error with everything below it.

@@ -131,12 +131,18 @@ impl Known {
 }
 
 impl Served {
-    /// The rows of the ledger, and when.
+    /// The rows of the ledger.
     #[must_use]
-    pub fn rows(&self) -> (Vec<(ControlId, DerId)>, Timestamp) {
+    pub fn rows(&self) -> Vec<(ControlId, DerId)> {
         let rows = self.controls.iter();
-        let rows = rows.map(|(control, der)| (ControlId(*control), DerId(*der)));
-        (rows.collect(), Timestamp::from_millis(self.at_ms))
+        rows.map(|(control, der)| (ControlId(*control), DerId(*der)))
+            .collect()
+    }
+
+    /// When.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        Timestamp::from_millis(self.at_ms)
     }
 }
 

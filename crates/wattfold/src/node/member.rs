@@ -44,6 +44,9 @@ pub struct Seat {
     pub lease: Duration,
 }
 
+/// A term, and until when it is sure.
+type Given = (Term, clock::Monotonic);
+
 /// What a member does next.
 enum Next {
     Lead(Box<Postgres>, Term, clock::Monotonic),
@@ -137,7 +140,7 @@ impl Member {
     }
 
     /// Takes up what was committed, and asks for the lease when nobody has it.
-    fn look(&mut self) -> Result<Option<(Term, clock::Monotonic)>, FollowError> {
+    fn look(&mut self) -> Result<Option<Given>, FollowError> {
         let mut store = match self.store.take() {
             Some(store) => store,
             None => Postgres::open(&self.address, self.journal)?,

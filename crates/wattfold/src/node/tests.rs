@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet::{
@@ -104,7 +103,7 @@ impl Store for Ailing {
         self.inner.secret(name)
     }
 
-    fn secrets(&self) -> Result<BTreeMap<String, Vec<u8>>, ReadError> {
+    fn secrets(&self) -> Result<store::Secrets, ReadError> {
         self.inner.secrets()
     }
 
@@ -119,7 +118,7 @@ impl Store for Ailing {
 
 fn start(store: Box<dyn Store>, state: State) -> Started {
     let metrics = Arc::new(Metrics::default());
-    let parts = Parts {
+    let parts: Parts = Parts {
         store,
         state,
         resources: Resources::default(),

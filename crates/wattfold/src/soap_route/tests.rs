@@ -9,7 +9,7 @@ use iec61968_5::client::{self, Sender};
 use iec61968_5::message::{Asked, Operation};
 use iec61968_5::wire::der_groups::{DerGroups, EndDevice, EndDeviceGroup};
 use iec61968_5::wire::naming;
-use store::{AccountId, JournalId, Sqlite, Store};
+use store::{AccountId, JournalId, Sqlite, Store as _};
 use tower::ServiceExt as _;
 use units::Percent;
 
@@ -37,8 +37,8 @@ fn start() -> Server {
         .unwrap();
     let accounts = store.accounts().unwrap();
     let metrics = Arc::new(Metrics::default());
-    let parts = Parts {
-        store: Box::new(store) as Box<dyn Store>,
+    let parts: Parts = Parts {
+        store: Box::new(store),
         state: Loop::default(),
         resources: ieee2030_5::server::Resources::default(),
         telemetry: Telemetry::in_memory(Arc::clone(&metrics)).unwrap(),

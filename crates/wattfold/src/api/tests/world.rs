@@ -12,7 +12,7 @@ use http::{HeaderMap, Request, StatusCode, header};
 use ieee2030_5::server::{Resources, ServerConfig};
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity};
 use serde_json::{Value, json};
-use store::{AccountId, Actor, JournalId, Memory, Store};
+use store::{AccountId, Actor, JournalId, Memory, Store as _};
 use tower::ServiceExt as _;
 use units::{Timestamp, Watts};
 
@@ -65,8 +65,8 @@ impl Server {
             hash: account.hash,
         };
         let metrics = Arc::new(Metrics::default());
-        let parts = Parts {
-            store: Box::new(store) as Box<dyn Store>,
+        let parts: Parts = Parts {
+            store: Box::new(store),
             state: State::default(),
             resources: Resources::default(),
             telemetry: Telemetry::in_memory(Arc::clone(&metrics)).unwrap(),
