@@ -89,6 +89,7 @@ fn event(ders: u32) -> Batch {
         allocations: (0..ders).map(share).collect(),
         unasked: Vec::new(),
         balances: vec![balance],
+        elsewhere: Vec::new(),
         late: Vec::new(),
         observed: 0,
     };

@@ -425,6 +425,9 @@ pub enum Known {
     ToDevice,
 }
 
+/// A target with its place in the schedule.
+type Numbered = (u32, Target);
+
 /// The members of a dispatch as the planner sees them, with the rows of expected output.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
@@ -442,7 +445,7 @@ pub fn members(
     world: &World<'_>,
     ders: &[DerId],
     dispatch: &Dispatch,
-    (effective, targets): (Timestamp, &[(u32, Target)]),
+    (effective, targets): (Timestamp, &[Numbered]),
 ) -> Members {
     let mut result = Members::default();
     let rivals = world.fleet.rivals(dispatch, world.now);

@@ -611,7 +611,7 @@ fn row(
             title: group.title().to_owned(),
         }),
         phase: phase.into(),
-        state: state(phase, dispatch, missing.is_empty()),
+        state: state(world.fleet, dispatch, phase),
         stage: stage(world, dispatch).map(Into::into),
         program: program(world.fleet, dispatch).map(|p| p.mrid.to_string()),
         priority: dispatch.conduct.priority.into(),
@@ -646,7 +646,8 @@ fn row(
     }
 }
 
-fn state(phase: DispatchPhase, dispatch: &Dispatch, is_approved: bool) -> DispatchState {
+fn state(fleet: &Fleet, dispatch: &Dispatch, phase: DispatchPhase) -> DispatchState {
+    let is_approved = fleet.missing_approvals(dispatch).is_empty();
     match phase {
         DispatchPhase::Cancelled => DispatchState::Cancelled,
         DispatchPhase::Ended => DispatchState::Ended,

@@ -159,7 +159,7 @@ pub(super) async fn begin(
         false => row::read_json(&bytes),
     });
     let rows = read.await.map_err(|_| Problem::lost())??;
-    let import = api.imports.add(rows.len(), query.dry_run, clock::now());
+    let import = api.imports.add(rows.len(), query, clock::now());
     let id = import.id;
     let actor = Actor::Account(principal.account);
     tokio::spawn(async move {
@@ -321,11 +321,11 @@ impl Imports {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, rows: usize, dry_run: bool, now: Timestamp) -> Import {
+    fn add(&self, rows: usize, query: ImportQuery, now: Timestamp) -> Import {
         let import = Import {
             id: self.next.fetch_add(1, Ordering::Relaxed) + 1,
             state: ImportState::Running,
-            dry_run,
+            dry_run: query.dry_run,
             started_at: now.into(),
             rows,
             done: 0,

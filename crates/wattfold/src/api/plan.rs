@@ -263,6 +263,9 @@ fn price(
     world.fleet.terms(contract.program, at)?.price_per_kwh
 }
 
+/// By how much shares differ, whose, in which interval, and the shares.
+type Differing = (Watts, DerId, u32, Vec<Option<Watts>>);
+
 fn compared(
     world: &fleet::dispatch::assess::World<'_>,
     plans: &[(Objective, Plan, bool)],
@@ -272,7 +275,7 @@ fn compared(
         let interval = first.entry(allocation.der).or_insert(allocation.interval);
         *interval = (*interval).min(allocation.interval);
     }
-    let mut differing: Vec<(Watts, DerId, u32, Vec<Option<Watts>>)> = Vec::new();
+    let mut differing: Vec<Differing> = Vec::new();
     for (der, interval) in first {
         let shares: Vec<Option<Watts>> = plans
             .iter()
@@ -287,7 +290,7 @@ fn compared(
     }
     differing.sort_by_key(|(spread, der, ..)| (std::cmp::Reverse(*spread), *der));
     differing.truncate(MAX_COMPARED);
-    let row = |(_, der, interval, shares): (Watts, DerId, u32, Vec<Option<Watts>>)| {
+    let row = |(_, der, interval, shares): Differing| {
         let known = world.fleet.der(der)?;
         let standing =
             |(_, plan, _): &(Objective, Plan, bool)| plan.standing_of(der).map(Into::into);

@@ -153,13 +153,16 @@ enum Pending {
     Anyway(Result<Answer, Unavailable>),
 }
 
+/// How many DER there are, and the count of changes of service points.
+type Basis = (usize, u64);
+
 /// The working state and the store that makes it durable.
 pub struct Core {
     store: Box<dyn Store>,
     working: Durable,
     rules: Rules,
     /// The limits as rows over the fleet, and for which DER and service points they were made.
-    rows: Option<((usize, u64), Vec<LinearLimit>)>,
+    rows: Option<(Basis, Vec<LinearLimit>)>,
     now: Timestamp,
     /// By how much the clock of the round is behind `now`.
     clock_behind: Duration,

@@ -167,6 +167,8 @@ fn what_a_more_urgent_dispatch_asks_of_a_member_counts_and_is_not_asked_again() 
     assert_eq!(plan.unasked, []);
 }
 
+type Drawn = (i64, i64, i64, i64, bool);
+
 fn ranked() -> impl Strategy<Value = Vec<Member>> {
     let one = (
         -500..500_i64,
@@ -176,16 +178,15 @@ fn ranked() -> impl Strategy<Value = Vec<Member>> {
         any::<bool>(),
     );
     prop::collection::vec(one, 1..12).prop_map(|drawn| {
-        let member =
-            |(index, (base, down, up, merit, store)): (u32, (i64, i64, i64, i64, bool))| {
-                // Enough for a minute of what it does, and of half of what it could do beyond.
-                let holds = watts(base.max(0) + up / 2).over(std::time::Duration::from_secs(61));
-                Member {
-                    merit,
-                    energy_up: store.then_some(holds),
-                    ..member(index, base, base - down, base + up)
-                }
-            };
+        let member = |(index, (base, down, up, merit, store)): (u32, Drawn)| {
+            // Enough for a minute of what it does, and of half of what it could do beyond.
+            let holds = watts(base.max(0) + up / 2).over(std::time::Duration::from_secs(61));
+            Member {
+                merit,
+                energy_up: store.then_some(holds),
+                ..member(index, base, base - down, base + up)
+            }
+        };
         (0..).zip(drawn).map(member).collect()
     })
 }

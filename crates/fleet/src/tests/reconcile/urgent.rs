@@ -60,12 +60,12 @@ fn step(scene: &mut Scene, id: DispatchId, now: i64) {
 
 /// What the control loop does for dispatch `id`.
 fn tick(scene: &mut Scene, id: DispatchId, now: i64) -> Option<Cause> {
-    let dispatch = scene.rig.fleet.dispatch(id).unwrap().clone();
+    let dispatch = scene.rig.fleet.dispatches()[id.index()].clone();
     let found = cause(&scene.world(now), &dispatch, &scene.limits);
     if found.is_some() {
         step(scene, id, now);
     }
-    let dispatch = scene.rig.fleet.dispatch(id).unwrap().clone();
+    let dispatch = scene.rig.fleet.dispatches()[id.index()].clone();
     let commands = reconcile(&scene.world(now), &dispatch);
     commands.iter().for_each(|command| scene.must(command, now));
     found

@@ -6,6 +6,11 @@ use super::{Direction, OnShort, State, watts};
 use crate::dispatch::limit::Row;
 use crate::dispatch::{Aim, Objective};
 
+/// A place in the order of merit, and a position in the list of members.
+type Ranked = (i64, usize);
+/// Members in order, and by position how far each may go.
+type Ranks<'a, C> = (&'a [Ranked], C);
+
 impl State<'_> {
     /// The net active power that `aim` comes to, and what to do when it is out of reach.
     pub(super) fn wanted(&self, aim: Aim, expected: &[Watts]) -> (Watts, OnShort) {
@@ -75,7 +80,7 @@ impl State<'_> {
     }
 
     /// The members in order of merit, each with its rank; `None` where all move alike.
-    pub(super) fn order(&self, aim: Aim, direction: Direction) -> Option<Vec<(i64, usize)>> {
+    pub(super) fn order(&self, aim: Aim, direction: Direction) -> Option<Vec<Ranked>> {
         if matches!(aim, Aim::Price(_)) {
             return None;
         }
@@ -102,11 +107,11 @@ impl State<'_> {
         &mut self,
         direction: Direction,
         need: Watts,
-        (order, caps): (&[(i64, usize)], &[f64]),
+        (order, caps): Ranks<'_, &[f64]>,
     ) -> Watts {
         let together = self.request.objective != Objective::FewestDevices;
         let mut left = need.micro() as f64;
-        let alike = |a: &(i64, usize), b: &(i64, usize)| together && a.0 == b.0;
+        let alike = |a: &Ranked, b: &Ranked| together && a.0 == b.0;
         for rank in order.chunk_by(alike) {
             let room = |index: usize| {
                 let cap = caps.get(index).copied().unwrap_or(1.0);
@@ -137,7 +142,7 @@ impl State<'_> {
         &self,
         direction: Direction,
         row: &Row,
-        (order, caps): (&[(i64, usize)], &mut [f64]),
+        (order, caps): Ranks<'_, &mut [f64]>,
     ) -> bool {
         let sign = match direction {
             Direction::Up => 1.0,
