@@ -224,9 +224,10 @@ impl Device {
                 Client::new(config, local)
             }
         };
-        // The switch is on the device and stays where its owner has put it.
-        if self.is_opted_out {
-            client.opt_out(OWN, local);
+        // The switch is on the device and stays where its owner has put it, whatever was saved.
+        match self.is_opted_out {
+            true => client.opt_out(OWN, local),
+            false => client.opt_in(OWN, local),
         }
         self.client = Some(client);
         self.heeds_since = now;
