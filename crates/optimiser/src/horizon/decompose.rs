@@ -102,13 +102,20 @@ impl Start {
 struct Round {
     near: u32,
     others: u32,
+    /// Sweeps after which a plan is the answer, whatever its gap.
+    enough: u32,
 }
 
 const ROUND: Round = Round {
     near: 12,
     others: 4,
+    enough: u32::MAX,
 };
-const ROUND_OF_LARGE: Round = Round { near: 1, others: 3 };
+const ROUND_OF_LARGE: Round = Round {
+    near: 1,
+    others: 3,
+    enough: 20,
+};
 
 /// Plans a sample first, for prices that are near the targets and the difference that is small
 /// enough, then all units.
@@ -289,15 +296,23 @@ impl<'a> Search<'a> {
             self.master.columns.push(merged(chunk));
         }
         self.sweeps.push(sweep);
+        // Answers that no mixture will use are not kept: they are most of the memory.
+        if let Some(old) = self.sweeps.len().checked_sub(self.mixed_sweeps() + 1) {
+            self.sweeps[old].p_w = Vec::new();
+        }
         self.answers.push(columns);
     }
 
     /// Takes limits into the masters.
     fn watch(&mut self, limits: &[u32]) {
+        // What forgotten answers have in a limit is not known.
+        let is_kept = |column: &Column| !self.sweeps[column.sweep as usize].p_w.is_empty();
+        self.master.columns.retain(is_kept);
         for &limit in limits {
             self.master.watched.push(limit);
             self.mixer.watched.push(limit);
-            for (sweep, columns) in self.sweeps.iter().zip(&mut self.answers) {
+            let kept = self.sweeps.iter().zip(&mut self.answers);
+            for (sweep, columns) in kept.filter(|(sweep, _)| !sweep.p_w.is_empty()) {
                 add_limit(self.fleet, limit, sweep, columns);
             }
         }
@@ -329,7 +344,11 @@ impl<'a> Search<'a> {
             }
             self.ask(&start.prices)?;
             let mixed = self.mix_answers()?;
-            let is_over = self.settings.max_sweeps as usize <= self.sweeps.len();
+            let most = match self.best_plan {
+                None => self.settings.max_sweeps,
+                Some(_) => self.settings.max_sweeps.min(round.enough),
+            };
+            let is_over = most as usize <= self.sweeps.len();
             let is_near = |plan: &Plan| plan.gap() <= self.settings.gap;
             if is_over || self.best_plan.as_ref().is_some_and(is_near) {
                 return Ok(());
@@ -469,9 +488,13 @@ impl<'a> Search<'a> {
         Ok(mix)
     }
 
+    /// How many of the last sweeps mixtures are made of.
+    fn mixed_sweeps(&self) -> usize {
+        MIXED_SWEEPS.max(MIXED_ANSWERS / self.fleet.groups as usize)
+    }
+
     fn fill_mixer(&mut self) {
-        let most = MIXED_SWEEPS.max(MIXED_ANSWERS / self.fleet.groups as usize);
-        let first = self.answers.len().saturating_sub(most);
+        let first = self.answers.len().saturating_sub(self.mixed_sweeps());
         let last = self.answers[first..].iter().flatten();
         self.mixer.columns = last.cloned().collect();
     }
