@@ -31,7 +31,7 @@ fn main() {
         row(name, &problem, &plan, took_s, Some(&found));
     }
     for (shape, name) in SHAPES {
-        for units in [100_000] {
+        for units in [10_000, 100_000] {
             let problem = day(shape, units, SEED);
             let before_kib = peak_kib();
             let (plan, took_s) = timed(&problem);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use fleet::dispatch::plan::Balance;
 use fleet::dispatch::{Allocation, LinearLimit, Plan};
 use fleet::{
-    ActivePower, CimMrid, Control, ControlBase, ControlId, Delivery, DerId, Dispatch, DispatchId,
-    Envelope, EnvelopePoint, Event, Evidence, Fallback, Fleet, GroupId, Ledger, Mrid, Name, Origin,
-    ProgramId, Scaled, Setting, Share, Target,
+    ActivePower, CimMrid, Conduct, Control, ControlBase, ControlId, Delivery, DerId, Dispatch,
+    DispatchId, Envelope, EnvelopePoint, Event, Evidence, Fallback, Fleet, GroupId, Ledger, Mrid,
+    Name, Origin, ProgramId, Scaled, Setting, Share, Target,
 };
 use ieee2030_5::client::Outcome;
 use ieee2030_5::client::setpoint::{Asked, Modes, Request, Source};
@@ -46,11 +46,11 @@ fn dispatch() -> Dispatch {
         mrid: CimMrid::new("dispatch").unwrap(),
         name: None,
         group: GroupId(0),
-        schedule: vec![Target {
-            interval: interval(600),
-            p: Watts::whole(5_000),
-        }],
+        schedule: vec![Target::net(interval(600), Watts::whole(5_000))],
         ramp: Duration::from_secs(60),
+        conduct: Conduct::default(),
+        approvals: Vec::new(),
+        published: Some(START),
         created: START,
         cancelled: None,
         plan: None,
@@ -76,6 +76,7 @@ fn plan(generation: u32, shares_w: [i16; 2]) -> Plan {
             unasked: Watts::whole(-500),
             residue: Watts::whole(1),
         }],
+        elsewhere: Vec::new(),
         late: Vec::new(),
         observed: 0,
     }
