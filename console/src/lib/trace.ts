@@ -68,8 +68,11 @@ export function extended(trace: Trace, row: DispatchRow, tolerance_pct: number):
   return next;
 }
 
+/** What a trace needs of an interval of a schedule. */
+type Coming = Pick<DispatchRow["schedule"][number], "start" | "end" | "p_w">;
+
 /** The schedule after the last known point, so that the operator sees where the target goes next. */
-export function withComing(trace: Trace, schedule: DispatchRow["schedule"], tolerance_pct: number): Trace {
+export function withComing(trace: Trace, schedule: Coming[], tolerance_pct: number): Trace {
   const known_s = trace.at_s.at(-1) ?? -Infinity;
   const next = newest(trace, MAX_POINTS);
   const point = (at_s: number, target_w: number | null): void => {
