@@ -16,8 +16,8 @@ pub use client::{
 };
 pub use fleet::{
     Aggregator, AggregatorId, Assignment, AssignmentId, Client, Command, Control, ControlId, Curve,
-    CurveId, Der, DerId, Event, Evidence, Fleet, Lfdi, Mrid, MridKind, Origin, Program, ProgramId,
-    Quality, Registration, Rejection,
+    CurveId, Der, DerId, EnrolmentEvent, Event, Evidence, Fleet, Lfdi, Mrid, MridKind, Origin,
+    Program, ProgramId, Quality, Registration, Rejection,
 };
 
 use crate::codec::simple::{HexBinary128, HexBinary160, UInt40};

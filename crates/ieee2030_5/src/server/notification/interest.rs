@@ -11,7 +11,9 @@ use units::Timestamp;
 use super::super::href::Target;
 use super::super::resources::Owner;
 use super::super::subscription::SubscriptionId;
-use crate::translate::{Client, ControlId, CurveId, Event, Fleet, ProgramId, only_der};
+use crate::translate::{
+    Client, ControlId, CurveId, EnrolmentEvent, Event, Fleet, ProgramId, only_der,
+};
 
 /// Something that resources depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,7 +111,8 @@ pub fn change_of(event: &Event) -> Option<Change> {
         Event::DerEnrolled(der) | Event::DerChanged(der) => {
             Some(Change::Client(Client::Der(der.id)))
         }
-        Event::DerRegistered(der, _)
+        Event::Enrolment(EnrolmentEvent::Bound(der, _))
+        | Event::DerRegistered(der, _)
         | Event::CapabilityReported(der, _)
         | Event::SettingsReported(der, _) => Some(Change::Client(Client::Der(*der))),
         Event::AggregatorEnrolled(aggregator) | Event::AggregatorChanged(aggregator) => {
