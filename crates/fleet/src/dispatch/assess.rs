@@ -178,7 +178,7 @@ impl<'a> World<'a> {
     }
 
     /// An opt-out or refusal that the device has stated for any control of the dispatch.
-    fn refusal(&self, der: DerId, dispatch: DispatchId) -> Option<Standing> {
+    pub(super) fn refusal(&self, der: DerId, dispatch: DispatchId) -> Option<Standing> {
         self.controls(der, dispatch).find_map(|control| {
             let delivery = self.deliveries.own(control.id)?;
             match (delivery.state(), delivery.entries.last()?.evidence) {

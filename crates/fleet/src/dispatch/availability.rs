@@ -9,7 +9,7 @@ use units::{Interval, Percent, Watts};
 use super::Standing;
 use super::assess::{Range, World};
 use crate::enrolment::{DemandResponseProgramId, Terms};
-use crate::{DeliveryState, Der, DerId, Dispatch, Origin};
+use crate::{DeliveryState, Der, DerId, Dispatch, DispatchId, Origin};
 
 /// For how long power is asked after, in [`Offer::held`].
 pub const LADDER: [Duration; 6] = [
@@ -221,27 +221,35 @@ impl World<'_> {
         }
     }
 
-    /// By DER, the share of its controls of dispatches that it has followed of late, with a prior
-    /// for those of which little is known.
+    /// By DER, the share of the dispatches that asked it of late which it has followed, with a prior
+    /// for those of which little is known. Corrections give it several controls of one dispatch; one
+    /// that it followed tells that it took part, unless it refused or left in the end.
     fn reliability(&self) -> BTreeMap<DerId, f64> {
         let since = self.now.before(REMEMBERED);
-        let mut counts: BTreeMap<DerId, (f64, f64)> = BTreeMap::new();
+        let mut took_part: BTreeMap<(DerId, DispatchId), (bool, bool)> = BTreeMap::new();
         for control in self.fleet.controls() {
-            let of_dispatch = matches!(control.origin, Origin::Dispatch { .. });
-            let (Some(der), true) = (control.der, of_dispatch) else {
+            let (Origin::Dispatch { dispatch, .. }, Some(der)) = (control.origin, control.der)
+            else {
                 continue;
             };
             let end = control.interval.end();
             if control.cancelled.is_some() || self.now < end || end < since {
                 continue;
             }
-            let followed = self.deliveries.own(control.id).is_some_and(|row| {
+            let row = self.deliveries.own(control.id);
+            let followed = row.is_some_and(|row| {
                 row.reached(DeliveryState::Following).is_some()
                     || row.state() == DeliveryState::Completed
             });
+            let refused = self.refusal(der, dispatch).is_some();
+            let seen = took_part.entry((der, dispatch)).or_default();
+            *seen = (seen.0 || followed, seen.1 || refused);
+        }
+        let mut counts: BTreeMap<DerId, (f64, f64)> = BTreeMap::new();
+        for ((der, _), (followed, refused)) in took_part {
             let (asked, kept) = counts.entry(der).or_default();
             *asked += 1.0;
-            *kept += f64::from(u8::from(followed));
+            *kept += f64::from(u8::from(followed && !refused));
         }
         let share = |(asked, kept): (f64, f64)| (kept + PRIOR.0 - PRIOR.1) / (asked + PRIOR.0);
         counts.into_iter().map(|(der, c)| (der, share(c))).collect()

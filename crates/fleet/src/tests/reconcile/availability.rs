@@ -108,10 +108,10 @@ fn who_has_not_followed_is_trusted_less() {
     });
     (0..3).for_each(|der| scene.hear(der, 0, 400));
     let available = available(&scene, 401);
-    // Of ten credited and three asked, the first has followed none: 9/13; the others 9 or 10 of 13.
+    // Of ten credited and one asked, the first has followed none: 9/11; the others 10/11.
     let whole = available.up.held[0].1;
     assert!(available.up.expected < whole && available.up.firm < available.up.expected);
-    let of = |kept: f64| (9.0 + kept) / 13.0;
+    let of = |kept: f64| (9.0 + kept) / 11.0;
     let expected = 5_000.0 * (of(0.0) + of(1.0) + of(1.0));
     assert!(
         (available.up.expected.as_f64() - expected).abs() < 1.0,
