@@ -85,6 +85,13 @@ pub enum Absence {
     Committed,
 }
 
+/// How a DER took part in a dispatch.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    followed: bool,
+    refused: bool,
+}
+
 /// One member in one direction.
 struct Share {
     /// Power beyond what it does, by duration, at most this.
@@ -226,7 +233,7 @@ impl World<'_> {
     /// that it followed tells that it took part, unless it refused or left in the end.
     fn reliability(&self) -> BTreeMap<DerId, f64> {
         let since = self.now.before(REMEMBERED);
-        let mut took_part: BTreeMap<(DerId, DispatchId), (bool, bool)> = BTreeMap::new();
+        let mut took_part: BTreeMap<(DerId, DispatchId), Part> = BTreeMap::new();
         for control in self.fleet.controls() {
             let (Origin::Dispatch { dispatch, .. }, Some(der)) = (control.origin, control.der)
             else {
@@ -242,14 +249,15 @@ impl World<'_> {
                     || row.state() == DeliveryState::Completed
             });
             let refused = self.refusal(der, dispatch).is_some();
-            let seen = took_part.entry((der, dispatch)).or_default();
-            *seen = (seen.0 || followed, seen.1 || refused);
+            let part = took_part.entry((der, dispatch)).or_default();
+            part.followed |= followed;
+            part.refused |= refused;
         }
         let mut counts: BTreeMap<DerId, (f64, f64)> = BTreeMap::new();
-        for ((der, _), (followed, refused)) in took_part {
+        for ((der, _), part) in took_part {
             let (asked, kept) = counts.entry(der).or_default();
             *asked += 1.0;
-            *kept += f64::from(u8::from(followed && !refused));
+            *kept += f64::from(u8::from(part.followed && !part.refused));
         }
         let share = |(asked, kept): (f64, f64)| (kept + PRIOR.0 - PRIOR.1) / (asked + PRIOR.0);
         counts.into_iter().map(|(der, c)| (der, share(c))).collect()
