@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use fleet::{ApprovalRule, Capacity, CimMrid, Command, Fleet, Name, Need, Priority};
+use fleet::{ApprovalRule, Capacity, CimMrid, Command, Fleet, Need, Priority};
 use serde::{Deserialize, Serialize};
 use units::Watts;
 use utoipa::ToSchema;
@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use crate::api::Api;
 use crate::api::aim::MAX_TARGET_W;
 use crate::api::dispatch::{DispatchRow, find, one};
-use crate::api::problem::{Kind, Problem};
+use crate::api::problem::Problem;
 use crate::api::request::{Body, Named};
+use crate::api::settings_profile::author;
 use crate::api::value::Time;
 use crate::auth::Principal;
 
@@ -208,11 +209,6 @@ pub(super) async fn set_rules(
     api.command_one(&principal, Command::SetApprovalRules(read))
         .await?;
     Ok(api.world(|world| Json(rules(world.fleet))))
-}
-
-/// The account's name, under which it makes and approves dispatches.
-pub(super) fn author(principal: &Principal) -> Result<Name, Problem> {
-    Name::new(&principal.name).map_err(|error| Problem::new(Kind::Conflict, error.to_string()))
 }
 
 fn rules(fleet: &Fleet) -> ApprovalRules {

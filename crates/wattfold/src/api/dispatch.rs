@@ -25,12 +25,13 @@ use units::{Interval, Watts};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::aim::AimView;
-use crate::api::approval::{ApprovalNeed, ApprovalView, DispatchPriority, author};
+use crate::api::approval::{ApprovalNeed, ApprovalView, DispatchPriority};
 use crate::api::control::DeliveryStep;
 use crate::api::judgement::{self, ControlIndex, Member, Meters, Outcome};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named, Params};
+use crate::api::settings_profile::author;
 use crate::api::value::{MeasuredValue, Time, sum};
 use crate::api::{Api, fresh_mrid};
 use crate::auth::Principal;

@@ -11,10 +11,10 @@ use units::{Interval, Timestamp, Watts};
 use utoipa::ToSchema;
 
 use crate::api::Api;
-use crate::api::control_base::MAX_POWER;
 use crate::api::der;
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named};
+use crate::api::site::limit;
 use crate::api::value::Time;
 use crate::auth::Principal;
 
@@ -184,13 +184,6 @@ impl PointView {
             export_max: limit("export_max_w", self.export_max_w)?,
         })
     }
-}
-
-fn limit(field: &str, given: Option<f64>) -> Result<Option<Watts>, Problem> {
-    if given.is_some_and(|w| !(0.0..=MAX_POWER).contains(&w)) {
-        return Err(Problem::field(field, format!("must be 0 to {MAX_POWER}")));
-    }
-    Ok(given.map(Watts::from_f64))
 }
 
 fn view(envelope: &Envelope) -> EnvelopeView {
