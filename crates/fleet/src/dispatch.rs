@@ -5,6 +5,7 @@ pub mod approval;
 pub mod assess;
 pub mod availability;
 pub mod conduct;
+pub mod conflict;
 pub mod limit;
 pub mod merit;
 pub mod plan;
@@ -21,6 +22,7 @@ pub use aggregate::{Aggregate, VoltageSpread};
 pub use approval::{Approval, ApprovalRule, Capacity, Need};
 pub use assess::Standing;
 pub use conduct::{Conduct, Objective, Priority, Publish, Stage};
+pub use conflict::{Constraint, Subject};
 pub use limit::LinearLimit;
 pub use plan::{Allocation, Plan, Request, plan};
 

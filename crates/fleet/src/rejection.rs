@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 use units::{WattHours, Watts};
 
-use crate::dispatch::Need;
-use crate::{CimMrid, DerId, Lfdi, Name};
+use crate::dispatch::conflict::words;
+use crate::dispatch::{Constraint, Need};
+use crate::{CimMrid, DerId, Fleet, Lfdi, Name};
 
 /// Why a command is refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -128,6 +129,41 @@ pub enum Rejection {
         /// By how much.
         excess: Watts,
     },
+    /// Constraints of several intervals, limits or members contradict each other. Without any one of
+    /// them the others do not.
+    #[error("{short}; can't be kept together: {}", words(among))]
+    Conflict {
+        /// What planning one interval after the other meets first.
+        short: Box<Self>,
+        /// The constraints.
+        among: Vec<Constraint>,
+    },
+}
+
+impl Rejection {
+    /// The same with the constraints that contradict each other, where they say more than what one
+    /// target is short of.
+    pub(crate) fn among(self, among: Vec<Constraint>) -> Self {
+        let count = |of: fn(&Constraint) -> bool| among.iter().filter(|c| of(c)).count();
+        let targets = count(|c| matches!(c, Constraint::Target { .. }));
+        let limits = count(|c| matches!(c, Constraint::Limit { .. }));
+        let ramps = count(|c| matches!(c, Constraint::Ramp(_)));
+        if targets < 2 && limits < 2 && ramps == 0 {
+            return self;
+        }
+        let short = Box::new(self);
+        Self::Conflict { short, among }
+    }
+
+    /// The same with the identities of the DER that it names.
+    pub(crate) fn named(mut self, fleet: &Fleet) -> Self {
+        if let Self::Conflict { among, .. } = &mut self {
+            for subject in among.iter_mut().filter_map(Constraint::subject_mut) {
+                subject.mrid = fleet.der(subject.der).map(|der| der.mrid.clone());
+            }
+        }
+        self
+    }
 }
 
 fn needs(missing: &BTreeSet<Need>) -> String {

@@ -12,6 +12,7 @@ pub mod assignment;
 pub mod availability;
 pub mod binding;
 pub mod client_profile;
+pub mod conflict;
 pub mod control;
 pub mod control_base;
 pub mod curve;

@@ -19,7 +19,7 @@ const ALLOWED: [Allowed; 10] = [
     },
     Allowed {
         name: "fleet",
-        normal: &["thiserror", "units"],
+        normal: &["optimiser", "thiserror", "units"],
         dev: &["expect-test", "proptest"],
     },
     Allowed {

@@ -4,13 +4,16 @@
 //! ramp can reach and what its energy can hold for the whole interval. All start from what they
 //! would do unasked and move by the same fraction of the range that lies in the asked direction
 //! (water-filling: a member whose level is capped by a shared limit stops, the others go on).
-//! Where shared limits overlap this keeps every one of them, but caps are never raised again: a
-//! target that only a linear programme would reach may be refused.
+//! Where shared limits overlap this keeps every one of them, but caps are never raised again.
+//! Where an interval then falls short, because of such limits or of energy that was spent before, all
+//! intervals are solved as one problem, which also says what contradicts what when there is no
+//! plan.
 //! Shares are then put on the values each device's wire format can hold and the rounding is
 //! handed out step by step, so that shares, unasked output and a named residue add up to the
 //! target exactly.
 
 mod fill;
+mod horizon;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -184,14 +187,48 @@ impl Plan {
     }
 }
 
-/// Plans `request`.
+/// Plans `request`: interval by interval, and over all of them at once where that falls short or
+/// costs more than it has to.
 ///
 /// # Errors
 /// [`Rejection::ShortOfPower`] or [`Rejection::ShortOfEnergy`] when the target is out of reach
 /// and the request says to refuse; [`Rejection::LimitExceeded`] when a shared limit is broken
-/// whatever is asked.
+/// whatever is asked; [`Rejection::Conflict`] around any of them when it takes more than one
+/// interval, limit or member to see why.
 pub fn plan(request: &Request<'_>) -> Result<Plan, Rejection> {
-    let mut state = fill::State::new(request);
+    let in_order = fill(request, None);
+    let is_short = |filled: &Filled| filled.short.is_some();
+    if in_order.as_ref().is_ok_and(|filled| !is_short(filled)) && !horizon::may_save(request) {
+        return in_order.map(|filled| filled.plan);
+    }
+    let planned = in_order.as_ref().ok().map(|filled| &filled.plan);
+    let guide = horizon::guide(request, planned);
+    let at_once = guide.as_ref().ok().map(|guide| fill(request, Some(guide)));
+    let at_once = at_once
+        .and_then(Result::ok)
+        .filter(|filled| !is_short(filled));
+    let clashes = guide.err().unwrap_or_default();
+    match (in_order, at_once) {
+        (Ok(in_order), Some(at_once)) if !is_short(&in_order) => {
+            Ok(horizon::cheaper(request, in_order.plan, at_once.plan))
+        }
+        (_, Some(at_once)) => Ok(at_once.plan),
+        (Ok(in_order), None) => match (in_order.short, request.on_short) {
+            (Some(short), OnShort::Reject) => Err(short.among(clashes)),
+            _ => Ok(in_order.plan),
+        },
+        (Err(rejection), None) => Err(rejection.among(clashes)),
+    }
+}
+
+/// A plan, and what the first target that it misses was short of.
+struct Filled {
+    plan: Plan,
+    short: Option<Rejection>,
+}
+
+fn fill(request: &Request<'_>, guide: Option<&horizon::Guide>) -> Result<Filled, Rejection> {
+    let mut state = fill::State::new(request, guide);
     let mut plan = Plan {
         dispatch: request.dispatch,
         generation: request.generation,
@@ -214,7 +251,8 @@ pub fn plan(request: &Request<'_>) -> Result<Plan, Rejection> {
         plan.balances.push(balance);
     }
     plan.add_spare(request.members);
-    Ok(plan)
+    let short = state.short();
+    Ok(Filled { plan, short })
 }
 
 impl Plan {

@@ -441,7 +441,8 @@ pub fn plan_from(
         objective: dispatch.conduct.objective,
         limits: &limits,
         on_short,
-    })?;
+    })
+    .map_err(|rejection| rejection.named(world.fleet))?;
     plan.late = late(world, dispatch, &plan);
     Ok(plan)
 }

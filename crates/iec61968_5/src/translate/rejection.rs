@@ -28,6 +28,9 @@ pub fn rejected(rejection: &Rejection) -> ErrorItem {
         Rejection::ShortOfPower { .. } => (ReplyCode::Short, "the group is short of power"),
         Rejection::ShortOfEnergy { .. } => (ReplyCode::Short, "the group is short of energy"),
         Rejection::LimitExceeded { .. } => (ReplyCode::Short, "a limit leaves no room"),
+        Rejection::Conflict { short, .. } => {
+            return rejected(short).details(rejection.to_string());
+        }
         Rejection::LfdiTaken(_)
         | Rejection::LfdiRevoked(_)
         | Rejection::AlreadyRegistered(_)

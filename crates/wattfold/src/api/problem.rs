@@ -6,6 +6,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::conflict::ConflictingConstraint;
+
 /// Where the problem types are described; a type is this and the [`Kind`]'s anchor.
 const DESCRIBED_AT: &str = "https://github.com/wattfold/wattfold/blob/main/docs/api.md#";
 
@@ -185,6 +187,10 @@ pub struct Shortage {
     /// Names of the limits that bind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limited_by: Option<Vec<String>>,
+    /// Constraints that contradict each other; without any one of them the others do not. Where one
+    /// target alone is out of reach there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Vec<ConflictingConstraint>>,
 }
 
 impl Problem {
@@ -309,7 +315,7 @@ impl From<Rejection> for Problem {
                     reachable_w: Some(reachable.as_f64()),
                     short_w: Some(short.as_f64()),
                     limited_by: (!limited_by.is_empty()).then(names),
-                    short_wh: None,
+                    ..Shortage::default()
                 };
                 Self::short(Kind::ShortOfPower, detail, shortage)
             }
@@ -339,6 +345,14 @@ impl From<Rejection> for Problem {
                 };
                 Self::short(Kind::LimitExceeded, detail, shortage)
             }
+            Rejection::Conflict { short, among } => {
+                let mut problem = Self::from(*short);
+                problem.detail = detail;
+                if let Some(shortage) = &mut problem.shortage {
+                    shortage.conflict = Some(among.iter().map(Into::into).collect());
+                }
+                problem
+            }
         }
     }
 }
@@ -365,6 +379,7 @@ impl IntoResponse for Problem {
 
 #[cfg(test)]
 mod tests {
+    use fleet::dispatch::Constraint;
     use fleet::{CimMrid, Name};
     use units::{WattHours, Watts};
 
@@ -401,6 +416,24 @@ mod tests {
         assert_eq!(
             (shortage.asked_w, shortage.short_wh),
             (Some(-500.0), Some(30.0))
+        );
+    }
+
+    #[test]
+    fn a_conflict_is_what_is_short_and_what_can_not_be_kept_together() {
+        let conflict = Problem::from(Rejection::Conflict {
+            short: Box::new(Rejection::ShortOfEnergy {
+                interval: 2,
+                asked: Watts::whole(500),
+                short: WattHours::whole(30),
+            }),
+            among: vec![Constraint::Target { interval: 1 }, Constraint::Members],
+        });
+        assert_eq!((conflict.kind, conflict.status), (Kind::ShortOfEnergy, 422));
+        let json = serde_json::to_value(&conflict).unwrap();
+        assert_eq!(
+            json["conflict"],
+            serde_json::json!([{ "constraint": "target", "interval": 1 }, { "constraint": "members" }])
         );
     }
 

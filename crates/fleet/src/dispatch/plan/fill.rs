@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use units::{WattHours, Watts};
 
-use super::{Allocation, Balance, Member, OnShort, Request, Role};
+use super::horizon::Guide;
+use super::{Allocation, Balance, Member, Request, Role};
 use crate::dispatch::Aim;
 use crate::dispatch::limit::Row;
 use crate::{Name, Rejection};
@@ -33,6 +34,8 @@ struct Slot {
 /// What carries over from one interval to the next.
 pub(super) struct State<'a> {
     request: &'a Request<'a>,
+    /// Shares for all intervals together, where those in order are not enough.
+    guide: Option<&'a Guide>,
     slots: Vec<Slot>,
     /// Who is asked in the interval at hand.
     asked: Vec<bool>,
@@ -40,6 +43,10 @@ pub(super) struct State<'a> {
     previous: Vec<Watts>,
     /// Energy injected since now, net, by member with a store.
     drawn: Vec<WattHours>,
+    /// Energy by which shares have fallen behind the guide, by member.
+    owed: Vec<WattHours>,
+    /// What the first target that was missed was short of.
+    short: Option<Rejection>,
 }
 
 /// The direction of the asked change.
@@ -50,13 +57,16 @@ enum Direction {
 }
 
 impl<'a> State<'a> {
-    pub(super) fn new(request: &'a Request<'a>) -> Self {
+    pub(super) fn new(request: &'a Request<'a>, guide: Option<&'a Guide>) -> Self {
         let mut state = Self {
             request,
+            guide,
             slots: Vec::with_capacity(request.members.len()),
             asked: Vec::new(),
             previous: request.members.iter().map(|m| m.base).collect(),
             drawn: vec![WattHours::ZERO; request.members.len()],
+            owed: vec![WattHours::ZERO; request.members.len()],
+            short: None,
         };
         if let Some((_, first)) = request.targets.first() {
             // A meter read in mid-ramp says less than the control that runs.
@@ -67,6 +77,16 @@ impl<'a> State<'a> {
             state.draw(begins.since(request.now));
         }
         state
+    }
+
+    /// Output before the first interval, and energy injected until then.
+    pub(super) fn outset(self) -> (Vec<Watts>, Vec<WattHours>) {
+        (self.previous, self.drawn)
+    }
+
+    /// What the first target that was missed was short of.
+    pub(super) fn short(self) -> Option<Rejection> {
+        self.short
     }
 
     /// Counts the energy that flows while the output stays as it was. A store stops at its bounds.
@@ -97,6 +117,7 @@ impl<'a> State<'a> {
         });
         self.asked = asked.collect();
         self.ranges(&expected, duration);
+        self.follow_guide(position, duration);
         let rows: Vec<Row> = self
             .request
             .limits
@@ -111,16 +132,13 @@ impl<'a> State<'a> {
             })
             .collect();
         self.relieve(&rows);
-        let (wanted, on_short) = self.wanted(target.aim, &expected);
-        self.share_out(
-            (position, on_short),
-            wanted - self.unasked(&expected),
-            &rows,
-        )?;
+        let wanted = self.wanted(position, &expected);
+        self.share_out(position, wanted - self.unasked(&expected), &rows)?;
         self.spare(target.aim, &expected);
         let unasked = self.unasked(&expected);
         let wanted = self.reached(target.aim, wanted, unasked);
         let residue = self.round(wanted - unasked, &rows);
+        self.pay(duration);
         let members = self.request.members.iter().zip(&self.slots);
         for ((member, slot), asked) in members.zip(&self.asked) {
             if *asked {
@@ -144,6 +162,32 @@ impl<'a> State<'a> {
         })
     }
 
+    /// Starts from what the guide has for this interval and what rounding owes it from those before,
+    /// as far as the ranges allow.
+    fn follow_guide(&mut self, position: usize, duration: Duration) {
+        let Some(guide) = self.guide else {
+            return;
+        };
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if let Some(p) = guide.share(index, position).filter(|_| self.asked[index]) {
+                let owed = self.owed[index].spread_over(duration).unwrap_or_default();
+                slot.start = (p + owed).clamp(slot.lo, slot.hi);
+                slot.share = slot.start;
+                self.owed[index] += p.over(duration);
+            }
+        }
+    }
+
+    /// Takes what the shares give off what rounding owes to the guide.
+    fn pay(&mut self, duration: Duration) {
+        if self.guide.is_some() {
+            let shares = self.slots.iter().zip(&self.asked).zip(&mut self.owed);
+            for ((slot, _), owed) in shares.filter(|((_, asked), _)| **asked) {
+                *owed = *owed - slot.share.over(duration);
+            }
+        }
+    }
+
     /// What the next interval starts from; in a gap before it members go back to what they do
     /// unasked.
     fn carry_over(&mut self, position: usize, duration: Duration) {
@@ -164,7 +208,7 @@ impl<'a> State<'a> {
     }
 
     /// How much of the interval lies ahead once controls can act.
-    fn remaining(&self, position: usize) -> Duration {
+    pub(super) fn remaining(&self, position: usize) -> Duration {
         let interval = self.request.targets[position].1.interval;
         interval
             .end()
@@ -172,7 +216,7 @@ impl<'a> State<'a> {
     }
 
     /// Output each member would have in this interval if nothing more were asked.
-    fn expected(&self, position: usize) -> Vec<Watts> {
+    pub(super) fn expected(&self, position: usize) -> Vec<Watts> {
         let by_interval = |member: &Member| {
             let row = self.request.expected.get(member.expected? as usize)?;
             row.get(position).copied()
@@ -186,7 +230,7 @@ impl<'a> State<'a> {
     }
 
     /// What a more urgent dispatch asks of `member` in this interval.
-    fn elsewhere(&self, member: &Member, position: usize) -> Option<Watts> {
+    pub(super) fn elsewhere(&self, member: &Member, position: usize) -> Option<Watts> {
         let row = self.request.elsewhere.get(member.elsewhere? as usize)?;
         row.get(position).copied().flatten()
     }
@@ -289,12 +333,7 @@ impl<'a> State<'a> {
     }
 
     /// Gives every slot its ideal share of `wanted`, the net power of the controllable members.
-    fn share_out(
-        &mut self,
-        (position, on_short): (usize, OnShort),
-        wanted: Watts,
-        rows: &[Row],
-    ) -> Result<(), Rejection> {
+    fn share_out(&mut self, position: usize, wanted: Watts, rows: &[Row]) -> Result<(), Rejection> {
         let start: Watts = self.controllable().map(|(_, slot)| slot.start).sum();
         let need = wanted - start;
         let direction = if need >= Watts::ZERO {
@@ -317,7 +356,8 @@ impl<'a> State<'a> {
             };
             let missing = need.abs() - reached;
             let Some((row, excess)) = self.most_exceeded(rows) else {
-                return self.judge((position, on_short), missing, direction, binding);
+                self.judge(position, missing, direction, binding);
+                return Ok(());
             };
             let capped = match &order {
                 None => self.cap(direction, row, &mut caps),
@@ -426,22 +466,24 @@ impl<'a> State<'a> {
         true
     }
 
-    /// Decides what `missing` power means for the request.
+    /// Notes what `missing` power comes from, unless something was missing before. A price takes
+    /// what there is.
     fn judge(
-        &self,
-        (position, on_short): (usize, OnShort),
+        &mut self,
+        position: usize,
         missing: Watts,
         direction: Direction,
         limited_by: Vec<Name>,
-    ) -> Result<(), Rejection> {
+    ) {
         // What levels may lose in floating point and each share in rounding to a micro-watt, which
         // is far below any wire step.
         let members = i64::try_from(self.slots.len()).unwrap_or(i64::MAX);
         let negligible = Watts::from_micro(members.saturating_add(10_000));
-        if missing <= negligible || on_short == OnShort::Approach {
-            return Ok(());
+        let (index, target) = self.request.targets[position];
+        if missing <= negligible || matches!(target.aim, Aim::Price(_)) || self.short.is_some() {
+            return;
         }
-        let interval = self.request.targets[position].0 as usize + 1;
+        let interval = index as usize + 1;
         let shares: Watts = self.slots.iter().map(|slot| slot.share).sum();
         let asked = match direction {
             Direction::Up => shares + missing,
@@ -449,23 +491,24 @@ impl<'a> State<'a> {
         };
         if limited_by.is_empty() && self.without_energy(direction) >= missing {
             let short = missing.over(self.remaining(position));
-            return Err(Rejection::ShortOfEnergy {
+            self.short = Some(Rejection::ShortOfEnergy {
                 interval,
                 asked,
                 short,
             });
+            return;
         }
         let reachable = match direction {
             Direction::Up => asked - missing,
             Direction::Down => asked + missing,
         };
-        Err(Rejection::ShortOfPower {
+        self.short = Some(Rejection::ShortOfPower {
             interval,
             asked,
             reachable,
             short: missing,
             limited_by,
-        })
+        });
     }
 
     /// Further power the members would have if their energy were without limit.
@@ -501,10 +544,10 @@ impl Slot {
     }
 }
 
-fn ramp_reach(per_second: Watts, ramp: Duration) -> Watts {
+pub(super) fn ramp_reach(per_second: Watts, ramp: Duration) -> Watts {
     Watts::from_f64(per_second.as_f64() * ramp.as_secs_f64())
 }
 
-fn watts(micro: f64) -> Watts {
+pub(super) fn watts(micro: f64) -> Watts {
     Watts::from_f64(micro / units::MICRO as f64)
 }

@@ -2,7 +2,7 @@
 
 use units::{Money, Percent, Watts};
 
-use super::{Direction, OnShort, State, watts};
+use super::{Direction, State, watts};
 use crate::dispatch::limit::Row;
 use crate::dispatch::{Aim, Objective};
 
@@ -12,24 +12,23 @@ type Ranked = (i64, usize);
 type Ranks<'a, C> = (&'a [Ranked], C);
 
 impl State<'_> {
-    /// The net active power that `aim` comes to, and what to do when it is out of reach.
-    pub(super) fn wanted(&self, aim: Aim, expected: &[Watts]) -> (Watts, OnShort) {
-        let on_short = self.request.on_short;
+    /// The net active power that the aim of an interval comes to.
+    pub(super) fn wanted(&self, position: usize, expected: &[Watts]) -> Watts {
         let unasked = self.unasked(expected);
         let start: Watts = self.controllable().map(|(_, slot)| slot.start).sum();
         let as_they_are = start + unasked;
-        match aim {
-            Aim::Net(p) => (p, on_short),
-            Aim::Delta(p) => (as_they_are + p, on_short),
-            Aim::AtMost(p) => (as_they_are.min(p), on_short),
-            Aim::AtLeast(p) => (as_they_are.max(p), on_short),
+        match self.aim(position) {
+            Aim::Net(p) => p,
+            Aim::Delta(p) => as_they_are + p,
+            Aim::AtMost(p) => as_they_are.min(p),
+            Aim::AtLeast(p) => as_they_are.max(p),
             Aim::Percent(share) => {
                 let range = |(_, slot): (usize, &super::Slot)| match share < Percent::default() {
                     true => slot.start - slot.lo,
                     false => slot.hi - slot.start,
                 };
                 let whole: Watts = self.controllable().map(range).sum();
-                (as_they_are + share.of(whole), on_short)
+                as_they_are + share.of(whole)
             }
             Aim::Price(price) => {
                 let for_sale = |(index, slot): (usize, &super::Slot)| match self.sells(index, price)
@@ -38,9 +37,17 @@ impl State<'_> {
                     false => Watts::ZERO,
                 };
                 let whole: Watts = self.controllable().map(for_sale).sum();
-                (as_they_are + whole, OnShort::Approach)
+                as_they_are + whole
             }
         }
+    }
+
+    /// The aim of an interval; one that is relative to what members do unasked has come to what
+    /// the guide says.
+    fn aim(&self, position: usize) -> Aim {
+        let aim = self.request.targets[position].1.aim;
+        let guided = self.guide.and_then(|guide| guide.target(position));
+        guided.map_or(aim, Aim::Net)
     }
 
     /// What of `wanted` shares have come to: a price takes what there is.
@@ -59,7 +66,7 @@ impl State<'_> {
             return;
         }
         for (index, slot) in self.slots.iter().enumerate() {
-            let idle = slot.share == slot.start && slot.start == expected[index];
+            let idle = slot.share == expected[index];
             if idle && self.request.members[index].expected.is_none() {
                 self.asked[index] = false;
             }
@@ -79,9 +86,10 @@ impl State<'_> {
             .collect()
     }
 
-    /// The members in order of merit, each with its rank; `None` where all move alike.
+    /// The members in order of merit, each with its rank; `None` where all move alike, as they do in
+    /// making up for what rounding has taken from a guide.
     pub(super) fn order(&self, aim: Aim, direction: Direction) -> Option<Vec<Ranked>> {
-        if matches!(aim, Aim::Price(_)) {
+        if matches!(aim, Aim::Price(_)) || self.guide.is_some() {
             return None;
         }
         let rank = |index: usize| match self.request.objective {

@@ -15,10 +15,14 @@ impl State<'_> {
     /// returns what remains of `wanted`.
     pub(super) fn round(&mut self, wanted: Watts, rows: &[Row]) -> Watts {
         let mut given = Watts::ZERO;
+        let is_guided = self.guide.is_some();
         for (index, member) in self.request.members.iter().enumerate() {
             if self.asked[index] {
                 let slot = &mut self.slots[index];
-                slot.share = on_grid(member, slot);
+                slot.share = match is_guided {
+                    true => nearest(member, slot),
+                    false => on_grid(member, slot),
+                };
                 given += slot.share;
             }
         }
@@ -187,4 +191,18 @@ fn on_grid(member: &Member, slot: &Slot) -> Watts {
         return second;
     }
     first
+}
+
+/// The wire value in range that is nearest to the ideal share: a guide that leaves members no room
+/// elsewhere is met by rounding both ways.
+fn nearest(member: &Member, slot: &Slot) -> Watts {
+    let (below, above) = (member.grid.floor(slot.share), member.grid.ceil(slot.share));
+    let first = match above - slot.share < slot.share - below {
+        true => above,
+        false => below,
+    };
+    match slot.lo <= first && first <= slot.hi {
+        true => first,
+        false => on_grid(member, slot),
+    }
 }

@@ -1,0 +1,444 @@
+//! All intervals of a request as one problem.
+//!
+//! Interval by interval, a store gives its share of the first target whatever it is needed for
+//! later, and members behind overlapping limits are never moved back. [`optimiser::horizon`] sees
+//! stores, ramps, limits and targets of all intervals together. Its answer is real numbers; they
+//! guide the same steps that put shares on the wire interval by interval, which keep the sums exact.
+
+use optimiser::horizon::{self, Limit, Preferred, Problem, Ramp, Settings, Shape, Store, Unit};
+use units::{MICRO, WattHours, Watts};
+
+use super::fill::{State, ramp_reach};
+use super::{Member, OnShort, Plan, Request, Role};
+use crate::dispatch::conflict::Constraint;
+use crate::dispatch::limit::Row;
+use crate::dispatch::{Aim, Objective};
+
+/// Most unit-intervals that are solved as one problem: a second of one core. Beyond it,
+/// intervals are planned in order.
+pub(super) const MAX_CELLS: usize = 200_000;
+/// Most unit-intervals in which what contradicts what is searched for.
+pub(super) const MAX_NAMED_CELLS: usize = 2_000;
+/// Most of a store that is kept back for rounding shares to what the wire can hold.
+const MOST_KEPT: f64 = 0.01;
+
+/// Shares that meet all targets together.
+pub(super) struct Guide {
+    /// By unit and interval of the problem, watts.
+    p_w: Vec<f64>,
+    intervals: usize,
+    /// By member: which unit it is.
+    units: Vec<Option<u32>>,
+    /// By target: which interval it is.
+    of_target: Vec<usize>,
+    /// By target: what a relative one has come to.
+    relative: Vec<Option<Watts>>,
+}
+
+impl Guide {
+    /// The share of member number `index` in target number `position`.
+    pub(super) fn share(&self, index: usize, position: usize) -> Option<Watts> {
+        let unit = (*self.units.get(index)?)? as usize;
+        let cell = unit * self.intervals + *self.of_target.get(position)?;
+        self.p_w.get(cell).map(|p_w| Watts::from_f64(*p_w))
+    }
+
+    /// What the relative aim of a target has come to.
+    pub(super) fn target(&self, position: usize) -> Option<Watts> {
+        self.relative.get(position).copied().flatten()
+    }
+}
+
+/// Whether all intervals at once may cost less than one after the other: where a store is used in
+/// one, it is missing in the next.
+pub(super) fn may_save(request: &Request<'_>) -> bool {
+    let stores = |member: &Member| member.role == Role::Controllable && member.energy_up.is_some();
+    request.objective == Objective::LeastCost
+        && request.targets.len() > 1
+        && request.members.iter().any(stores)
+}
+
+/// The plan of these two, which both meet the targets, that costs less.
+pub(super) fn cheaper(request: &Request<'_>, in_order: Plan, at_once: Plan) -> Plan {
+    match cost(request, &at_once) < cost(request, &in_order) {
+        true => at_once,
+        false => in_order,
+    }
+}
+
+fn cost(request: &Request<'_>, plan: &Plan) -> f64 {
+    let of = |allocation: &super::Allocation| {
+        let members = request.members;
+        let member = members
+            .binary_search_by_key(&allocation.der, |m| m.der)
+            .map(|position| &members[position]);
+        let targets = &request.targets;
+        let position = targets.binary_search_by_key(&allocation.interval, |(index, _)| *index);
+        let (Ok(member), Ok(position)) = (member, position) else {
+            return 0.0;
+        };
+        let moved = (allocation.share.p() - member.base).abs();
+        moved.over(targets[position].1.interval.duration).as_f64() * member.merit as f64
+    };
+    plan.allocations.iter().map(of).sum()
+}
+
+/// Shares for all intervals together. `in_order` is the plan made one after the other, where there
+/// is one: relative aims are what they have come to in it.
+///
+/// # Errors
+/// The constraints that contradict each other, none where they are not known.
+pub(super) fn guide(
+    request: &Request<'_>,
+    in_order: Option<&Plan>,
+) -> Result<Guide, Vec<Constraint>> {
+    let written = Written::new(request, in_order).ok_or_else(Vec::new)?;
+    let solve = |problem: &Problem| horizon::solve(problem, &Settings::default()).ok();
+    let solved = written.is_within_ranges().then(|| {
+        // A target that takes the last of a store is met where its shares are on the wire as they are.
+        solve(&written.with_room_for_rounding(request)).or_else(|| solve(&written.problem))
+    });
+    match solved.flatten() {
+        Some(plan) => Ok(Guide {
+            p_w: plan.p_w,
+            intervals: written.problem.intervals(),
+            units: written.units,
+            of_target: written.of_target,
+            relative: written.relative,
+        }),
+        None if request.on_short == OnShort::Approach => Err(Vec::new()),
+        None => Err(written.conflict(request)),
+    }
+}
+
+/// A request as the optimiser's problem.
+struct Written {
+    problem: Problem,
+    units: Vec<Option<u32>>,
+    /// By unit: which member it is.
+    members: Vec<usize>,
+    of_target: Vec<usize>,
+    relative: Vec<Option<Watts>>,
+}
+
+impl Written {
+    /// `None` where it is too large, or where aims can't be resolved.
+    fn new(request: &Request<'_>, in_order: Option<&Plan>) -> Option<Self> {
+        let (units, members) = numbered(request);
+        let targets = request.targets.len();
+        let cells = members.len().saturating_mul(2 * targets);
+        if members.is_empty() || MAX_CELLS < cells {
+            return None;
+        }
+        let (mut aims, mut relative) = (Vec::new(), Vec::new());
+        for (position, (_, target)) in request.targets.iter().enumerate() {
+            let come_to = in_order.map(|plan| plan.balances[position].target);
+            let (aim, net) = match target.aim {
+                Aim::Net(p) => (horizon::Target::Exact(p.as_f64()), None),
+                Aim::AtMost(p) => (horizon::Target::AtMost(p.as_f64()), None),
+                Aim::AtLeast(p) => (horizon::Target::AtLeast(p.as_f64()), None),
+                Aim::Delta(_) | Aim::Percent(_) => {
+                    (horizon::Target::Exact(come_to?.as_f64()), come_to)
+                }
+                Aim::Price(_) => return None,
+            };
+            aims.push(aim);
+            relative.push(net);
+        }
+        let state = State::new(request, None);
+        let mut written = Self {
+            problem: Problem::default(),
+            units,
+            members,
+            of_target: Vec::new(),
+            relative,
+        };
+        written.intervals(request, &state, &aims);
+        written.limits(request, &state);
+        written.write_units(request, state);
+        Some(written)
+    }
+
+    /// Intervals, those between targets included, and the targets without what members that are not
+    /// asked do.
+    fn intervals(&mut self, request: &Request<'_>, state: &State<'_>, aims: &[horizon::Target]) {
+        let problem = &mut self.problem;
+        for (position, (_, target)) in request.targets.iter().enumerate() {
+            let before = position.checked_sub(1);
+            if let Some((_, before)) = before.map(|before| &request.targets[before]) {
+                let gap = target.interval.start.since(before.interval.end());
+                if !gap.is_zero() {
+                    problem.interval_s.push(gap.as_secs_f64());
+                    problem.targets.push(horizon::Target::Free);
+                }
+            }
+            let expected = state.expected(position);
+            let unasked: Watts = expected
+                .iter()
+                .zip(&self.units)
+                .filter(|(_, unit)| unit.is_none())
+                .map(|(p, _)| *p)
+                .sum();
+            let less = |p_w: f64| p_w - unasked.as_f64();
+            self.of_target.push(problem.interval_s.len());
+            let duration = state.remaining(position).as_secs_f64();
+            problem.interval_s.push(duration.max(1.0));
+            problem.targets.push(match aims[position] {
+                horizon::Target::Free => horizon::Target::Free,
+                horizon::Target::Exact(p_w) => horizon::Target::Exact(less(p_w)),
+                horizon::Target::AtMost(p_w) => horizon::Target::AtMost(less(p_w)),
+                horizon::Target::AtLeast(p_w) => horizon::Target::AtLeast(less(p_w)),
+            });
+        }
+        problem.price_per_wh = vec![0.0; problem.interval_s.len()];
+    }
+
+    fn limits(&mut self, request: &Request<'_>, state: &State<'_>) {
+        let asked: Vec<bool> = self.units.iter().map(Option::is_some).collect();
+        for limit in request.limits {
+            let mut row = Limit {
+                terms: Vec::new(),
+                at_most_w: vec![f64::INFINITY; self.problem.interval_s.len()],
+            };
+            for (number, interval) in (0..).zip(&self.of_target) {
+                let expected = state.expected(number as usize);
+                let Row { terms, room, .. } = limit.row(request.members, &asked, &expected, number);
+                row.at_most_w[*interval] = room / MICRO as f64;
+                let units = terms.iter();
+                row.terms = units
+                    .filter_map(|(member, c)| Some((self.units[*member]?, *c)))
+                    .collect();
+            }
+            self.problem.limits.push(row);
+        }
+    }
+
+    fn write_units(&mut self, request: &Request<'_>, state: State<'_>) {
+        let costs = costs(request, &self.members);
+        let taken: Vec<Option<Shape>> = self
+            .members
+            .iter()
+            .map(|member| self.taken(request, &state, &request.members[*member]))
+            .collect();
+        let targets = request.targets.len();
+        let expected: Vec<Vec<Watts>> = (0..targets.min(1)).map(|t| state.expected(t)).collect();
+        let (previous, drawn) = state.outset();
+        let level = level(request, &self.problem, &self.members);
+        for ((index, deviation_per_wh), taken) in self.members.iter().zip(costs).zip(taken) {
+            let member = &request.members[*index];
+            let start = expected.first().map_or(member.base, |row| row[*index]);
+            let (lo, hi) = (member.lo.as_f64(), member.hi.as_f64());
+            let toward = match request.objective {
+                Objective::ProRata if level < 0.0 => start - member.lo,
+                Objective::ProRata => member.hi - start,
+                Objective::LeastCost | Objective::LeastUsed | Objective::FewestDevices => {
+                    Watts::ZERO
+                }
+            };
+            let p_w = start.as_f64() + level * toward.as_f64();
+            let reach = member
+                .ramp_w_per_s
+                .map(|ramp| ramp_reach(ramp, request.ramp).as_f64());
+            let mut unit = Unit {
+                lo_w: lo,
+                hi_w: hi,
+                preferred: Some(Preferred {
+                    p_w: p_w.clamp(lo, hi),
+                    deviation_per_wh,
+                }),
+                ramp: reach
+                    .filter(|reach| *reach < hi - lo)
+                    .map(|max_step_w| Ramp {
+                        from_w: previous[*index].as_f64(),
+                        max_step_w,
+                    }),
+                store: store(member, drawn[*index]),
+                ..Unit::default()
+            };
+            if let Some(shape) = taken {
+                (unit.lo_w, unit.hi_w) = (1.0, 1.0);
+                unit.shape = u32::try_from(self.problem.shapes.len()).ok();
+                self.problem.shapes.push(shape);
+            }
+            self.problem.units.push(unit);
+        }
+    }
+
+    /// The range of a member by interval in watts, where it is not the same in all: a more urgent
+    /// dispatch asks for something in some, or it is left to itself between them.
+    fn taken(&self, request: &Request<'_>, state: &State<'_>, member: &Member) -> Option<Shape> {
+        let intervals = self.problem.interval_s.len();
+        let elsewhere = (0..request.targets.len()).map(|t| state.elsewhere(member, t));
+        let elsewhere: Vec<Option<Watts>> = elsewhere.collect();
+        if intervals == self.of_target.len() && elsewhere.iter().all(Option::is_none) {
+            return None;
+        }
+        // Between targets it does what it does unasked, and stops where its store is full or empty.
+        let (base, none) = (member.base.as_f64(), f64::INFINITY);
+        let room_wh = match member.base < Watts::ZERO {
+            true => member.energy_down.map_or(none, WattHours::as_f64),
+            false => member.energy_up.map_or(none, WattHours::as_f64),
+        };
+        let hours: f64 = self.problem.interval_s.iter().sum::<f64>() / 3_600.0;
+        let (lo, hi) = match base.abs() * hours <= room_wh {
+            true => (base, base),
+            false => (base.min(0.0), base.max(0.0)),
+        };
+        let mut shape = Shape {
+            lo: vec![lo; intervals],
+            hi: vec![hi; intervals],
+        };
+        for (interval, elsewhere) in self.of_target.iter().zip(elsewhere) {
+            let (lo, hi) = elsewhere.map_or((member.lo, member.hi), |p| (p, p));
+            (shape.lo[*interval], shape.hi[*interval]) = (lo.as_f64(), hi.as_f64());
+        }
+        Some(shape)
+    }
+
+    /// The problem with a little of every store kept back at both ends, as much as shares may differ
+    /// from their ideal on the wire.
+    fn with_room_for_rounding(&self, request: &Request<'_>) -> Problem {
+        let mut problem = self.problem.clone();
+        let hours: f64 = problem.interval_s.iter().sum::<f64>() / 3_600.0;
+        for (unit, member) in problem.units.iter_mut().zip(&self.members) {
+            let member = &request.members[*member];
+            if let Some(store) = &mut unit.store {
+                let rounding = member.grid.step(member.hi).as_f64() * hours;
+                let kept = rounding.min(MOST_KEPT * store.capacity_wh);
+                store.capacity_wh = (store.capacity_wh - kept).max(store.energy_wh);
+                store.reserve_wh = kept.min(store.energy_wh);
+            }
+        }
+        problem
+    }
+
+    /// Whether every target lies within what the members can do at all, each for itself. Where one
+    /// does not there is nothing to solve.
+    fn is_within_ranges(&self) -> bool {
+        let problem = &self.problem;
+        let targets = problem.targets.iter().enumerate();
+        targets.into_iter().all(|(t, target)| {
+            let ranges = problem.units.iter().map(|unit| problem.range_w(unit, t));
+            let (lo, hi) = ranges.fold((0.0, 0.0), |sum, range| (sum.0 + range.0, sum.1 + range.1));
+            let slack = optimiser::TOLERANCE * f64::max(hi - lo, 1.0);
+            match target {
+                horizon::Target::Free => true,
+                horizon::Target::Exact(p_w) => lo - slack <= *p_w && *p_w <= hi + slack,
+                horizon::Target::AtLeast(p_w) => *p_w <= hi + slack,
+                horizon::Target::AtMost(p_w) => lo - slack <= *p_w,
+            }
+        })
+    }
+
+    fn conflict(&self, request: &Request<'_>) -> Vec<Constraint> {
+        if MAX_NAMED_CELLS < self.problem.units.len() * self.problem.intervals() {
+            return Vec::new();
+        }
+        let constraints = horizon::conflict(&self.problem).map(|conflict| conflict.constraints);
+        let interval = |interval: u32| {
+            let mut targets = self.of_target.iter().zip(&request.targets);
+            let at = targets.find(|(at, _)| **at == interval as usize);
+            at.map(|(_, (index, _))| *index as usize + 1)
+        };
+        let der = |unit: u32| request.members[self.members[unit as usize]].der.into();
+        let named = |constraint: horizon::Constraint| match constraint {
+            horizon::Constraint::Target { interval: at } => Constraint::Target {
+                interval: interval(at).unwrap_or_default(),
+            },
+            horizon::Constraint::Limit {
+                limit,
+                interval: at,
+            } => Constraint::Limit {
+                name: request.limits[limit as usize].name.clone(),
+                interval: interval(at),
+            },
+            horizon::Constraint::Deadline { unit } | horizon::Constraint::Store { unit } => {
+                Constraint::Energy(der(unit))
+            }
+            horizon::Constraint::Ramp { unit } => Constraint::Ramp(der(unit)),
+            horizon::Constraint::Ranges => Constraint::Members,
+        };
+        constraints
+            .unwrap_or_default()
+            .into_iter()
+            .map(named)
+            .collect()
+    }
+}
+
+/// By member, the number of its unit; by unit, the position of its member.
+fn numbered(request: &Request<'_>) -> (Vec<Option<u32>>, Vec<usize>) {
+    let mut members = Vec::new();
+    let mut units = Vec::with_capacity(request.members.len());
+    for (index, member) in request.members.iter().enumerate() {
+        units.push(match member.role {
+            Role::Controllable => u32::try_from(members.len()).ok(),
+            Role::Fixed | Role::Held => None,
+        });
+        if member.role == Role::Controllable {
+            members.push(index);
+        }
+    }
+    (units, members)
+}
+
+/// What is left in the store of a member when the first interval begins.
+fn store(member: &Member, drawn: WattHours) -> Option<Store> {
+    let (up, down) = (member.energy_up?, member.energy_down?);
+    let none = WattHours::ZERO;
+    let energy = (up.max(none) - drawn).max(none);
+    Some(Store {
+        energy_wh: energy.as_f64(),
+        capacity_wh: (energy + (down + drawn).max(none)).as_f64(),
+        reserve_wh: 0.0,
+        charge_efficiency: 1.0,
+        discharge_efficiency: 1.0,
+        loss_per_h: 0.0,
+        deadline: None,
+        end_min_wh: 0.0,
+    })
+}
+
+/// By unit, what a Wh away from where it would rather be counts.
+fn costs(request: &Request<'_>, members: &[usize]) -> Vec<f64> {
+    let members = || members.iter().map(|index| &request.members[*index]);
+    let width = |member: &Member| (member.hi - member.lo).as_f64();
+    let most = members()
+        .map(|member| member.merit)
+        .max()
+        .unwrap_or(0)
+        .max(1) as f64;
+    let widest = members().map(width).fold(1.0, f64::max);
+    let cost = |member: &Member| match request.objective {
+        Objective::ProRata => 1.0,
+        // Nobody moves for nothing, so that those whose terms name no price are not moved in circles.
+        Objective::LeastCost => 1e-3 + member.merit as f64 / most,
+        Objective::LeastUsed => 1e-2 + member.merit as f64 / most,
+        Objective::FewestDevices => 2.0 - width(member) / widest,
+    };
+    members().map(cost).collect()
+}
+
+/// The same share of everybody's way that would meet the targets on average: from -1, all the way
+/// down, to 1.
+fn level(request: &Request<'_>, problem: &Problem, members: &[usize]) -> f64 {
+    let members = || members.iter().map(|index| &request.members[*index]);
+    let base: Watts = members().map(|member| member.base).sum();
+    let (mut asked, mut hours) = (0.0, 0.0);
+    for (interval_s, target) in problem.interval_s.iter().zip(&problem.targets) {
+        let p_w = match target {
+            horizon::Target::Free => continue,
+            horizon::Target::Exact(p_w) => *p_w,
+            horizon::Target::AtMost(p_w) => p_w.min(base.as_f64()),
+            horizon::Target::AtLeast(p_w) => p_w.max(base.as_f64()),
+        };
+        asked += (p_w - base.as_f64()) * interval_s;
+        hours += interval_s;
+    }
+    let mean = asked / f64::max(hours, 1.0);
+    let way: Watts = match mean < 0.0 {
+        true => members().map(|member| member.base - member.lo).sum(),
+        false => members().map(|member| member.hi - member.base).sum(),
+    };
+    (mean / way.as_f64().max(1.0)).clamp(-1.0, 1.0)
+}
