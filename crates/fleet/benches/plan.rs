@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fleet::dispatch::plan::{Member, OnShort, Request, Role, plan};
 use fleet::dispatch::share::Grid;
-use fleet::dispatch::{Objective, Standing, Target};
+use fleet::dispatch::{Behaviour, Objective, Standing, Target};
 use fleet::{DerId, DispatchId};
 use units::{Interval, Timestamp, WattHours, Watts};
 
@@ -91,6 +91,7 @@ fn member(index: u32) -> Member {
         ramp_w_per_s: index.is_multiple_of(3).then(|| Watts::whole(100)),
         energy_up: Some(WattHours::whole(i64::from(500 + index % 5_000))),
         energy_down: Some(WattHours::whole(i64::from(500 + index % 3_000))),
+        behaviour: Behaviour::default(),
         grid: Grid::TargetW { multiplier: 0 },
         settled_from: None,
         expected: None,

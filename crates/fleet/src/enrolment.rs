@@ -13,6 +13,7 @@ pub mod admission;
 pub mod binding;
 pub mod contract;
 pub mod demand_response_program;
+pub mod flexibility;
 pub mod interconnection;
 pub mod owner;
 pub mod participation;
@@ -35,6 +36,7 @@ pub use dated::Dated;
 pub use demand_response_program::{
     DemandResponseProgram, DemandResponseProgramId, Eligibility, Fuel, OptOut, Terms,
 };
+pub use flexibility::{Departure, Flexibility, Switching, Thermal};
 pub use interconnection::{Firmness, Interconnection, LimitedGeneration, MONTHS};
 pub use owner::{Consent, Owner, OwnerId, PersonId, Purpose};
 pub use participation::Ineligibility;
@@ -62,6 +64,8 @@ pub enum EnrolmentCommand {
     Place(DerId, Option<ServicePointId>),
     /// Put what the utility has permitted for a DER.
     PutInterconnection(DerId, Box<Interconnection>),
+    /// Put what the owner of a DER lets it be used for.
+    PutFlexibility(DerId, Box<Flexibility>),
     /// Bind a DER to another certificate, saying why.
     Bind(DerId, Lfdi, BindingReason),
     /// Move a communications module, with its certificate, from one DER to another. The first one
@@ -95,6 +99,8 @@ pub enum EnrolmentEvent {
     Placed(DerId, Option<ServicePointId>),
     /// What is permitted for a DER is this.
     InterconnectionPut(DerId, Box<Interconnection>),
+    /// What the owner of a DER lets it be used for is this.
+    FlexibilityPut(DerId, Box<Flexibility>),
     /// A DER has been bound to a certificate.
     Bound(DerId, Binding),
 }

@@ -147,8 +147,8 @@ impl Rejection {
         let count = |of: fn(&Constraint) -> bool| among.iter().filter(|c| of(c)).count();
         let targets = count(|c| matches!(c, Constraint::Target { .. }));
         let limits = count(|c| matches!(c, Constraint::Limit { .. }));
-        let ramps = count(|c| matches!(c, Constraint::Ramp(_)));
-        if targets < 2 && limits < 2 && ramps == 0 {
+        let others = count(|c| matches!(c, Constraint::Ramp(_) | Constraint::Departure(_)));
+        if targets < 2 && limits < 2 && others == 0 {
             return self;
         }
         let short = Box::new(self);

@@ -289,13 +289,23 @@ impl<'a> World<'a> {
         })
     }
 
-    /// Energy `der` can inject before its reserve and absorb before it is full; `None` for a DER
-    /// without a store. A store whose state of charge is unknown can't be counted on.
+    /// What the store of `der` holds when it is full; `None` without one.
+    pub(super) fn capacity(&self, der: &Der) -> Option<WattHours> {
+        let rated = der.capability.as_ref().and_then(|c| c.energy_max);
+        der.settings.as_ref()?.energy_max.or(rated)
+    }
+
+    /// Energy stored in `der` above its reserve, and what is missing until it is full; `None` for a
+    /// DER without a store. A store whose state of charge is unknown can't be counted on. What heats
+    /// or cools counts what it can do without and can take in advance.
     #[must_use]
     pub fn energy(&self, der: &Der) -> Option<(WattHours, WattHours)> {
-        let settings = der.settings.as_ref()?;
-        let rated = der.capability.as_ref().and_then(|c| c.energy_max);
-        let whole = settings.energy_max.or(rated)?;
+        let flexibility = self.fleet.enrolment().flexibility(der.id);
+        let thermal = flexibility.and_then(|flexibility| flexibility.thermal);
+        if let Some(thermal) = thermal.filter(|_| der.kind == DerKind::Load) {
+            return Some((thermal.hold, thermal.precondition));
+        }
+        let whole = self.capacity(der)?;
         let observation = self.observation(der.id);
         let Some(soc) = observation.soc_pct else {
             return Some((WattHours::ZERO, WattHours::ZERO));
@@ -313,11 +323,14 @@ impl<'a> World<'a> {
         let Some((up, down)) = self.energy(der) else {
             return Some(range);
         };
-        let most = up.spread_over(duration).unwrap_or(range.hi);
-        let least = down.spread_over(duration).unwrap_or(-range.lo);
+        let metered = self.observation(der.id).p.map(|reading| reading.value);
+        let behaviour = self.behaviour(der, metered.unwrap_or_default());
+        let most = behaviour.output(up, duration).unwrap_or(range.hi);
+        let least = behaviour.output(-down, duration).unwrap_or(range.lo);
+        let lo = range.lo.max(least);
         Some(Range {
-            lo: range.lo.max(-least),
-            hi: range.hi.min(most).max(range.lo.max(-least)),
+            lo,
+            hi: range.hi.min(most).max(lo),
         })
     }
 
@@ -535,6 +548,7 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         ramp_w_per_s: der.settings.as_ref().and_then(Settings::ramp_w_per_s),
         energy_up: energy.map(|(up, _)| up),
         energy_down: energy.map(|(_, down)| down),
+        behaviour: world.behaviour(der, base),
         grid: Grid::of(der).unwrap_or(Grid::TargetW { multiplier: 0 }),
         settled_from: None,
         expected: None,

@@ -193,10 +193,13 @@ impl World<'_> {
         let promised = terms.map_or(Duration::ZERO, |terms| terms.notice);
         let stored = self.energy(der);
         // A store that goes on as it is spends energy too, so the change can be held for less.
+        let behaviour = self.behaviour(der, p);
         let energy_ws = stored.map(|(up, down)| {
+            let lowest = settings.map_or(Watts::ZERO, |s| -s.p_absorb_max);
+            let beyond = p - behaviour.neutral;
             let (energy, going) = match direction {
-                Direction::Up => (up, p),
-                Direction::Down => (down, -p),
+                Direction::Up => (behaviour.available(up, (self.now, lowest)), beyond),
+                Direction::Down => (behaviour.absorbable(down), -beyond),
             };
             let whole_ws = energy.as_f64() * 3_600.0;
             let share = room.as_f64() / (room + going).as_f64().max(f64::MIN_POSITIVE);

@@ -24,6 +24,8 @@ pub enum Constraint {
     },
     /// The energy that the store of a member holds and its owner keeps.
     Energy(Subject),
+    /// What has to be in a vehicle when it leaves.
+    Departure(Subject),
     /// How fast a member may change.
     Ramp(Subject),
     /// What the members can do, each for itself.
@@ -43,7 +45,9 @@ impl Constraint {
     /// The member it is of.
     pub(crate) const fn subject_mut(&mut self) -> Option<&mut Subject> {
         match self {
-            Self::Energy(subject) | Self::Ramp(subject) => Some(subject),
+            Self::Energy(subject) | Self::Departure(subject) | Self::Ramp(subject) => {
+                Some(subject)
+            }
             Self::Target { .. } | Self::Limit { .. } | Self::Members => None,
         }
     }
@@ -77,6 +81,7 @@ impl fmt::Display for Constraint {
                 interval: None,
             } => write!(f, "limit {name} between intervals"),
             Self::Energy(subject) => write!(f, "the energy of DER {subject}"),
+            Self::Departure(subject) => write!(f, "the departure of DER {subject}"),
             Self::Ramp(subject) => write!(f, "the ramp of DER {subject}"),
             Self::Members => f.write_str("the power that the members can give and take"),
         }

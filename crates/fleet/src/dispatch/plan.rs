@@ -22,7 +22,7 @@ use units::{Money, Timestamp, WattHours, Watts};
 
 use super::limit::LinearLimit;
 use super::share::Grid;
-use super::{Objective, Standing, Target};
+use super::{Behaviour, Objective, Standing, Target};
 use crate::{ActivePower, DerId, DispatchId, Rejection};
 
 /// What a member contributes to a plan.
@@ -54,10 +54,12 @@ pub struct Member {
     pub hi: Watts,
     /// Steepest change per second, `None` when unlimited.
     pub ramp_w_per_s: Option<Watts>,
-    /// Energy it can inject before its reserve, `None` when unlimited.
+    /// Energy stored above its reserve, `None` when unlimited.
     pub energy_up: Option<WattHours>,
-    /// Energy it can absorb before it is full, `None` when unlimited.
+    /// Energy missing until its store is full, `None` when unlimited.
     pub energy_down: Option<WattHours>,
+    /// How its energy behaves.
+    pub behaviour: Behaviour,
     /// Values it can be asked for.
     pub grid: Grid,
     /// For a held member: the position in [`Request::targets`] from which it is known to be at its

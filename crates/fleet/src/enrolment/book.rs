@@ -6,7 +6,7 @@ use units::{Interval, Timestamp, Watts};
 
 use super::{
     Binding, BindingReason, Contract, ContractId, DemandResponseProgram, DemandResponseProgramId,
-    EnrolmentEvent, Interconnection, Owner, OwnerId, Purpose, Register, ServicePoint,
+    EnrolmentEvent, Flexibility, Interconnection, Owner, OwnerId, Purpose, Register, ServicePoint,
     ServicePointId, Site, SiteId,
 };
 use crate::dispatch::LinearLimit;
@@ -27,6 +27,7 @@ pub struct EnrolmentBook {
     /// By DER: the contracts that name it.
     pub(super) contracts_of: BTreeMap<DerId, Vec<ContractId>>,
     pub(super) interconnections: BTreeMap<DerId, Interconnection>,
+    pub(super) flexibilities: BTreeMap<DerId, Flexibility>,
     /// Counts what may change limits of service points.
     pub(super) revision: u64,
     /// By DER: how it came to its certificate, oldest first.
@@ -104,6 +105,12 @@ impl EnrolmentBook {
     #[must_use]
     pub fn interconnection(&self, der: DerId) -> Option<&Interconnection> {
         self.interconnections.get(&der)
+    }
+
+    /// What the owner of `der` lets it be used for; `None` where nothing is known beyond its nameplate.
+    #[must_use]
+    pub fn flexibility(&self, der: DerId) -> Option<&Flexibility> {
+        self.flexibilities.get(&der)
     }
 
     /// How `der` came to its certificate, oldest first; empty while it has its first one.
@@ -227,6 +234,10 @@ impl Fleet {
             EnrolmentEvent::InterconnectionPut(der, record) => {
                 book.interconnections
                     .insert(*der, Interconnection::clone(record));
+            }
+            EnrolmentEvent::FlexibilityPut(der, flexibility) => {
+                book.flexibilities
+                    .insert(*der, Flexibility::clone(flexibility));
             }
             EnrolmentEvent::Bound(der, binding) => self.apply_bound(*der, *binding),
         }

@@ -60,6 +60,14 @@ impl Fleet {
                 let news = book.interconnection(*der) != Some(record);
                 news.then(|| EnrolmentEvent::InterconnectionPut(*der, record.clone()))
             }
+            EnrolmentCommand::PutFlexibility(der, flexibility) => {
+                self.known(*der)?;
+                if let Some((field, rule)) = flexibility.broken_rule() {
+                    return Err(invalid(field, rule));
+                }
+                let news = book.flexibility(*der) != Some(flexibility);
+                news.then(|| EnrolmentEvent::FlexibilityPut(*der, flexibility.clone()))
+            }
             EnrolmentCommand::Bind(der, lfdi, reason) => {
                 return self.bind(*der, *lfdi, *reason, now);
             }

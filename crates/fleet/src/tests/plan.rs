@@ -1,5 +1,6 @@
 //! Laws of the planner: what is given adds up, nothing is beyond a limit, a refusal is right.
 
+mod behaviour;
 mod horizon;
 mod objective;
 
@@ -12,7 +13,7 @@ use super::{target, watts};
 use crate::dispatch::limit::LinearLimit;
 use crate::dispatch::plan::{Member, OnShort, Plan, Request, Role, plan};
 use crate::dispatch::share::Grid;
-use crate::dispatch::{Aim, Objective, Standing, Target};
+use crate::dispatch::{Aim, Behaviour, Objective, Standing, Target};
 use crate::{DerId, DispatchId, Name, Rejection};
 
 fn member(index: u32, base: i64, lo: i64, hi: i64) -> Member {
@@ -26,6 +27,7 @@ fn member(index: u32, base: i64, lo: i64, hi: i64) -> Member {
         ramp_w_per_s: None,
         energy_up: None,
         energy_down: None,
+        behaviour: Behaviour::default(),
         grid: Grid::TargetW { multiplier: 0 },
         settled_from: None,
         expected: None,

@@ -14,6 +14,8 @@ pub enum ConstraintKind {
     Limit,
     /// The energy that the store of a member holds and its owner keeps.
     Energy,
+    /// What has to be in a vehicle when it leaves.
+    Departure,
     /// How fast a member may change.
     Ramp,
     /// What the members can do, each for itself.
@@ -58,6 +60,10 @@ impl From<&Constraint> for ConflictingConstraint {
             Constraint::Energy(subject) => Self {
                 der: mrid(subject),
                 ..plain(ConstraintKind::Energy)
+            },
+            Constraint::Departure(subject) => Self {
+                der: mrid(subject),
+                ..plain(ConstraintKind::Departure)
             },
             Constraint::Ramp(subject) => Self {
                 der: mrid(subject),

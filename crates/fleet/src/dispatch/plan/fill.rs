@@ -5,7 +5,7 @@ mod rounding;
 
 use std::time::Duration;
 
-use units::{WattHours, Watts};
+use units::{Interval, WattHours, Watts};
 
 use super::horizon::Guide;
 use super::{Allocation, Balance, Member, Request, Role};
@@ -98,7 +98,8 @@ impl<'a> State<'a> {
         for (drawn, (member, p)) in self.drawn.iter_mut().zip(members) {
             let full = member.energy_down.map_or(-WattHours::MAX, |down| -down);
             let empty = member.energy_up.unwrap_or(WattHours::MAX);
-            *drawn = (*drawn + p.over(duration)).max(full).min(empty);
+            let flow = member.behaviour.drawn(*p, duration);
+            *drawn = (*drawn + flow).max(full).min(empty);
         }
     }
 
@@ -113,10 +114,14 @@ impl<'a> State<'a> {
         let expected: Vec<Watts> = self.expected(position);
         let members = self.request.members.iter();
         let asked = members.map(|member| {
-            member.role == Role::Controllable && self.elsewhere(member, position).is_none()
+            let is_free = self.elsewhere(member, position).is_none();
+            let stays = !member.behaviour.leaves_before(target.interval.end());
+            // When to switch is decided for all intervals at once.
+            let takes_any = self.guide.is_some() || member.behaviour.switching.is_none();
+            member.role == Role::Controllable && is_free && stays && takes_any
         });
         self.asked = asked.collect();
-        self.ranges(&expected, duration);
+        self.ranges(&expected, self.ahead(position));
         self.follow_guide(position, duration);
         let rows: Vec<Row> = self
             .request
@@ -170,6 +175,11 @@ impl<'a> State<'a> {
         };
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if let Some(p) = guide.share(index, position).filter(|_| self.asked[index]) {
+                if self.request.members[index].behaviour.switching.is_some() {
+                    let p = p.clamp(slot.lo, slot.hi);
+                    (slot.lo, slot.hi, slot.start, slot.share) = (p, p, p, p);
+                    continue;
+                }
                 let owed = self.owed[index].spread_over(duration).unwrap_or_default();
                 slot.start = (p + owed).clamp(slot.lo, slot.hi);
                 slot.share = slot.start;
@@ -200,8 +210,9 @@ impl<'a> State<'a> {
         };
         let gap = next.interval.start.since(this.interval.end());
         if !gap.is_zero() {
-            for (previous, member) in self.previous.iter_mut().zip(self.request.members) {
-                *previous = member.base;
+            let stores = self.request.members.iter().zip(&self.drawn);
+            for (previous, (member, drawn)) in self.previous.iter_mut().zip(stores) {
+                *previous = member.base + member.behaviour.rebound(*drawn, gap);
             }
             self.draw(gap);
         }
@@ -209,10 +220,13 @@ impl<'a> State<'a> {
 
     /// How much of the interval lies ahead once controls can act.
     pub(super) fn remaining(&self, position: usize) -> Duration {
+        self.ahead(position).duration
+    }
+
+    /// The part of the interval that lies ahead once controls can act.
+    fn ahead(&self, position: usize) -> Interval {
         let interval = self.request.targets[position].1.interval;
-        interval
-            .end()
-            .since(interval.start.max(self.request.effective))
+        Interval::between(interval.start.max(self.request.effective), interval.end())
     }
 
     /// Output each member would have in this interval if nothing more were asked.
@@ -221,12 +235,18 @@ impl<'a> State<'a> {
             let row = self.request.expected.get(member.expected? as usize)?;
             row.get(position).copied()
         };
-        let output = |member: &Member| {
+        let ahead = self.ahead(position);
+        let output = |(member, drawn): (&Member, &WattHours)| {
+            if member.behaviour.leaves_before(ahead.end()) {
+                return Watts::ZERO;
+            }
             let elsewhere = self.elsewhere(member, position);
-            elsewhere.or_else(|| by_interval(member))
+            let asked = elsewhere.or_else(|| by_interval(member));
+            let rebound = || member.behaviour.rebound(*drawn, ahead.duration);
+            asked.unwrap_or_else(|| member.base + rebound())
         };
         let members = self.request.members.iter();
-        members.map(|m| output(m).unwrap_or(m.base)).collect()
+        members.zip(&self.drawn).map(output).collect()
     }
 
     /// What a more urgent dispatch asks of `member` in this interval.
@@ -240,7 +260,7 @@ impl<'a> State<'a> {
         members.filter(|(asked, _)| !**asked).map(|(_, p)| *p).sum()
     }
 
-    fn ranges(&mut self, expected: &[Watts], duration: Duration) {
+    fn ranges(&mut self, expected: &[Watts], ahead: Interval) {
         self.slots.clear();
         for (index, member) in self.request.members.iter().enumerate() {
             if !self.asked[index] {
@@ -259,7 +279,7 @@ impl<'a> State<'a> {
                 lo = lo.max(self.previous[index] - reach).min(hi);
                 hi = hi.min(self.previous[index] + reach).max(lo);
             }
-            let (lo, hi) = self.within_energy(index, member, (lo, hi), duration);
+            let (lo, hi) = self.within_energy(index, member, (lo, hi), ahead);
             let start = expected[index].clamp(lo, hi);
             self.slots.push(Slot {
                 lo,
@@ -277,18 +297,19 @@ impl<'a> State<'a> {
         index: usize,
         member: &Member,
         (lo, hi): (Watts, Watts),
-        duration: Duration,
+        ahead: Interval,
     ) -> (Watts, Watts) {
         let none = WattHours::ZERO;
         let drawn = self.drawn[index];
-        let most = member
-            .energy_up
-            .and_then(|e| (e - drawn).max(none).spread_over(duration));
+        let output = |energy| member.behaviour.output(energy, ahead.duration);
+        let most = member.energy_up.and_then(|e| output((e - drawn).max(none)));
         let least = member
             .energy_down
-            .and_then(|e| (e + drawn).max(none).spread_over(duration));
+            .and_then(|e| output(-(e + drawn).max(none)));
         let hi = most.map_or(hi, |most| hi.min(most));
-        let lo = least.map_or(lo, |least| lo.max(-least));
+        let lo = least.map_or(lo, |least| lo.max(least));
+        let highest = member.behaviour.highest(ahead, member.lo, drawn);
+        let hi = highest.map_or(hi, |highest| hi.min(highest.max(lo)));
         if lo <= hi {
             (lo, hi)
         } else {

@@ -5,7 +5,11 @@
 //! stores, ramps, limits and targets of all intervals together. Its answer is real numbers; they
 //! guide the same steps that put shares on the wire interval by interval, which keep the sums exact.
 
-use optimiser::horizon::{self, Limit, Preferred, Problem, Ramp, Settings, Shape, Store, Unit};
+use std::time::Duration;
+
+use optimiser::horizon::{
+    self, Commitment, Deadline, Limit, Preferred, Problem, Ramp, Settings, Shape, Store, Switch, Unit,
+};
 use units::{MICRO, WattHours, Watts};
 
 use super::fill::{State, ramp_reach};
@@ -33,6 +37,8 @@ pub(super) struct Guide {
     of_target: Vec<usize>,
     /// By target: what a relative one has come to.
     relative: Vec<Option<Watts>>,
+    /// By unit: what its power counts from.
+    neutral: Vec<Watts>,
 }
 
 impl Guide {
@@ -40,7 +46,8 @@ impl Guide {
     pub(super) fn share(&self, index: usize, position: usize) -> Option<Watts> {
         let unit = (*self.units.get(index)?)? as usize;
         let cell = unit * self.intervals + *self.of_target.get(position)?;
-        self.p_w.get(cell).map(|p_w| Watts::from_f64(*p_w))
+        let p_w = self.p_w.get(cell)?;
+        Some(Watts::from_f64(*p_w) + *self.neutral.get(unit)?)
     }
 
     /// What the relative aim of a target has come to.
@@ -101,6 +108,11 @@ pub(super) fn guide(
     match solved.flatten() {
         Some(plan) => Ok(Guide {
             p_w: plan.p_w,
+            neutral: written
+                .members
+                .iter()
+                .map(|member| request.members[*member].behaviour.neutral)
+                .collect(),
             intervals: written.problem.intervals(),
             units: written.units,
             of_target: written.of_target,
@@ -160,7 +172,7 @@ impl Written {
     }
 
     /// Intervals, those between targets included, and the targets without what members that are not
-    /// asked do.
+    /// asked do. The power of a unit counts from that at which its energy stays as it is.
     fn intervals(&mut self, request: &Request<'_>, state: &State<'_>, aims: &[horizon::Target]) {
         let problem = &mut self.problem;
         for (position, (_, target)) in request.targets.iter().enumerate() {
@@ -173,13 +185,14 @@ impl Written {
                 }
             }
             let expected = state.expected(position);
-            let unasked: Watts = expected
-                .iter()
-                .zip(&self.units)
-                .filter(|(_, unit)| unit.is_none())
-                .map(|(p, _)| *p)
+            let members = expected.iter().zip(request.members).zip(&self.units);
+            let apart: Watts = members
+                .map(|((p, member), unit)| match unit {
+                    None => *p,
+                    Some(_) => member.behaviour.neutral,
+                })
                 .sum();
-            let less = |p_w: f64| p_w - unasked.as_f64();
+            let less = |p_w: f64| p_w - apart.as_f64();
             self.of_target.push(problem.interval_s.len());
             let duration = state.remaining(position).as_secs_f64();
             problem.interval_s.push(duration.max(1.0));
@@ -203,7 +216,11 @@ impl Written {
             for (number, interval) in (0..).zip(&self.of_target) {
                 let expected = state.expected(number as usize);
                 let Row { terms, room, .. } = limit.row(request.members, &asked, &expected, number);
-                row.at_most_w[*interval] = room / MICRO as f64;
+                let neutral = |(member, c): &(usize, f64)| {
+                    c * request.members[*member].behaviour.neutral.as_f64()
+                };
+                let neutral: f64 = terms.iter().map(neutral).sum();
+                row.at_most_w[*interval] = room / MICRO as f64 - neutral;
                 let units = terms.iter();
                 row.terms = units
                     .filter_map(|(member, c)| Some((self.units[*member]?, *c)))
@@ -227,7 +244,8 @@ impl Written {
         for ((index, deviation_per_wh), taken) in self.members.iter().zip(costs).zip(taken) {
             let member = &request.members[*index];
             let start = expected.first().map_or(member.base, |row| row[*index]);
-            let (lo, hi) = (member.lo.as_f64(), member.hi.as_f64());
+            let neutral = member.behaviour.neutral;
+            let (lo, hi) = ((member.lo - neutral).as_f64(), (member.hi - neutral).as_f64());
             let toward = match request.objective {
                 Objective::ProRata if level < 0.0 => start - member.lo,
                 Objective::ProRata => member.hi - start,
@@ -235,7 +253,7 @@ impl Written {
                     Watts::ZERO
                 }
             };
-            let p_w = start.as_f64() + level * toward.as_f64();
+            let p_w = (start - neutral).as_f64() + level * toward.as_f64();
             let reach = member
                 .ramp_w_per_s
                 .map(|ramp| ramp_reach(ramp, request.ramp).as_f64());
@@ -249,18 +267,71 @@ impl Written {
                 ramp: reach
                     .filter(|reach| *reach < hi - lo)
                     .map(|max_step_w| Ramp {
-                        from_w: previous[*index].as_f64(),
+                        from_w: (previous[*index] - neutral).as_f64(),
                         max_step_w,
                     }),
                 store: store(member, drawn[*index]),
+                commitment: self.commitment(member, (lo, hi)),
                 ..Unit::default()
             };
+            self.have_charged(request, member, &mut unit);
             if let Some(shape) = taken {
                 (unit.lo_w, unit.hi_w) = (1.0, 1.0);
                 unit.shape = u32::try_from(self.problem.shapes.len()).ok();
                 self.problem.shapes.push(shape);
             }
             self.problem.units.push(unit);
+        }
+    }
+
+    /// A device that is either off or on: switched away from what it does, or not.
+    fn commitment(&self, member: &Member, (lo, hi): (f64, f64)) -> Option<Commitment> {
+        let (min_on, min_off) = member.behaviour.switching?;
+        let shortest = self.problem.interval_s.iter().copied().fold(f64::INFINITY, f64::min);
+        let intervals = |time: Duration| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "at most a day in intervals of at least a second"
+            )]
+            let count = (time.as_secs_f64() / shortest).ceil() as u32;
+            count
+        };
+        // What its power counts from is the one or the other, so the other is what it is switched to.
+        let is_on = member.behaviour.neutral < Watts::ZERO;
+        let (there, back) = if is_on { (min_off, min_on) } else { (min_on, min_off) };
+        Some(Commitment {
+            min_w: lo.abs().max(hi.abs()),
+            start_cost: 0.0,
+            min_on: intervals(there),
+            min_off: intervals(back),
+            before: Switch::Off,
+        })
+    }
+
+    /// Has the store of a vehicle charged when it leaves, as far as it can be, and the vehicle gone
+    /// afterwards.
+    fn have_charged(&self, request: &Request<'_>, member: &Member, unit: &mut Unit) {
+        let (Some(need), Some(store)) = (member.behaviour.need, &mut unit.store) else {
+            return;
+        };
+        let ends = request.targets.iter().map(|(_, target)| target.interval.end());
+        let there = ends.take_while(|end| *end <= need.by).count();
+        let Some(last) = there.checked_sub(1) else {
+            unit.present_until = 0;
+            return;
+        };
+        let until = request.targets[last].1.interval.end();
+        let later = member.behaviour.drawn(member.lo, need.by.since(until)).abs();
+        let needed = (member.energy_up.unwrap_or_default().max(WattHours::ZERO) + need.energy - later).as_f64();
+        let interval = self.of_target[last];
+        let hours: f64 = self.problem.interval_s[..=interval].iter().sum::<f64>() / 3_600.0;
+        let most = store.energy_wh + store.charge_efficiency * hours * -unit.lo_w.min(0.0);
+        let min_wh = needed.min(most).min(store.capacity_wh).max(0.0);
+        let interval = u32::try_from(interval).unwrap_or(u32::MAX);
+        store.deadline = Some(Deadline { interval, min_wh });
+        if there < request.targets.len() {
+            unit.present_until = interval + 1;
         }
     }
 
@@ -274,8 +345,9 @@ impl Written {
             return None;
         }
         // Between targets it does what it does unasked, and stops where its store is full or empty.
-        let (base, none) = (member.base.as_f64(), f64::INFINITY);
-        let room_wh = match member.base < Watts::ZERO {
+        let neutral = member.behaviour.neutral;
+        let (base, none) = ((member.base - neutral).as_f64(), f64::INFINITY);
+        let room_wh = match base < 0.0 {
             true => member.energy_down.map_or(none, WattHours::as_f64),
             false => member.energy_up.map_or(none, WattHours::as_f64),
         };
@@ -290,7 +362,8 @@ impl Written {
         };
         for (interval, elsewhere) in self.of_target.iter().zip(elsewhere) {
             let (lo, hi) = elsewhere.map_or((member.lo, member.hi), |p| (p, p));
-            (shape.lo[*interval], shape.hi[*interval]) = (lo.as_f64(), hi.as_f64());
+            shape.lo[*interval] = (lo - neutral).as_f64();
+            shape.hi[*interval] = (hi - neutral).as_f64();
         }
         Some(shape)
     }
@@ -352,9 +425,8 @@ impl Written {
                 name: request.limits[limit as usize].name.clone(),
                 interval: interval(at),
             },
-            horizon::Constraint::Deadline { unit } | horizon::Constraint::Store { unit } => {
-                Constraint::Energy(der(unit))
-            }
+            horizon::Constraint::Deadline { unit } => Constraint::Departure(der(unit)),
+            horizon::Constraint::Store { unit } => Constraint::Energy(der(unit)),
             horizon::Constraint::Ramp { unit } => Constraint::Ramp(der(unit)),
             horizon::Constraint::Ranges => Constraint::Members,
         };
@@ -391,8 +463,8 @@ fn store(member: &Member, drawn: WattHours) -> Option<Store> {
         energy_wh: energy.as_f64(),
         capacity_wh: (energy + (down + drawn).max(none)).as_f64(),
         reserve_wh: 0.0,
-        charge_efficiency: 1.0,
-        discharge_efficiency: 1.0,
+        charge_efficiency: member.behaviour.charge_efficiency,
+        discharge_efficiency: member.behaviour.discharge_efficiency,
         loss_per_h: 0.0,
         deadline: None,
         end_min_wh: 0.0,

@@ -1,0 +1,155 @@
+//! How the energy behind a member changes with its power, and when its owner needs it.
+
+use std::time::Duration;
+
+use units::{Interval, Timestamp, WattHours, Watts};
+
+use super::assess::World;
+use crate::{Der, DerKind};
+
+/// What a store loses, what leaves it as it is, and what has to be in it when.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Behaviour {
+    /// Output at which its energy stays as it is: nothing of a battery, what a heater does unasked. Of
+    /// a device that is either off or on, which of them it is.
+    pub neutral: Watts,
+    /// Stored of what is absorbed, in (0, 1].
+    pub charge_efficiency: f64,
+    /// Injected of what is taken from the store, in (0, 1].
+    pub discharge_efficiency: f64,
+    /// What it has to absorb, and until when it is there.
+    pub need: Option<Need>,
+    /// Time constant with which it makes up, unasked, for what it was held back by.
+    pub recovery: Option<Duration>,
+    /// For one that is either off or on at its full range: the least times on and off.
+    pub switching: Option<(Duration, Duration)>,
+}
+
+/// Energy that has to be in a store when its vehicle leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Need {
+    /// More than it holds now; may be negative.
+    pub energy: WattHours,
+    /// When it leaves.
+    pub by: Timestamp,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            neutral: Watts::ZERO,
+            charge_efficiency: 1.0,
+            discharge_efficiency: 1.0,
+            need: None,
+            recovery: None,
+            switching: None,
+        }
+    }
+}
+
+impl Behaviour {
+    /// Energy taken from the store while the output is `p`; negative when it is filled.
+    #[must_use]
+    pub fn drawn(&self, p: Watts, duration: Duration) -> WattHours {
+        let net = (p - self.neutral).over(duration);
+        match net < WattHours::ZERO {
+            true => WattHours::from_f64(net.as_f64() * self.charge_efficiency),
+            false => WattHours::from_f64(net.as_f64() / self.discharge_efficiency),
+        }
+    }
+
+    /// The output that takes `energy` from the store in `duration`; the inverse of [`Self::drawn`].
+    #[must_use]
+    pub fn output(&self, energy: WattHours, duration: Duration) -> Option<Watts> {
+        let net = match energy < WattHours::ZERO {
+            true => WattHours::from_f64(energy.as_f64() / self.charge_efficiency),
+            false => WattHours::from_f64(energy.as_f64() * self.discharge_efficiency),
+        };
+        Some(net.spread_over(duration)? + self.neutral)
+    }
+
+    /// The highest output in `interval` with which what is needed can still be absorbed until then,
+    /// at most `lo` (negative) at a time, when so much is `drawn` already.
+    #[must_use]
+    pub fn highest(&self, interval: Interval, lo: Watts, drawn: WattHours) -> Option<Watts> {
+        let need = self.need?;
+        let until = interval.end().min(need.by);
+        let most_later = -self.drawn(lo, need.by.since(until));
+        self.output(
+            most_later - need.energy - drawn,
+            until.since(interval.start),
+        )
+    }
+
+    /// Energy at its terminals of `up` in its store, what its owner needs kept: no more than what it
+    /// can have back, at `lo` (negative) from `now` on, by when it is needed.
+    #[must_use]
+    pub fn available(&self, up: WattHours, (now, lo): (Timestamp, Watts)) -> WattHours {
+        let spare = self.need.map(|need| {
+            let most = -self.drawn(lo, need.by.since(now));
+            (most - need.energy).max(WattHours::ZERO)
+        });
+        let energy = spare.map_or(up, |spare| up.min(spare));
+        WattHours::from_f64(energy.as_f64() * self.discharge_efficiency)
+    }
+
+    /// Energy at its terminals that fills `down` in its store.
+    #[must_use]
+    pub fn absorbable(&self, down: WattHours) -> WattHours {
+        WattHours::from_f64(down.as_f64() / self.charge_efficiency)
+    }
+
+    /// Whether its vehicle is away at the end of `interval`.
+    #[must_use]
+    pub fn leaves_before(&self, end: Timestamp) -> bool {
+        self.need.is_some_and(|need| need.by < end)
+    }
+
+    /// What it takes beyond its neutral output, unasked, when so much is `drawn`: on average over
+    /// `duration`. Not positive.
+    #[must_use]
+    pub fn rebound(&self, drawn: WattHours, duration: Duration) -> Watts {
+        let Some(recovery) = self.recovery.filter(|_| WattHours::ZERO < drawn) else {
+            return Watts::ZERO;
+        };
+        let made_up = 1.0 - (-duration.as_secs_f64() / recovery.as_secs_f64()).exp();
+        let energy = WattHours::from_f64(drawn.as_f64() * made_up);
+        -energy.spread_over(duration).unwrap_or_default()
+    }
+}
+
+impl World<'_> {
+    /// How the energy of `der` behaves, when it would do `base` unasked.
+    #[must_use]
+    pub fn behaviour(&self, der: &Der, base: Watts) -> Behaviour {
+        let Some(known) = self.fleet.enrolment().flexibility(der.id) else {
+            return Behaviour::default();
+        };
+        let is_load = matches!(der.kind, DerKind::Load);
+        let thermal = known.thermal.filter(|_| is_load);
+        let need = known.departure.filter(|departure| self.now < departure.at);
+        let switching = known.switching.filter(|_| is_load);
+        let whole = der.settings.as_ref().map_or(base, |s| -s.p_absorb_max);
+        let unasked = match switching.is_some() {
+            true if base.micro() < whole.micro() / 2 => whole,
+            true => Watts::ZERO,
+            false => base,
+        };
+        let follows = thermal.is_some() || switching.is_some();
+        Behaviour {
+            neutral: if follows { unasked } else { Watts::ZERO },
+            charge_efficiency: known.charge_efficiency.as_f64() / 100.0,
+            discharge_efficiency: known.discharge_efficiency.as_f64() / 100.0,
+            need: need.and_then(|departure| {
+                let missing = departure.soc.as_f64() - self.observation(der.id).soc_pct?.value;
+                let whole = self.capacity(der)?;
+                Some(Need {
+                    energy: WattHours::from_f64(whole.as_f64() * missing / 100.0),
+                    by: departure.at,
+                })
+            }),
+            recovery: thermal.map(|thermal| thermal.recovery),
+            switching: switching.map(|switching| (switching.min_on, switching.min_off)),
+        }
+    }
+}
