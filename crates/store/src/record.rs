@@ -17,6 +17,7 @@ mod dispatch;
 mod enrolment;
 mod envelope;
 mod field;
+mod flexibility;
 mod group;
 pub(crate) mod observation;
 mod plan;
@@ -41,6 +42,7 @@ use enrolment::{
     PlacedV1, ServicePointV1, SiteV1,
 };
 use envelope::{EnvelopeClearedV1, EnvelopeV1};
+use flexibility::FlexibilityV1;
 use group::{GroupDeletedV1, GroupV1};
 use plan::PlanV1;
 use program::{FleetFoundedV1, ProgramV1};
@@ -222,6 +224,10 @@ fn encode_enrolment(event: &EnrolmentEvent) -> Result<(&'static str, String), Un
             let shape = InterconnectionV1::new(*der, record);
             ("interconnection_put", json(&shape))
         }
+        E::FlexibilityPut(der, flexibility) => {
+            let shape = FlexibilityV1::new(*der, flexibility)?;
+            ("flexibility_put", json(&shape))
+        }
         E::Bound(der, binding) => ("der_bound", json(&BoundV1::new(*der, binding))),
     })
 }
@@ -310,6 +316,7 @@ fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, Record
         ("contract_put", 1) => enrolment(parse::<ContractV1<'_>>(payload)?.read()),
         ("der_placed", 1) => enrolment(Ok(parse::<PlacedV1>(payload)?.read())),
         ("interconnection_put", 1) => enrolment(parse::<InterconnectionV1>(payload)?.read()),
+        ("flexibility_put", 1) => enrolment(Ok(parse::<FlexibilityV1>(payload)?.read())),
         ("der_bound", 1) => enrolment(parse::<BoundV1<'_>>(payload)?.read()),
         _ => match alarm::decode(kind, version, payload) {
             Some(event) => event.map(Event::Alarm),

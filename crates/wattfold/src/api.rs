@@ -25,6 +25,7 @@ pub mod document;
 pub mod enrolment;
 pub mod envelope;
 pub mod explanation;
+pub mod flexibility;
 pub mod group;
 pub mod import;
 pub mod interconnection;
@@ -474,6 +475,10 @@ fn enrolment_records() -> Router<Api> {
         .route(
             "/ders/{mrid}/interconnection",
             get(interconnection::show).put(interconnection::put),
+        )
+        .route(
+            "/ders/{mrid}/flexibility",
+            get(flexibility::show).put(flexibility::put),
         )
         .route(
             "/ders/{mrid}/bindings",

@@ -45,9 +45,7 @@ impl Constraint {
     /// The member it is of.
     pub(crate) const fn subject_mut(&mut self) -> Option<&mut Subject> {
         match self {
-            Self::Energy(subject) | Self::Departure(subject) | Self::Ramp(subject) => {
-                Some(subject)
-            }
+            Self::Energy(subject) | Self::Departure(subject) | Self::Ramp(subject) => Some(subject),
             Self::Target { .. } | Self::Limit { .. } | Self::Members => None,
         }
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use fleet::enrolment::admission::{Location, NewContract};
 use fleet::enrolment::interconnection::Discharge;
 use fleet::enrolment::{
-    Admission, BindingReason, Consent, Dated, DemandResponseProgram, Eligibility, Firmness, Fuel,
-    Interconnection, LimitedGeneration, MONTHS, OptOut, Owner, PersonId, Purpose, Terms,
+    Admission, BindingReason, Consent, Dated, DemandResponseProgram, Departure, Eligibility,
+    Firmness, Flexibility, Fuel, Interconnection, LimitedGeneration, MONTHS, OptOut, Owner,
+    PersonId, Purpose, Switching, Terms, Thermal,
 };
 use fleet::settings_profile::{Abnormal, Category, Normal};
 use fleet::{Command, DerId, DerKind, EnrolmentCommand, Event, Fleet, Lfdi};
 use store::Store;
-use units::{Money, Timestamp, Watts};
+use units::{Money, Percent, Timestamp, WattHours, Watts};
 
 use crate::sample::{NOW, batch, decide, mrid, name, new_der};
 
@@ -35,6 +36,26 @@ fn interconnection() -> Interconnection {
         }),
         firmness: Firmness::Flexible,
         fuel: Some(Fuel::Biogas),
+    }
+}
+
+fn flexibility() -> Flexibility {
+    Flexibility {
+        departure: Some(Departure {
+            at: NOW,
+            soc: Percent::from_hundredths(8_050),
+        }),
+        charge_efficiency: Percent::from_hundredths(9_512),
+        discharge_efficiency: Percent::from_hundredths(9_001),
+        switching: Some(Switching {
+            min_on: Duration::from_secs(600),
+            min_off: Duration::from_secs(300),
+        }),
+        thermal: Some(Thermal {
+            hold: WattHours::whole(1_500),
+            precondition: WattHours::from_micro(1),
+            recovery: Duration::from_secs(5_400),
+        }),
     }
 }
 
@@ -112,6 +133,10 @@ fn commands() -> Vec<Command> {
             to: DerId(1),
             replacement: None,
         }),
+        enrolment(EnrolmentCommand::PutFlexibility(
+            DerId(1),
+            Box::new(flexibility()),
+        )),
         enrolment(EnrolmentCommand::Place(DerId(0), None)),
         enrolment(EnrolmentCommand::EraseOwner(mrid("owner-1"))),
     ]
@@ -128,7 +153,7 @@ fn every_event_of_enrolment_survives_the_journal() {
             _ => None,
         })
         .collect();
-    assert_eq!(kinds.len(), 9, "one of each kind");
+    assert_eq!(kinds.len(), 10, "one of each kind");
 
     let mut store = store::Memory::new(crate::sample::JOURNAL);
     store.commit(&batch(0, &events)).unwrap();

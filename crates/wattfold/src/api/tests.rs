@@ -6,6 +6,7 @@ mod bad_input;
 mod default_control;
 mod dispatching;
 mod explanation;
+mod flexibility;
 mod groups;
 mod imports;
 mod places;

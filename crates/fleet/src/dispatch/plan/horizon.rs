@@ -8,7 +8,8 @@
 use std::time::Duration;
 
 use optimiser::horizon::{
-    self, Commitment, Deadline, Limit, Preferred, Problem, Ramp, Settings, Shape, Store, Switch, Unit,
+    self, Commitment, Deadline, Limit, Preferred, Problem, Ramp, Settings, Shape, Store, Switch,
+    Unit,
 };
 use units::{MICRO, WattHours, Watts};
 
@@ -245,7 +246,10 @@ impl Written {
             let member = &request.members[*index];
             let start = expected.first().map_or(member.base, |row| row[*index]);
             let neutral = member.behaviour.neutral;
-            let (lo, hi) = ((member.lo - neutral).as_f64(), (member.hi - neutral).as_f64());
+            let (lo, hi) = (
+                (member.lo - neutral).as_f64(),
+                (member.hi - neutral).as_f64(),
+            );
             let toward = match request.objective {
                 Objective::ProRata if level < 0.0 => start - member.lo,
                 Objective::ProRata => member.hi - start,
@@ -287,7 +291,12 @@ impl Written {
     /// A device that is either off or on: switched away from what it does, or not.
     fn commitment(&self, member: &Member, (lo, hi): (f64, f64)) -> Option<Commitment> {
         let (min_on, min_off) = member.behaviour.switching?;
-        let shortest = self.problem.interval_s.iter().copied().fold(f64::INFINITY, f64::min);
+        let shortest = self
+            .problem
+            .interval_s
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, f64::min);
         let intervals = |time: Duration| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -299,7 +308,11 @@ impl Written {
         };
         // What its power counts from is the one or the other, so the other is what it is switched to.
         let is_on = member.behaviour.neutral < Watts::ZERO;
-        let (there, back) = if is_on { (min_off, min_on) } else { (min_on, min_off) };
+        let (there, back) = if is_on {
+            (min_off, min_on)
+        } else {
+            (min_on, min_off)
+        };
         Some(Commitment {
             min_w: lo.abs().max(hi.abs()),
             start_cost: 0.0,
@@ -315,15 +328,23 @@ impl Written {
         let (Some(need), Some(store)) = (member.behaviour.need, &mut unit.store) else {
             return;
         };
-        let ends = request.targets.iter().map(|(_, target)| target.interval.end());
+        let ends = request
+            .targets
+            .iter()
+            .map(|(_, target)| target.interval.end());
         let there = ends.take_while(|end| *end <= need.by).count();
         let Some(last) = there.checked_sub(1) else {
             unit.present_until = 0;
             return;
         };
         let until = request.targets[last].1.interval.end();
-        let later = member.behaviour.drawn(member.lo, need.by.since(until)).abs();
-        let needed = (member.energy_up.unwrap_or_default().max(WattHours::ZERO) + need.energy - later).as_f64();
+        let later = member
+            .behaviour
+            .drawn(member.lo, need.by.since(until))
+            .abs();
+        let needed = (member.energy_up.unwrap_or_default().max(WattHours::ZERO) + need.energy
+            - later)
+            .as_f64();
         let interval = self.of_target[last];
         let hours: f64 = self.problem.interval_s[..=interval].iter().sum::<f64>() / 3_600.0;
         let most = store.energy_wh + store.charge_efficiency * hours * -unit.lo_w.min(0.0);

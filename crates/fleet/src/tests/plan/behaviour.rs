@@ -58,7 +58,10 @@ fn what_a_store_loses_is_missing_at_its_terminals() {
     let members = [store(0, 5_000, (1_000, 0), lossy)];
     assert!(plan(&request(&members, &[hour(0, 900)], &[])).is_ok());
     let refused = plan(&request(&members, &[hour(0, 901)], &[])).unwrap_err();
-    assert!(matches!(refused, Rejection::ShortOfEnergy { .. }), "{refused}");
+    assert!(
+        matches!(refused, Rejection::ShortOfEnergy { .. }),
+        "{refused}"
+    );
     // 1000 Wh absorbed are 800 Wh stored, of which 720 Wh come back.
     let empty = [store(0, 5_000, (0, 5_000), lossy)];
     let there_and_back = |back: i64| [hour(0, -1_000), hour(1, back)];
@@ -76,7 +79,10 @@ fn a_vehicle_gives_only_what_it_can_have_back_before_it_leaves() {
     assert!(plan(&request(&members, &[hour(0, 0)], &[])).is_ok());
     assert!(plan(&request(&members, &[hour(0, 1)], &[])).is_err());
     let late = [hour(2, 0)];
-    assert!(plan(&request(&members, &late, &[])).is_err(), "it has to charge by then");
+    assert!(
+        plan(&request(&members, &late, &[])).is_err(),
+        "it has to charge by then"
+    );
 }
 
 #[test]
@@ -138,7 +144,10 @@ fn a_heater_is_held_back_for_no_more_than_it_can_do_without() {
     assert!(plan(&request(&members, &[hour(0, -500)], &[])).is_ok());
     assert!(plan(&request(&members, &[hour(0, -499)], &[])).is_err());
     let half = [target(0, 1_800, 0)];
-    assert_eq!(shares(&plan(&request(&members, &half, &[])).unwrap(), 0), [0]);
+    assert_eq!(
+        shares(&plan(&request(&members, &half, &[])).unwrap(), 0),
+        [0]
+    );
 }
 
 #[test]
@@ -153,7 +162,9 @@ fn heaters_take_turns_and_make_up_for_it() {
     let targets = [hour(0, -1_500), hour(1, -1_500)];
     let plan = plan(&request(&members, &targets, &[])).unwrap();
     for der in 0..2 {
-        let held: i64 = (0..2).map(|interval| 1_000 + share(&plan, der, interval)).sum();
+        let held: i64 = (0..2)
+            .map(|interval| 1_000 + share(&plan, der, interval))
+            .sum();
         assert!(held <= 500, "{held} of {der}");
     }
 }
@@ -176,12 +187,27 @@ fn a_device_that_is_off_or_on_is_asked_for_nothing_in_between() {
     let plan = plan(&request(&members, &targets, &[])).unwrap();
     for interval in 0..2 {
         for der in 1..4 {
-            let off = plan.share(DerId(der), interval).is_some_and(|s| s.p() == Watts::ZERO);
-            let on = plan.share(DerId(der), interval).is_none_or(|s| s.p() == watts(-2_000));
+            let off = plan
+                .share(DerId(der), interval)
+                .is_some_and(|s| s.p() == Watts::ZERO);
+            let on = plan
+                .share(DerId(der), interval)
+                .is_none_or(|s| s.p() == watts(-2_000));
             assert!(off || on, "{:?}", plan.share(DerId(der), interval));
         }
     }
-    let off = |interval| (1..4).filter(|der| plan.share(DerId(*der), interval).is_some_and(|s| s.p() == Watts::ZERO)).count();
+    let off = |interval| {
+        (1..4)
+            .filter(|der| {
+                plan.share(DerId(*der), interval)
+                    .is_some_and(|s| s.p() == Watts::ZERO)
+            })
+            .count()
+    };
     assert_eq!((off(0), off(1)), (1, 2));
-    assert!(plan.balances.iter().all(|balance| balance.residue == Watts::ZERO));
+    assert!(
+        plan.balances
+            .iter()
+            .all(|balance| balance.residue == Watts::ZERO)
+    );
 }
