@@ -193,7 +193,7 @@ impl<'a> State<'a> {
         if self.guide.is_some() {
             let shares = self.slots.iter().zip(&self.asked).zip(&mut self.owed);
             for ((slot, _), owed) in shares.filter(|((_, asked), _)| **asked) {
-                *owed = *owed - slot.share.over(duration);
+                *owed -= slot.share.over(duration);
             }
         }
     }

@@ -158,13 +158,14 @@ fn a_relative_aim_keeps_what_it_has_come_to() {
 fn any_fleet() -> impl Strategy<Value = (Vec<Member>, Vec<Target>)> {
     let one = (500..5_000_i64, 0..8_000_i64, 0..8_000_i64, 0..6_u8);
     let members = proptest::collection::vec(one, 2..8).prop_map(|drawn| {
-        let member = |(index, (p, up, down, role)): (u32, (i64, i64, i64, u8))| Member {
+        let numbered = (0..).zip(drawn);
+        let members = numbered.map(|(index, (p, up, down, role))| Member {
             energy_up: Some(WattHours::whole(up)),
             energy_down: Some(WattHours::whole(down)),
             role: [Role::Controllable, Role::Fixed][usize::from(role / 5)],
             ..member(index, 0, -p, p)
-        };
-        (0..).zip(drawn).map(member).collect::<Vec<_>>()
+        });
+        members.collect::<Vec<_>>()
     });
     let powers = proptest::collection::vec(-8_000..8_000_i64, 2..6);
     (members, powers).prop_map(|(members, powers)| (members, hourly(&powers)))
