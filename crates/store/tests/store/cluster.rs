@@ -36,8 +36,10 @@ rm -rf "$1"
 pub(crate) const PASSWORD: &str = "s3cret-of-the-test";
 
 /// A running server.
+#[derive(Debug)]
 pub(crate) struct Cluster {
     directory: PathBuf,
+    options: String,
     /// Its input is held open for as long as the server is to run.
     _script: Child,
     databases: AtomicU32,
@@ -92,6 +94,7 @@ impl Cluster {
         Self {
             _script: child,
             directory,
+            options: options.to_owned(),
             databases: AtomicU32::new(0),
         }
     }
@@ -110,6 +113,27 @@ impl Cluster {
         let name = format!("test_{number}");
         self.execute("postgres", &format!("CREATE DATABASE {name}"));
         self.url(&name)
+    }
+
+    /// Ends the server as if its processes had been killed, and starts it again: what it has of
+    /// its memory is lost, and it recovers from its log.
+    pub(crate) fn crash(&self) {
+        let script = r#"
+            set -eu
+            cd "$1"
+            "$2/pg_ctl" -D data -m immediate stop >/dev/null
+            "$2/pg_ctl" -D data -l server.log -o "-k $1 $3" start >/dev/null
+        "#;
+        let mut command = unprivileged(&self.directory);
+        let ended = command
+            .args(["-c", script, "crash"])
+            .arg(&self.directory)
+            .arg(programs())
+            .arg(&self.options)
+            .stdin(Stdio::null())
+            .status()
+            .expect("a server for the tests can be started");
+        assert!(ended.success(), "PostgreSQL did not start again: {ended}");
     }
 
     /// Runs SQL as the superuser.

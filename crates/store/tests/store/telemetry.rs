@@ -53,6 +53,25 @@ const CASES: [fn(Telemetry); 7] = [
 ];
 
 #[test]
+fn telemetry_goes_on_after_a_crash_of_the_database() {
+    let cluster = Cluster::start("-c listen_addresses=", &[]);
+    let url = cluster.url("postgres");
+    let address = Address::new(&url, None).unwrap();
+    Postgres::open(&address, JOURNAL).unwrap();
+    let mut telemetry = Telemetry::connect(&address).unwrap();
+    telemetry
+        .insert(&[sample(1, Quantity::P, NOON, 1.0)])
+        .unwrap();
+    cluster.crash();
+    assert_eq!(values(&telemetry, EVER, 9), [1.0]);
+    cluster.crash();
+    telemetry
+        .insert(&[sample(1, Quantity::P, NOON + 1_000, 2.0)])
+        .unwrap();
+    assert_eq!(values(&telemetry, EVER, 9), [1.0, 2.0]);
+}
+
+#[test]
 fn telemetry_in_a_file_keeps_the_contract() {
     for case in CASES {
         case(Telemetry::in_memory().unwrap());
