@@ -7,6 +7,7 @@ mod backup;
 #[path = "../../../store/tests/store/cluster.rs"]
 mod cluster;
 mod conformance;
+mod crash;
 mod der2030;
 mod device;
 mod discovery;
