@@ -11,6 +11,7 @@ mod crash;
 mod der2030;
 mod device;
 mod discovery;
+mod disk;
 mod exchange;
 mod flood;
 mod hostile;
