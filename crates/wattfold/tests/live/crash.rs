@@ -27,13 +27,15 @@ use crate::api::Api;
 use crate::cluster::Cluster;
 use crate::device::{describe_battery, power_meter, write};
 use crate::nodes::verify_chain;
-use crate::rig::{Rig, Setup, alone, until};
+use crate::rig::{Rig, Setup, alone, asked, until};
 
 const SEED: u64 = 0x2030_5619;
 const GROUPS: usize = 2;
 const UNITS_PER_GROUP: usize = 2;
 const METER: u128 = 0x2030_6000;
-/// A kill comes this long after the check before it at most, and after so many more requests.
+/// Most kills come within this time of the check before, or after so many more requests; some come
+/// later by [`CALM`].
+const CALM: Duration = Duration::from_millis(2_500);
 const LONGEST_MS: usize = 700;
 const MOST_REQUESTS: usize = 40;
 const REQUESTS_WITHIN: Duration = Duration::from_secs(3);
@@ -199,8 +201,12 @@ impl Run {
 
     /// Waits for the next point, drawn from the seed: a time, or a number of requests.
     async fn point(&mut self) {
-        match self.chance.below(2) {
+        match self.chance.below(12) {
             0 => {
+                let ms = u64::try_from(self.chance.below(LONGEST_MS)).unwrap();
+                tokio::time::sleep(CALM + Duration::from_millis(ms)).await;
+            }
+            1..6 => {
                 let ms = u64::try_from(self.chance.below(LONGEST_MS)).unwrap();
                 tokio::time::sleep(Duration::from_millis(ms)).await;
             }
@@ -328,12 +334,6 @@ async fn found(api: &mut Api, told: &Told, since_s: i64) -> Found {
         }
     }
     found
-}
-
-/// A number from the environment.
-fn asked(name: &str, default: u64) -> u64 {
-    let text = std::env::var_os(name).map(|text| text.into_string().unwrap());
-    text.map_or(default, |text| text.parse().unwrap())
 }
 
 /// Kills the victim so often, and says in one line what came of it.

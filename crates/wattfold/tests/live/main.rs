@@ -16,6 +16,7 @@ mod exchange;
 mod flood;
 mod hostile;
 mod kill;
+mod messages;
 mod nodes;
 mod notifications;
 mod opender;

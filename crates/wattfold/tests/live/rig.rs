@@ -40,6 +40,12 @@ pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().await
 }
 
+/// A number that the environment sets, by which a soak makes a test longer.
+pub(crate) fn asked(name: &str, default: u64) -> u64 {
+    let text = std::env::var_os(name).map(|text| text.into_string().unwrap());
+    text.map_or(default, |text| text.parse().unwrap())
+}
+
 /// Looks again and again until there is something to see.
 pub(crate) async fn until<T>(
     what: &str,
