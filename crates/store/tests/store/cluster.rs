@@ -38,8 +38,7 @@ pub(crate) const PASSWORD: &str = "s3cret-of-the-test";
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Cluster {
-    directory: PathBuf,
-    options: String,
+    pub(crate) directory: PathBuf,
     /// Its input is held open for as long as the server is to run.
     _script: Child,
     databases: AtomicU32,
@@ -94,7 +93,6 @@ impl Cluster {
         Self {
             _script: child,
             directory,
-            options: options.to_owned(),
             databases: AtomicU32::new(0),
         }
     }
@@ -115,27 +113,6 @@ impl Cluster {
         self.url(&name)
     }
 
-    /// Ends the server as if its processes had been killed, and starts it again: what it has of
-    /// its memory is lost, and it recovers from its log.
-    pub(crate) fn crash(&self) {
-        let script = r#"
-            set -eu
-            cd "$1"
-            "$2/pg_ctl" -D data -m immediate stop >/dev/null
-            "$2/pg_ctl" -D data -l server.log -o "-k $1 $3" start >/dev/null
-        "#;
-        let mut command = unprivileged(&self.directory);
-        let ended = command
-            .args(["-c", script, "crash"])
-            .arg(&self.directory)
-            .arg(programs())
-            .arg(&self.options)
-            .stdin(Stdio::null())
-            .status()
-            .expect("a server for the tests can be started");
-        assert!(ended.success(), "PostgreSQL did not start again: {ended}");
-    }
-
     /// Runs SQL as the superuser.
     pub(crate) fn execute(&self, database: &str, sql: &str) {
         connect(&self.url(database))
@@ -150,7 +127,7 @@ pub(crate) fn connect(url: &str) -> Client {
 }
 
 /// PostgreSQL does not run as root; then it runs as the user that its package has made.
-fn unprivileged(directory: &Path) -> Command {
+pub(crate) fn unprivileged(directory: &Path) -> Command {
     let id = Command::new("id")
         .arg("-u")
         .output()
@@ -174,7 +151,7 @@ fn unprivileged(directory: &Path) -> Command {
 }
 
 /// Debian keeps the server's programs off the path, by version.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten();

@@ -8,6 +8,7 @@ use store::{Address, Postgres, Telemetry};
 use units::{Interval, Timestamp};
 
 use crate::cluster::{Cluster, connect};
+use crate::cluster_crash::crash;
 use crate::sample::JOURNAL;
 
 const NOON: i64 = 1_800_000_000_000;
@@ -62,9 +63,9 @@ fn telemetry_goes_on_after_a_crash_of_the_database() {
     telemetry
         .insert(&[sample(1, Quantity::P, NOON, 1.0)])
         .unwrap();
-    cluster.crash();
+    crash(&cluster);
     assert_eq!(values(&telemetry, EVER, 9), [1.0]);
-    cluster.crash();
+    crash(&cluster);
     telemetry
         .insert(&[sample(1, Quantity::P, NOON + 1_000, 2.0)])
         .unwrap();

@@ -25,6 +25,7 @@ use self::told::{Fault, Found, FoundControl, FoundDispatch, Told, faults};
 use self::unit::Unit;
 use crate::api::Api;
 use crate::cluster::Cluster;
+use crate::cluster_crash;
 use crate::device::{describe_battery, power_meter, write};
 use crate::nodes::verify_chain;
 use crate::rig::{Rig, Setup, alone, asked, until};
@@ -235,7 +236,7 @@ impl Run {
                 since
             }
             Victim::Database(cluster) => {
-                let crash = tokio::task::spawn_blocking(|| cluster.crash());
+                let crash = tokio::task::spawn_blocking(|| cluster_crash::crash(cluster));
                 crash.await.unwrap();
                 self.rig.assert_running();
                 let mut api = self.rig.api();

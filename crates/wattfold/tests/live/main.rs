@@ -6,6 +6,8 @@ mod api;
 mod backup;
 #[path = "../../../store/tests/store/cluster.rs"]
 mod cluster;
+#[path = "../../../store/tests/store/cluster_crash.rs"]
+mod cluster_crash;
 mod conformance;
 mod crash;
 mod der2030;

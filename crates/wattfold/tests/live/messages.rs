@@ -222,9 +222,9 @@ fn spread(times: &Mutex<Vec<Duration>>) -> Value {
     json!({ "count": times.len(), "p50_ms": at(50), "p99_ms": at(99), "max_ms": at(100) })
 }
 
-/// Stores every reading that was acknowledged, once.
-async fn stored(api: &mut Api, readings: usize) {
-    let readings = u64::try_from(readings).unwrap();
+/// Every reading that was acknowledged is stored once, beyond those of before.
+async fn stored(api: &mut Api, before: u64, readings: usize) {
+    let readings = before + u64::try_from(readings).unwrap();
     until(
         "what was acknowledged is stored",
         STORED_WITHIN,
@@ -282,6 +282,8 @@ async fn a_flood_of_messages_delays_nobody_else() {
     }
     tokio::time::sleep(SECOND * u32::try_from(5 + flood_s / 10).unwrap()).await;
     let before = rig.resident_bytes();
+    let mut api = rig.api();
+    let stored_before = api.metric("wattfold_samples_stored_total").await;
     let start_s = clock::now().secs() - 86_400;
     let flooder = fleet.pop().unwrap();
     let mut flooding = JoinSet::new();
@@ -303,7 +305,7 @@ async fn a_flood_of_messages_delays_nobody_else() {
         ended.unwrap();
     }
     let acknowledged = flooded.acknowledged_readings + posted.acknowledged_readings;
-    stored(&mut rig.api(), acknowledged).await;
+    stored(&mut api, stored_before, acknowledged).await;
     let [calm, flood] = [CALM, FLOOD].map(|phase| {
         let phase = usize::from(phase);
         json!({ "looks": spread(&scene.looks[phase]), "controls": spread(&scene.fetches[phase]) })

@@ -230,7 +230,7 @@ impl Wish {
 /// What is there now is what is known from here on: no request is under way. `None` without an
 /// answer, else whether there is such a dispatch.
 fn seen(mrid: &str, reply: &Reply, told: &mut Told) -> Option<Result<bool, Fault>> {
-    let dispatch = told.dispatches.get_mut(mrid).unwrap();
+    let dispatch = told.dispatches.get_mut(mrid)?;
     if reply.status == 404 {
         if dispatch.created == Asked::Acknowledged {
             return Some(Err(Fault::Lost(format!("dispatch {mrid}, 404"))));

@@ -275,7 +275,7 @@ fn doubled(found: &Found) -> Vec<Fault> {
 
 /// The code of a step that rests on a response.
 fn response(entry: &Value) -> Option<u8> {
-    let evidence = entry["evidence"].as_str().unwrap();
+    let evidence = entry["evidence"].as_str()?;
     let (code, _) = evidence.strip_prefix("response ")?.split_once(':')?;
     code.parse().ok()
 }

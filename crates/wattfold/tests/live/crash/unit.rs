@@ -23,7 +23,7 @@ const PAGE: usize = 20;
 pub(crate) struct Unit {
     pub(crate) scene: Arc<Scene>,
     pub(crate) device: Device,
-    /// Path of its EndDevice.
+    /// Path of its `EndDevice`.
     pub(crate) end_device: String,
     pub(crate) meter: String,
     pub(crate) meter_mrid: u128,
