@@ -16,6 +16,7 @@ mod live;
 mod process;
 mod setup;
 mod simulation;
+mod soak;
 mod steps;
 mod tasks;
 
@@ -63,8 +64,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Run the simulation with thousands of seeds and keep the result in docs/evidence
-    Soak,
+    /// Run thousands of seeds, kills and floods, and keep the results in docs/evidence
+    Soak {
+        /// Only these: sim, kill, flood
+        parts: Vec<String>,
+    },
     /// Run every fuzz target
     Fuzz {
         /// Time for each target
@@ -97,7 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance { procedures } => conformance::conformance(&procedures),
         Command::Bench { name } => tasks::bench(&name),
         Command::Sim { args } => simulation::sim(&args),
-        Command::Soak => simulation::soak(),
+        Command::Soak { parts } => soak::soak(&parts),
         Command::Fuzz { seconds } => {
             setup::debian_packages()?;
             fuzz::every_target(seconds)

@@ -6,8 +6,8 @@ use std::thread::available_parallelism;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-use crate::process::{cargo, command, output_of, root, run};
-use crate::{setup, tasks};
+use crate::process::{cargo, command, root, run};
+use crate::{setup, soak, tasks};
 
 /// Seeds of `cargo xtask test`.
 const BRIEF_SEEDS: u64 = 100;
@@ -15,8 +15,6 @@ const BRIEF_SEEDS: u64 = 100;
 const SOAK_SEEDS: u64 = 10_000;
 /// The fleet of both.
 const FLEET: [&str; 6] = ["--ders", "50", "--hours", "6", "--faults", "all"];
-/// Where the result of a soak is kept.
-const EVIDENCE: &str = "docs/evidence/soak-sim.txt";
 
 /// Runs the simulation with these options.
 pub(crate) fn sim(args: &[String]) -> Result<()> {
@@ -37,9 +35,6 @@ pub(crate) fn brief() -> Result<()> {
 
 /// Many seeds; what came of them is kept, whatever it is.
 pub(crate) fn soak() -> Result<()> {
-    setup::debian_packages()?;
-    setup::node_modules()?;
-    tasks::build_console()?;
     build()?;
     println!("{SOAK_SEEDS} seeds of the simulation, {}", FLEET.join(" "));
     let outcome = seeds(SOAK_SEEDS);
@@ -47,15 +42,8 @@ pub(crate) fn soak() -> Result<()> {
         Ok(sum) => sum.to_string(),
         Err(error) => format!("{error:#}"),
     };
-    let revision = output_of(&mut command("git", &["rev-parse", "--short=12", "HEAD"]));
-    let revision = revision.context("the revision is not known: git does not answer")?;
-    let text = format!(
-        "command: cargo xtask soak ({SOAK_SEEDS} seeds from 1, {})\nrevision: {revision}\n{found}\n",
-        FLEET.join(" ")
-    );
-    print!("{text}");
-    std::fs::write(root().join(EVIDENCE), text)?;
-    println!("wrote {EVIDENCE}");
+    let how = format!("{SOAK_SEEDS} seeds from 1, {}", FLEET.join(" "));
+    soak::keep("sim", &how, &found)?;
     outcome.map(drop)
 }
 

@@ -61,6 +61,14 @@ pub enum OpenError {
         /// The last entry that is there.
         found: Head,
     },
+    /// Its pages are not what was written.
+    #[error("{place} is damaged, restore a backup: {found}")]
+    Damaged {
+        /// Where.
+        place: String,
+        /// The first thing that is wrong with it.
+        found: String,
+    },
     /// The medium failed.
     #[error("{place} can't be opened")]
     Storage {

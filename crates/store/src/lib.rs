@@ -33,7 +33,7 @@ pub use postgres::{
     Address, AddressError, Asked, Inbox, Lease, MAX_REQUESTS, News, Observed, Position, Postgres,
     Reply, Request, RequestId, Session, Shared, Standing, Term, Waiting,
 };
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, fleet_file};
 pub use telemetry::Telemetry;
 
 use std::collections::BTreeMap;

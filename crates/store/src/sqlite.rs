@@ -23,7 +23,8 @@ use crate::{
     MAX_ACCOUNTS, OpenError, ReadError, Secrets, Store, Visit, account,
 };
 
-pub(crate) use directory::{Lock, fleet_file, read_only, telemetry_file};
+pub use directory::fleet_file;
+pub(crate) use directory::{Lock, read_only, telemetry_file};
 pub(crate) use journal::{last, scan};
 pub(crate) use schema::recorded;
 
@@ -50,6 +51,7 @@ impl Sqlite {
         let storage = |source: rusqlite::Error| schema::refused(&path, source);
         let mut connection = Connection::open(&path).map_err(storage)?;
         schema::prepare(&mut connection, &path, new)?;
+        schema::check_pages(&connection, &path)?;
         let (journal, head) = recorded(&connection).map_err(storage)?;
         let found = last(&connection, journal).map_err(storage)?;
         if found != head {

@@ -15,6 +15,7 @@ use thiserror::Error;
 use units::{Interval, Timestamp};
 
 use crate::postgres::{self, Address};
+use crate::sqlite::telemetry_file;
 use crate::{OpenError, StorageError};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -129,6 +130,7 @@ pub struct Sample {
 #[derive(Debug)]
 pub struct Telemetry {
     samples: Samples,
+    place: String,
 }
 
 #[derive(Debug)]
@@ -148,8 +150,10 @@ impl Telemetry {
     /// # Errors
     /// [`OpenError::Storage`] when the file can't be used.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let samples = Samples::File(sqlite::Samples::open(directory)?);
-        Ok(Self { samples })
+        Ok(Self {
+            samples: Samples::File(sqlite::Samples::open(directory)?),
+            place: telemetry_file(directory).display().to_string(),
+        })
     }
 
     /// Opens the samples in a database, in which the store has made the tables.
@@ -160,6 +164,7 @@ impl Telemetry {
         match postgres::Samples::connect(address) {
             Ok(samples) => Ok(Self {
                 samples: Samples::Server(Box::new(samples)),
+                place: address.to_string(),
             }),
             Err(source) => Err(OpenError::Storage {
                 place: address.to_string(),
@@ -173,8 +178,16 @@ impl Telemetry {
     /// # Errors
     /// [`StorageError::Sqlite`] without memory.
     pub fn in_memory() -> Result<Self, StorageError> {
-        let samples = Samples::File(sqlite::Samples::in_memory()?);
-        Ok(Self { samples })
+        Ok(Self {
+            samples: Samples::File(sqlite::Samples::in_memory()?),
+            place: "memory".to_owned(),
+        })
+    }
+
+    /// The file or database that they are in, for people.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// Stores samples and returns how many were new. A second value for the same DER, quantity

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fleet::{Command, Identity};
 use ieee2030_5::server::{PollRates, ServerConfig};
 use ieee2030_5::translate::metering;
-use store::telemetry::Sample;
+use store::telemetry::{Sample, TelemetryError};
 use store::{Actor, Asked, Batch, Entry, JournalId, Lease, Postgres, Shared, Sqlite, Store};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
@@ -87,9 +87,33 @@ pub enum ServeError {
     /// The node can't be started.
     #[error("the node can't be started")]
     Node(#[from] node::StartError),
+    /// What is in the store can't be used.
+    #[error("{place} can't be used")]
+    Unusable {
+        /// The file or database.
+        place: String,
+        /// Why.
+        #[source]
+        source: Box<ServeError>,
+    },
+    /// Readings can't be read.
+    #[error("{place} can't be used; without it the server begins with no readings")]
+    Readings {
+        /// The file or database.
+        place: String,
+        /// Why.
+        #[source]
+        source: TelemetryError,
+    },
     /// The medium of the store failed while serving.
-    #[error("the store failed; start again to go on from what is durable")]
-    Failed(#[source] store::StorageError),
+    #[error("{place} failed; start again to go on from what is durable")]
+    Failed {
+        /// The file or database.
+        place: String,
+        /// Why.
+        #[source]
+        source: store::StorageError,
+    },
     /// The owner thread panicked while serving.
     #[error("the owner thread panicked")]
     Panicked,
@@ -122,7 +146,9 @@ pub async fn serve(
         None => None,
         Some(devices) => Some(DeviceSockets::open(devices, config.discovery.as_ref())?),
     };
-    let (config, mut opened) = opened(config, data).await?;
+    let place = place(&config, data)?;
+    let located = |error: ServeError| error.at(&place);
+    let (config, mut opened) = opened(config, data).await.map_err(located)?;
     let scheme = if enterprise_tls.is_some() {
         "https"
     } else {
@@ -154,8 +180,10 @@ pub async fn serve(
         tracing::warn!("connections did not end in time");
     }
     opened.node.stop();
-    match opened.owner.join() {
-        Ok(ended) => ended.map_err(ServeError::Failed),
+    let ended = opened.owner.join();
+    opened.node.telemetry().close(GRACE).await;
+    match ended {
+        Ok(ended) => ended.map_err(|source| ServeError::Failed { place, source }),
         Err(_) => Err(ServeError::Panicked),
     }
 }
@@ -198,6 +226,27 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
         .merge(console::router())
 }
 
+/// Where the store is, for people.
+fn place(config: &Config, data: &Path) -> Result<String, ServeError> {
+    Ok(match &config.store {
+        None => store::fleet_file(data).display().to_string(),
+        Some(database) => database.address()?.to_string(),
+    })
+}
+
+impl ServeError {
+    /// Says where the store is whose content can't be used.
+    fn at(self, place: &str) -> Self {
+        match self {
+            Self::Read(_) | Self::Commit(_) | Self::Fold(_) => Self::Unusable {
+                place: place.to_owned(),
+                source: Box::new(self),
+            },
+            other => other,
+        }
+    }
+}
+
 /// Opens the store off the runtime's threads, since that blocks.
 async fn opened(config: Config, data: &Path) -> Result<(Config, Opened), ServeError> {
     let data = data.to_owned();
@@ -229,7 +278,7 @@ fn open_shared(
     let (state, resources) = folded?;
     let telemetry = Telemetry::connect(&address, retention(config), Arc::clone(&metrics))?;
     let now = clock::now();
-    let observations = restart::recall(&samples(&telemetry, now), (&state, &resources), now);
+    let observations = restart::recall(&samples(&telemetry, now)?, (&state, &resources), now);
     let accounts = store.accounts()?;
     let name = format!(
         "{} {:08x}",
@@ -309,7 +358,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     let auth = Auth::new(accounts.into_iter().map(auth::Account::from));
     let telemetry = Telemetry::open(data, retention(config), Arc::clone(&metrics))?;
     let now = clock::now();
-    let observations = restart::recall(&samples(&telemetry, now), (&state, &resources), now);
+    let observations = restart::recall(&samples(&telemetry, now)?, (&state, &resources), now);
     let parts: Parts = Parts {
         store: Box::new(store),
         state,
@@ -408,13 +457,12 @@ fn announce(data: &Path, password: &str) -> std::io::Result<()> {
 }
 
 /// The latest readings of the last while.
-fn samples(telemetry: &Telemetry, now: Timestamp) -> Vec<Sample> {
-    telemetry
-        .latest(now.before(RECALL))
-        .unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "no readings");
-            Vec::new()
-        })
+fn samples(telemetry: &Telemetry, now: Timestamp) -> Result<Vec<Sample>, ServeError> {
+    let latest = telemetry.latest(now.before(RECALL));
+    latest.map_err(|source| ServeError::Readings {
+        place: telemetry.place().to_owned(),
+        source,
+    })
 }
 
 fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {

@@ -3,9 +3,10 @@
 mod allowance;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use fleet::DerId;
@@ -33,6 +34,8 @@ const MAX_BATCH: usize = 20_000;
 const GATHER: Duration = Duration::from_millis(200);
 /// Pause before what could not be written is written again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked whether all is written.
+const LOOK: Duration = Duration::from_millis(10);
 /// How often old samples are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Old samples deleted at one time, so that writing need not wait.
@@ -46,6 +49,11 @@ pub struct Telemetry {
     waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     readers: Readers,
+    writer: Arc<JoinHandle<()>>,
+    /// Nothing more will be recorded.
+    closing: Arc<AtomicBool>,
+    /// The file or database, for people.
+    place: String,
 }
 
 /// Where queries read.
@@ -127,13 +135,49 @@ impl Telemetry {
     ) -> Self {
         let (queue, reports) = sync_channel(MAX_WAITING_REPORTS);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let (file, counters) = (Arc::clone(file), Arc::clone(&metrics));
-        std::thread::spawn(move || write(&file, &reports, retention, &counters));
+        let closing = Arc::new(AtomicBool::new(false));
+        let place = {
+            let file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.place().to_owned()
+        };
+        let writer = Writing {
+            file: Arc::clone(file),
+            reports,
+            closing: Arc::clone(&closing),
+            metrics: Arc::clone(&metrics),
+        };
         Self {
             queue,
             waiting,
             metrics,
             readers,
+            writer: Arc::new(std::thread::spawn(move || writer.run(retention))),
+            closing,
+            place,
+        }
+    }
+
+    /// The file or database that samples are in, for people.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Writes what was taken in and ends the thread; nothing is recorded afterwards. What the file
+    /// does not take within this time is lost, and counted.
+    pub async fn close(&self, within: Duration) {
+        self.closing.store(true, Ordering::Relaxed);
+        if self.queue.try_send(Report::default()).is_err() {
+            tracing::debug!("the writer of telemetry is awake");
+        }
+        let deadline = clock::monotonic() + within;
+        while !self.writer.is_finished() && clock::monotonic() < deadline {
+            tokio::time::sleep(LOOK).await;
+        }
+        let lost = self.waiting.load(Ordering::Relaxed);
+        if !self.writer.is_finished() && lost != 0 {
+            self.metrics.samples_shed(lost);
+            tracing::error!(lost, place = self.place, "telemetry lost");
         }
     }
 
@@ -262,59 +306,84 @@ pub(crate) fn measurement(sample: &Sample) -> Measurement {
     }
 }
 
-fn write(file: &Mutex<File>, reports: &Receiver<Report>, retention: Duration, metrics: &Metrics) {
-    let mut next_sweep = clock::monotonic() + SWEEP;
-    loop {
-        let idle = next_sweep.saturating_duration_since(clock::monotonic());
-        let mut taken = match reports.recv_timeout(idle) {
+/// What the thread that writes has.
+struct Writing {
+    file: Arc<Mutex<File>>,
+    reports: Receiver<Report>,
+    closing: Arc<AtomicBool>,
+    metrics: Arc<Metrics>,
+}
+
+impl Writing {
+    fn run(self, retention: Duration) {
+        let mut next_sweep = clock::monotonic() + SWEEP;
+        while let Some(taken) = self.take(next_sweep) {
+            self.insert(&taken);
+            if next_sweep <= clock::monotonic() {
+                let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                let pause = sweep(&mut file, clock::now().before(retention));
+                next_sweep = clock::monotonic() + pause;
+            }
+        }
+    }
+
+    /// Waits for reports, until then at most; `None` when there will be no more.
+    fn take(&self, until: clock::Monotonic) -> Option<Vec<Report>> {
+        let idle = until.saturating_duration_since(clock::monotonic());
+        let is_closing = self.closing.load(Ordering::Relaxed);
+        let mut taken = match self.reports.try_recv() {
             Ok(report) => vec![report],
-            Err(RecvTimeoutError::Timeout) => Vec::new(),
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(_) if is_closing => return None,
+            Err(_) => match self.reports.recv_timeout(idle) {
+                Ok(report) => vec![report],
+                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            },
         };
         let deadline = clock::monotonic() + GATHER;
         let mut count: usize = taken.iter().map(|report| report.samples.len()).sum();
         while count < MAX_BATCH {
             let left = deadline.saturating_duration_since(clock::monotonic());
-            let Ok(more) = reports.recv_timeout(left) else {
+            let Ok(more) = self.reports.recv_timeout(left) else {
                 break;
             };
             count += more.samples.len();
             taken.push(more);
         }
-        insert(file, &taken, metrics);
-        if next_sweep <= clock::monotonic() {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            let pause = sweep(&mut file, clock::now().before(retention));
-            next_sweep = clock::monotonic() + pause;
-        }
+        Some(taken)
     }
-}
 
-/// Writes what was acknowledged, however long the file refuses. Meanwhile its places stay taken,
-/// so that no more is taken in than there is memory for.
-fn insert(file: &Mutex<File>, reports: &[Report], metrics: &Metrics) {
-    let samples = reports.iter().flat_map(|report| &report.samples).copied();
-    let samples: Vec<Sample> = samples.collect();
-    if samples.is_empty() {
-        return;
-    }
-    loop {
-        let inserted = {
-            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            file.insert(&samples)
-        };
-        let error = match inserted {
-            Ok(new) => return metrics.samples_stored(new),
-            Err(error) => error,
-        };
-        let cause: &dyn std::error::Error = &error;
-        if !matches!(error, TelemetryError::Storage(_)) {
-            metrics.samples_shed(samples.len());
-            return tracing::error!(error = cause, "telemetry lost");
+    /// Writes what was acknowledged, however long the file refuses. Meanwhile its places stay taken,
+    /// so that no more is taken in than there is memory for.
+    fn insert(&self, reports: &[Report]) {
+        let samples = reports.iter().flat_map(|report| &report.samples).copied();
+        let samples: Vec<Sample> = samples.collect();
+        if samples.is_empty() {
+            return;
         }
-        let waiting = samples.len();
-        tracing::error!(error = cause, waiting, "telemetry waits to be written");
-        std::thread::park_timeout(RETRY_PAUSE);
+        loop {
+            let (inserted, place) = {
+                let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+                (file.insert(&samples), file.place().to_owned())
+            };
+            let error = match inserted {
+                Ok(new) => return self.metrics.samples_stored(new),
+                Err(error) => error,
+            };
+            let cause: &dyn std::error::Error = &error;
+            if !matches!(error, TelemetryError::Storage(_)) {
+                self.metrics.samples_shed(samples.len());
+                return tracing::error!(error = cause, "telemetry lost");
+            }
+            let waiting = samples.len();
+            tracing::error!(
+                error = cause,
+                place,
+                waiting,
+                "telemetry waits to be written"
+            );
+            std::thread::park_timeout(RETRY_PAUSE);
+        }
     }
 }
 

@@ -69,8 +69,10 @@ impl Samples {
     /// Stores samples that come in the order of the table's key. They are copied where they belong;
     /// if some are there already, all go through a staging table that leaves those out.
     pub(crate) fn insert(&mut self, samples: &[&Sample]) -> Result<usize, TelemetryError> {
-        let mut days = std::mem::take(&mut self.days);
+        let known = std::mem::take(&mut self.days);
+        let mut days = known.clone();
         let inserted = self.with_client(|client| {
+            days.clone_from(&known);
             let mut transaction = client.transaction()?;
             make_days(&mut transaction, samples, &mut days)?;
             let mut attempt = transaction.savepoint("attempt")?;
@@ -196,11 +198,18 @@ impl Samples {
         Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
     }
 
+    /// That the server has closed a connection since it was used last shows only when it is used
+    /// again. Then `act` is done on another one: to store or delete samples twice changes nothing.
     fn with_client<R>(
         &self,
-        act: impl FnOnce(&mut Client) -> Result<R, postgres::Error>,
+        mut act: impl FnMut(&mut Client) -> Result<R, postgres::Error>,
     ) -> Result<R, postgres::Error> {
-        act(self.link.borrow_mut().client()?)
+        let mut link = self.link.borrow_mut();
+        let client = link.client()?;
+        match act(client) {
+            Err(_) if client.is_closed() => act(link.client()?),
+            done => done,
+        }
     }
 }
 

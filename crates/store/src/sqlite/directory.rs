@@ -8,8 +8,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::OpenError;
 
-/// Journal, ledger, documents and accounts.
-pub(crate) fn fleet_file(directory: &Path) -> PathBuf {
+/// The file in a data directory that holds journal, ledger, documents and accounts.
+#[must_use]
+pub fn fleet_file(directory: &Path) -> PathBuf {
     directory.join("fleet.sqlite")
 }
 

@@ -82,6 +82,20 @@ pub(super) fn prepare(
     }
 }
 
+/// Looks at every page, those too that a start does not read: what is found later may be damaged
+/// further by then.
+pub(super) fn check_pages(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let first = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let found = first.map_err(|source| refused(path, source))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Damaged {
+        place: path.display().to_string(),
+        found,
+    })
+}
+
 /// Why SQLite would not open `path`.
 pub(super) fn refused(path: &Path, source: rusqlite::Error) -> OpenError {
     match source.sqlite_error_code() {

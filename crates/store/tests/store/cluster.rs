@@ -36,8 +36,9 @@ rm -rf "$1"
 pub(crate) const PASSWORD: &str = "s3cret-of-the-test";
 
 /// A running server.
+#[derive(Debug)]
 pub(crate) struct Cluster {
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// Its input is held open for as long as the server is to run.
     _script: Child,
     databases: AtomicU32,
@@ -126,7 +127,7 @@ pub(crate) fn connect(url: &str) -> Client {
 }
 
 /// PostgreSQL does not run as root; then it runs as the user that its package has made.
-fn unprivileged(directory: &Path) -> Command {
+pub(crate) fn unprivileged(directory: &Path) -> Command {
     let id = Command::new("id")
         .arg("-u")
         .output()
@@ -150,7 +151,7 @@ fn unprivileged(directory: &Path) -> Command {
 }
 
 /// Debian keeps the server's programs off the path, by version.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten();

@@ -157,18 +157,14 @@ fn an_edited_entry_is_found() {
 
 #[test]
 fn a_server_that_may_lose_a_commit_is_refused() {
-    let cluster = Cluster::start("-c listen_addresses= -c fsync=off", &[]);
-    let refused = open(&cluster.url("postgres")).unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            OpenError::Unsafe {
-                setting: "fsync",
-                ..
-            }
-        ),
-        "{refused}"
-    );
+    for off in ["fsync", "full_page_writes"] {
+        let cluster = Cluster::start(&format!("-c listen_addresses= -c {off}=off"), &[]);
+        let refused = open(&cluster.url("postgres")).unwrap_err();
+        assert!(
+            matches!(refused, OpenError::Unsafe { setting, .. } if setting == off),
+            "{refused}"
+        );
+    }
 }
 
 /// The server's own setting gives way to ours, session by session.

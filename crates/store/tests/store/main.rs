@@ -5,6 +5,7 @@
 mod alarm;
 mod audit;
 mod cluster;
+mod cluster_crash;
 mod contract;
 mod database;
 mod directory;

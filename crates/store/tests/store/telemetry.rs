@@ -8,6 +8,7 @@ use store::{Address, Postgres, Telemetry};
 use units::{Interval, Timestamp};
 
 use crate::cluster::{Cluster, connect};
+use crate::cluster_crash::crash;
 use crate::sample::JOURNAL;
 
 const NOON: i64 = 1_800_000_000_000;
@@ -51,6 +52,25 @@ const CASES: [fn(Telemetry); 7] = [
     an_insert_has_a_limit,
     an_answer_has_a_limit,
 ];
+
+#[test]
+fn telemetry_goes_on_after_a_crash_of_the_database() {
+    let cluster = Cluster::start("-c listen_addresses=", &[]);
+    let url = cluster.url("postgres");
+    let address = Address::new(&url, None).unwrap();
+    Postgres::open(&address, JOURNAL).unwrap();
+    let mut telemetry = Telemetry::connect(&address).unwrap();
+    telemetry
+        .insert(&[sample(1, Quantity::P, NOON, 1.0)])
+        .unwrap();
+    crash(&cluster);
+    assert_eq!(values(&telemetry, EVER, 9), [1.0]);
+    crash(&cluster);
+    telemetry
+        .insert(&[sample(1, Quantity::P, NOON + 1_000, 2.0)])
+        .unwrap();
+    assert_eq!(values(&telemetry, EVER, 9), [1.0, 2.0]);
+}
 
 #[test]
 fn telemetry_in_a_file_keeps_the_contract() {

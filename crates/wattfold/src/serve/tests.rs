@@ -155,7 +155,11 @@ fn recalled(state: &State, sampled: &[(u32, i64)], resources: &Resources) -> Vec
     file.insert(&samples).unwrap();
     drop(file);
     let telemetry = Telemetry::open(data.path(), Duration::MAX, Arc::default()).unwrap();
-    restart::recall(&super::samples(&telemetry, NOW), (state, resources), NOW)
+    restart::recall(
+        &super::samples(&telemetry, NOW).unwrap(),
+        (state, resources),
+        NOW,
+    )
 }
 
 #[test]

@@ -154,7 +154,7 @@ async fn respond_to_latest(
     for (control, reply_to) in controls {
         let mrid = text_of(control, "mRID");
         if !acknowledged.received.contains(mrid) {
-            ask(wire, &write("POST", &reply_to, response(lfdi, mrid))).await?;
+            ask(wire, &write("POST", &reply_to, response(lfdi, mrid, 1))).await?;
             acknowledged.received.insert(mrid.to_owned());
         }
     }
@@ -167,19 +167,20 @@ async fn ask(wire: &mut Wire, request: &Request) -> io::Result<String> {
     Ok(reply.text())
 }
 
-fn response(lfdi: Lfdi, mrid: &str) -> String {
+/// What a device answers to a control, with this `Response.status`.
+pub(crate) fn response(lfdi: Lfdi, mrid: &str, status: u8) -> String {
     let at = clock::now().secs();
     document(
         "DERControlResponse",
         &format!(
             "<createdDateTime>{at}</createdDateTime><endDeviceLFDI>{lfdi}</endDeviceLFDI>\
-             <status>1</status><subject>{mrid}</subject>"
+             <status>{status}</status><subject>{mrid}</subject>"
         ),
     )
 }
 
 /// The attribute of each element that begins so.
-fn attributes(document: &str, element: &str, name: &str) -> Vec<String> {
+pub(crate) fn attributes(document: &str, element: &str, name: &str) -> Vec<String> {
     let value = |tag: &str| {
         let (_, rest) = tag.split_once(&format!("{name}=\""))?;
         rest.split('"').next().map(str::to_owned)
@@ -187,7 +188,7 @@ fn attributes(document: &str, element: &str, name: &str) -> Vec<String> {
     document.split(element).skip(1).filter_map(value).collect()
 }
 
-fn text_of<'a>(document: &'a str, name: &str) -> &'a str {
+pub(crate) fn text_of<'a>(document: &'a str, name: &str) -> &'a str {
     let (_, rest) = document.split_once(&format!("<{name}>")).unwrap();
     rest.split('<').next().unwrap()
 }

@@ -6,14 +6,19 @@ mod api;
 mod backup;
 #[path = "../../../store/tests/store/cluster.rs"]
 mod cluster;
+#[path = "../../../store/tests/store/cluster_crash.rs"]
+mod cluster_crash;
 mod conformance;
+mod crash;
 mod der2030;
 mod device;
 mod discovery;
+mod disk;
 mod exchange;
 mod flood;
 mod hostile;
 mod kill;
+mod messages;
 mod nodes;
 mod notifications;
 mod opender;

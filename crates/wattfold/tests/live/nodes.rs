@@ -84,21 +84,25 @@ impl Nodes {
         ders.iter().map(name).collect()
     }
 
-    /// Walks the chain in the database, and says how long it is.
     fn verify_chain(&self) -> u64 {
-        let address = Address::new(&self.url, None).unwrap();
-        let verified = std::thread::spawn(move || {
-            let mut store = Postgres::open(&address, JournalId(0)).unwrap();
-            let verified = store.consistently(|store| store::audit::verify_store(store, &[]));
-            let report = verified.unwrap().0.unwrap();
-            assert!(report.is_intact(), "{report}");
-            let (fleet, head) = store::fold(&store).unwrap();
-            store::ledger(&store, &fleet).unwrap();
-            assert_receipts_are_single(&store);
-            head.version
-        });
-        verified.join().unwrap()
+        verify_chain(&self.url)
     }
+}
+
+/// Walks the chain in the database, and says how long it is.
+pub(crate) fn verify_chain(url: &str) -> u64 {
+    let address = Address::new(url, None).unwrap();
+    let verified = std::thread::spawn(move || {
+        let mut store = Postgres::open(&address, JournalId(0)).unwrap();
+        let verified = store.consistently(|store| store::audit::verify_store(store, &[]));
+        let report = verified.unwrap().0.unwrap();
+        assert!(report.is_intact(), "{report}");
+        let (fleet, head) = store::fold(&store).unwrap();
+        store::ledger(&store, &fleet).unwrap();
+        assert_receipts_are_single(&store);
+        head.version
+    });
+    verified.join().unwrap()
 }
 
 /// No device said of one control twice that it was received.

@@ -40,6 +40,12 @@ pub(crate) async fn alone() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().await
 }
 
+/// A number that the environment sets, by which a soak makes a test longer.
+pub(crate) fn asked(name: &str, default: u64) -> u64 {
+    let text = std::env::var_os(name).map(|text| text.into_string().unwrap());
+    text.map_or(default, |text| text.parse().unwrap())
+}
+
 /// Looks again and again until there is something to see.
 pub(crate) async fn until<T>(
     what: &str,
@@ -87,6 +93,8 @@ pub(crate) struct Rig {
     pub(crate) dir: PathBuf,
     pub(crate) enterprise: SocketAddr,
     pub(crate) devices: SocketAddr,
+    /// Program, and its arguments, that the server is run under; empty for none.
+    pub(crate) under: Vec<String>,
     child: Option<Child>,
 }
 
@@ -102,6 +110,7 @@ impl Rig {
             dir,
             enterprise: free_address(),
             devices: free_address(),
+            under: Vec::new(),
             child: None,
         };
         let pki = rig.pki().to_str().unwrap().to_owned();
@@ -122,6 +131,7 @@ impl Rig {
             dir,
             enterprise: free_address(),
             devices: free_address(),
+            under: Vec::new(),
             child: None,
         };
         rig.configure(setup);
@@ -204,7 +214,8 @@ trust = "pki/ca-chain.pem"
             options.open(self.log()).unwrap()
         };
         let child = Command::new("sh")
-            .args(["-c", r#"ulimit -n "$(ulimit -H -n)"; exec "$0" "$@""#])
+            .args(["-c", r#"ulimit -n "$(ulimit -H -n)"; exec "$@""#, "sh"])
+            .args(&self.under)
             .arg(env!("CARGO_BIN_EXE_wattfold"))
             .args(["serve", "--config", "wattfold.toml", "--data", "data"])
             .current_dir(&self.dir)
@@ -230,6 +241,24 @@ trust = "pki/ca-chain.pem"
         let text = self.whole_log();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n")
+    }
+
+    /// Starts the server, which is to end by itself and with an error, and gives what it wrote.
+    pub(crate) async fn start_in_vain(&mut self) -> String {
+        let before = self.whole_log().len();
+        self.spawn();
+        self.ended().await;
+        self.whole_log()[before..].to_owned()
+    }
+
+    /// Waits until the server has ended by itself, with an error.
+    pub(crate) async fn ended(&mut self) {
+        let mut child = self.child.take().expect("started");
+        let status = until("the server ends", STOP_WITHIN, async || {
+            child.try_wait().unwrap()
+        })
+        .await;
+        assert_eq!(status.code(), Some(1), "{}", self.log_tail());
     }
 
     pub(crate) fn assert_running(&mut self) {
