@@ -270,6 +270,7 @@ fn a_meter_that_chatters_about_a_limit_is_one_alarm() {
         name: name("head"),
         terms: vec![(DerId(0), 1.0)],
         max: Watts::whole(1_000),
+        during: None,
     });
     // Not for long enough to be told.
     for round in 0..100 {
@@ -320,6 +321,7 @@ fn a_limit_that_only_silent_der_could_exceed_is_at_risk() {
         name: name("head"),
         terms: vec![(DerId(0), 1.0), (DerId(1), 1.0)],
         max: Watts::whole(4_000),
+        during: None,
     });
     for _ in 0..14 {
         scene.hear(0..1);
@@ -435,6 +437,7 @@ fn a_dispatch_of_which_no_plan_keeps_a_limit_is_told_until_one_does() {
         name: name("head"),
         terms: vec![(DerId(1), 1.0)],
         max: Watts::whole(4_000),
+        during: None,
     });
     scene.dispatch(2_000);
     let follow = |scene: &mut Scene, heard: std::ops::Range<u32>| {
