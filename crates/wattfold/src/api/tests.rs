@@ -8,6 +8,7 @@ mod dispatching;
 mod explanation;
 mod groups;
 mod imports;
+mod microgrids;
 mod places;
 mod programs;
 mod served;
