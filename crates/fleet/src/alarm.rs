@@ -23,8 +23,10 @@ use std::time::Duration;
 
 use units::{Timestamp, Watts};
 
+use crate::microgrid::Coupling;
 use crate::{
-    AggregatorId, AlarmId, AssignmentId, DerId, DispatchId, Fleet, Name, Note, SuppressionId,
+    AggregatorId, AlarmId, AssignmentId, DerId, DispatchId, Fleet, MicrogridId, Name, Note,
+    SuppressionId,
 };
 
 pub use book::AlarmBook;
@@ -47,6 +49,8 @@ pub enum Subject {
     Dispatch(DispatchId),
     /// A shared limit, by name.
     Limit(Name),
+    /// A microgrid; of a rule, its members too.
+    Microgrid(MicrogridId),
 }
 
 /// What is known of the condition beyond that it is there.
@@ -189,6 +193,30 @@ impl Subject {
             (Self::Aggregator(aggregator), Self::Der(der)) => {
                 let der = fleet.der(*der);
                 der.is_some_and(|der| der.manager == Some(*aggregator))
+            }
+            (Self::Microgrid(id), Self::Der(der)) => {
+                let of = fleet.microgrids().of(*der);
+                of.is_some_and(|(microgrid, _)| microgrid.id == *id)
+            }
+            (Self::Assignment(node), Self::Microgrid(id)) => {
+                let found = fleet.microgrids().microgrid(*id);
+                let leaf = found.and_then(|(microgrid, _)| microgrid.assignment);
+                let above = leaf.map(|leaf| fleet.with_nodes_above(&[leaf]));
+                above.is_some_and(|above| above.iter().any(|own| own.id == *node))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Fleet {
+    /// Whether an alarm of this kind about `subject` is suppressed by design: while a microgrid is no
+    /// steady part of the grid, that its members are silent or do not follow is told by its own alarm.
+    #[must_use]
+    pub fn is_moot(&self, kind: Kind, subject: &Subject) -> bool {
+        match subject {
+            Subject::Der(der) if matches!(kind, Kind::DerSilent | Kind::DerNotFollowing) => {
+                self.coupling(*der) != Coupling::Connected
             }
             _ => false,
         }

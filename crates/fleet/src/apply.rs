@@ -156,6 +156,7 @@ impl Fleet {
             Event::Settings(event) => self.apply_settings(event),
             Event::Enrolment(event) => self.apply_enrolment(event),
             Event::Alarm(event) => self.alarms.apply(event),
+            Event::Microgrid(event) => self.microgrids.apply(event),
             _ => {}
         }
     }
@@ -200,6 +201,8 @@ impl Fleet {
         self.ders[der.id.index()] = der.clone();
         if der.removed.is_none() {
             self.index(der);
+        } else {
+            self.microgrids.leave(der.id);
         }
     }
 

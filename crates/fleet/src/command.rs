@@ -8,8 +8,8 @@ use crate::dispatch::{ApprovalRule, Capacity, Conduct, Objective, Plan, Priority
 use crate::{
     AggregatorId, AlarmCommand, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId,
     CurveId, CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId,
-    EnrolmentCommand, Envelope, GroupId, GroupName, Identity, Level, Lfdi, Name, Pin, ProgramId,
-    Scope, Settings, SettingsCommand, Target, Terms, Version,
+    EnrolmentCommand, Envelope, GroupId, GroupName, Identity, Level, Lfdi, MicrogridCommand, Name,
+    Pin, ProgramId, Scope, Settings, SettingsCommand, Target, Terms, Version,
 };
 
 /// A DER to enrol.
@@ -257,4 +257,6 @@ pub enum Command {
     Enrolment(EnrolmentCommand),
     /// Something about alarms.
     Alarm(AlarmCommand),
+    /// Something about microgrids.
+    Microgrid(MicrogridCommand),
 }

@@ -4,11 +4,12 @@
 //! not asked for a second time.
 
 mod envelope;
+mod microgrid;
 mod rated;
 
 use units::{Percent, Timestamp, Watts};
 
-use crate::{Command, Event, Fleet, Role, Scope};
+use crate::{Command, Event, Fleet, MicrogridEvent, Role, Scope};
 
 impl Fleet {
     /// The commands that follow from `event`, which has been applied.
@@ -30,6 +31,7 @@ impl Fleet {
                     _ => Vec::new(),
                 }
             }
+            Event::Microgrid(MicrogridEvent::Moved(id, _)) => self.microgrid_commands(*id, now),
             _ => Vec::new(),
         }
     }

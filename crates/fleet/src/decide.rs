@@ -83,6 +83,7 @@ impl Fleet {
             Command::Settings(command) => self.decide_settings(command, now),
             Command::Enrolment(command) => self.decide_enrolment(command, now),
             Command::Alarm(command) => self.decide_alarm(command, now),
+            Command::Microgrid(command) => self.decide_microgrid(command, now),
             _ => unreachable!("every other command is decided above"),
         }
     }

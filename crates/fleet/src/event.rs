@@ -5,8 +5,8 @@ use units::Timestamp;
 use crate::dispatch::{Approval, ApprovalRule, Plan};
 use crate::{
     Aggregator, AlarmEvent, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId,
-    Dispatch, DispatchId, EnrolmentEvent, Envelope, Group, GroupId, Identity, Name, Program,
-    Settings, SettingsEvent,
+    Dispatch, DispatchId, EnrolmentEvent, Envelope, Group, GroupId, Identity, MicrogridEvent, Name,
+    Program, Settings, SettingsEvent,
 };
 
 /// One decision.
@@ -74,4 +74,6 @@ pub enum Event {
     Enrolment(EnrolmentEvent),
     /// Something about alarms.
     Alarm(AlarmEvent),
+    /// Something about microgrids.
+    Microgrid(MicrogridEvent),
 }

@@ -110,6 +110,14 @@ index!(
     /// A rule by which alarms are not shown, in order of creation.
     SuppressionId
 );
+index!(
+    /// A microgrid, in order of creation.
+    MicrogridId
+);
+index!(
+    /// A permit of a microgrid, in the order in which they were granted.
+    PermitId
+);
 
 /// IEEE 2030.5 `mRIDType`: 128 bits, written as 32 upper-case hexadecimal digits, of which the
 /// last 8 are the private enterprise number of whoever assigned it.

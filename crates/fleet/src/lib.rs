@@ -20,6 +20,7 @@ pub mod envelope;
 pub mod event;
 pub mod group;
 pub mod id;
+pub mod microgrid;
 pub mod observation;
 pub mod program;
 pub mod rejection;
@@ -55,8 +56,10 @@ pub use event::Event;
 pub use group::{DerFunction, DerFunctions, Group, GroupName, Version};
 pub use id::{
     AggregatorId, AlarmId, AssignmentId, CimMrid, ControlId, CurveId, DerId, DispatchId, GroupId,
-    IdError, Lfdi, Mrid, Name, Note, Pin, ProgramId, RollOutId, SettingsProfileId, SuppressionId,
+    IdError, Lfdi, MicrogridId, Mrid, Name, Note, PermitId, Pin, ProgramId, RollOutId,
+    SettingsProfileId, SuppressionId,
 };
+pub use microgrid::{MicrogridBook, MicrogridCommand, MicrogridEvent};
 pub use observation::{Observation, Quality, Reading};
 pub use program::{DefaultControl, EnterService, Program, Role, Scope};
 pub use rejection::Rejection;

@@ -81,6 +81,42 @@ pub enum Rejection {
         /// Which term.
         rule: String,
     },
+    /// A microgrid may not do this.
+    #[error("microgrid {microgrid} has no permit to {action}")]
+    PermitMissing {
+        /// Which microgrid.
+        microgrid: Name,
+        /// What it may not do.
+        action: &'static str,
+    },
+    /// The grid needs the members of a microgrid.
+    #[error("microgrid {microgrid} may not leave: emergency dispatch {dispatch} asks its members")]
+    NeededByGrid {
+        /// Which microgrid.
+        microgrid: Name,
+        /// By which dispatch.
+        dispatch: CimMrid,
+    },
+    /// A microgrid does not come from one state to the other.
+    #[error("microgrid {microgrid} does not come from {from} to {to}")]
+    IllegalTransition {
+        /// Which microgrid.
+        microgrid: Name,
+        /// The state that it is in.
+        from: &'static str,
+        /// The state that was reported.
+        to: &'static str,
+    },
+    /// The DER is not part of the grid.
+    #[error("DER {der} is in microgrid {microgrid}, which is {state}")]
+    Islanded {
+        /// Which DER.
+        der: CimMrid,
+        /// In which microgrid.
+        microgrid: Name,
+        /// The state that the microgrid is in.
+        state: &'static str,
+    },
     /// Another plan has been adopted since.
     #[error("plan generation {got} is stale: generation {expected} is due")]
     StalePlan {

@@ -11,8 +11,8 @@ use units::Timestamp;
 use crate::dispatch::ApprovalRule;
 use crate::{
     Aggregator, AggregatorId, AlarmBook, Assignment, CimMrid, Control, ControlId, Curve, CurveId,
-    Der, DerId, Dispatch, DispatchId, EnrolmentBook, Envelope, Group, GroupId, Lfdi, Mrid, Name,
-    Program, ProgramId, Scope, SettingsBook,
+    Der, DerId, Dispatch, DispatchId, EnrolmentBook, Envelope, Group, GroupId, Lfdi, MicrogridBook,
+    Mrid, Name, Program, ProgramId, Scope, SettingsBook,
 };
 
 /// What makes the mRIDs of a fleet its own.
@@ -93,6 +93,7 @@ pub struct Fleet {
     pub(crate) settings: SettingsBook,
     pub(crate) enrolment: EnrolmentBook,
     pub(crate) alarms: AlarmBook,
+    pub(crate) microgrids: MicrogridBook,
 }
 
 impl Fleet {

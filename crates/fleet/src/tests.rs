@@ -5,6 +5,7 @@ mod envelope;
 mod explanation;
 mod lifecycle;
 mod limits;
+mod microgrid;
 mod place;
 mod plan;
 mod rated;

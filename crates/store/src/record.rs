@@ -19,6 +19,7 @@ mod envelope;
 mod field;
 mod flexibility;
 mod group;
+mod microgrid;
 pub(crate) mod observation;
 mod plan;
 mod program;
@@ -176,6 +177,7 @@ fn encode_place(event: &Event) -> Result<(&'static str, String), Unstorable> {
         Event::Settings(event) => encode_settings(event)?,
         Event::Enrolment(event) => encode_enrolment(event)?,
         Event::Alarm(event) => alarm::encode(event)?,
+        Event::Microgrid(event) => microgrid::encode(event)?,
         _ => unreachable!("every other event is encoded above"),
     })
 }
@@ -318,10 +320,17 @@ fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, Record
         ("interconnection_put", 1) => enrolment(parse::<InterconnectionV1>(payload)?.read()),
         ("flexibility_put", 1) => enrolment(Ok(parse::<FlexibilityV1>(payload)?.read())),
         ("der_bound", 1) => enrolment(parse::<BoundV1<'_>>(payload)?.read()),
-        _ => match alarm::decode(kind, version, payload) {
-            Some(event) => event.map(Event::Alarm),
-            None => decode_settings(kind, version, payload).map(Event::Settings),
-        },
+        _ => decode_book(kind, version, payload),
+    }
+}
+
+fn decode_book(kind: &str, version: u32, payload: &str) -> Result<Event, RecordError> {
+    if let Some(event) = alarm::decode(kind, version, payload) {
+        return event.map(Event::Alarm);
+    }
+    match microgrid::decode(kind, version, payload) {
+        Some(event) => event.map(Event::Microgrid),
+        None => decode_settings(kind, version, payload).map(Event::Settings),
     }
 }
 

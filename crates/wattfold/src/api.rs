@@ -31,6 +31,7 @@ pub mod import;
 pub mod interconnection;
 pub mod judgement;
 pub mod log_event;
+pub mod microgrid;
 pub mod owner;
 pub mod page;
 pub mod plan;
@@ -247,6 +248,7 @@ impl ApiState {
                 .iter()
                 .flat_map(|limit| limit.rows(&fleet))
                 .chain(fleet.enrolment().limits())
+                .chain(fleet.microgrids().limits())
                 .collect();
             let world = World {
                 fleet: &fleet,
@@ -373,6 +375,7 @@ fn v1() -> Router<Api> {
         .merge(served())
         .merge(settings())
         .merge(alarms())
+        .merge(microgrids())
         .route("/groups", get(group::list).post(group::create))
         .route(
             "/groups/{mrid}",
@@ -590,6 +593,25 @@ fn alarms() -> Router<Api> {
             get(suppression::list).post(suppression::set),
         )
         .route("/alarm-suppressions/{id}", delete(suppression::end))
+}
+
+/// DER that can leave the grid together.
+fn microgrids() -> Router<Api> {
+    Router::new()
+        .route("/microgrids", get(microgrid::list))
+        .route(
+            "/microgrids/{mrid}",
+            get(microgrid::show)
+                .put(microgrid::put)
+                .delete(microgrid::delete),
+        )
+        .route("/microgrids/{mrid}/reports", post(microgrid::report))
+        .route("/microgrids/{mrid}/permits", post(microgrid::grant))
+        .route("/microgrids/{mrid}/permits/{id}", delete(microgrid::revoke))
+        .route(
+            "/microgrids/{mrid}/schedule",
+            get(microgrid::schedule).put(microgrid::set_schedule),
+        )
 }
 
 /// Lets in who has proved who they are, and whoever is about to.

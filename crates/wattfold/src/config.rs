@@ -525,6 +525,7 @@ impl Limit {
                 name: self.row_name(direction).ok()?,
                 terms: ders.iter().map(|id| (*id, coefficient)).collect(),
                 max: Watts::from_f64(max?),
+                during: None,
             })
         };
         let export = row("export", 1.0, self.max_export_w);

@@ -132,6 +132,9 @@ impl Fleet {
     /// it is still the case.
     fn raise(&self, raise: &Raise, now: Timestamp) -> Result<Vec<AlarmEvent>, Rejection> {
         let book = &self.alarms;
+        if self.is_moot(raise.kind, &raise.subject) {
+            return Ok(Vec::new());
+        }
         let known = book.find(raise.kind, &raise.subject);
         if known.is_some_and(|alarm| alarm.condition == Condition::Abnormal) {
             return Ok(Vec::new());
@@ -276,6 +279,7 @@ impl Fleet {
             Subject::Assignment(node) => self.assignment(*node).is_some(),
             Subject::Aggregator(aggregator) => self.aggregator(*aggregator).is_some(),
             Subject::Dispatch(dispatch) => self.dispatch(*dispatch).is_some(),
+            Subject::Microgrid(id) => self.microgrids.microgrid(*id).is_some(),
         };
         match known {
             true => Ok(()),

@@ -14,6 +14,8 @@ pub enum Kind {
     PlaceSilent,
     /// A running dispatch does not deliver its target.
     DispatchShort,
+    /// A microgrid is off the grid without a permit, or has no supply.
+    MicrogridIslanded,
     /// More alarms than are kept.
     AlarmsOverflow,
     /// The clock of the server was set back.
@@ -125,7 +127,7 @@ const fn minutes(count: u64) -> Duration {
 }
 
 /// The table, the most urgent first.
-static TABLE: [Rationale; 11] = [
+static TABLE: [Rationale; 12] = [
     Rationale {
         kind: Kind::LimitExceeded,
         name: "limit_exceeded",
@@ -187,6 +189,23 @@ static TABLE: [Rationale; 11] = [
         on_delay: Delay::For(minutes(5)),
         off_delay: minutes(2),
         deadband: "a fifth of the tolerance",
+    },
+    Rationale {
+        kind: Kind::MicrogridIslanded,
+        name: "microgrid_islanded",
+        cause: "A microgrid has left the grid without a permit or stays away beyond it, or it has \
+                no supply.",
+        consequence: "None of its members can be dispatched, others do their part, and the loads \
+                      in it depend on what its stores and generators hold.",
+        severity: Consequence::Major,
+        action: "Ask the microgrid controller, or whoever runs it, why it left and how long it \
+                 lasts; when the grid is sound at its connection point, grant a permit to \
+                 reconnect.",
+        respond_within: minutes(15),
+        priority: Priority::Medium,
+        on_delay: Delay::For(Duration::ZERO),
+        off_delay: minutes(1),
+        deadband: "none: its state is what was reported",
     },
     Rationale {
         kind: Kind::AlarmsOverflow,

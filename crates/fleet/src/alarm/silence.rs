@@ -98,15 +98,15 @@ pub struct Found {
 
 impl Round {
     /// Takes in one DER. One that was never heard has not been commissioned, one that is shut out
-    /// or removed can't be heard, and one that a rule covers is not to be shown: by design none of
-    /// them is counted.
+    /// or removed can't be heard, one in an island is told by its microgrid, and one that a rule covers
+    /// is not to be shown: by design none of them is counted.
     pub fn add(&mut self, world: &World<'_>, der: &Der) {
         let Some(last_heard) = last_heard(world, der) else {
             return;
         };
         let book = world.fleet.alarms();
         let own = Subject::Der(der.id);
-        if book.is_raised(Kind::DerSilent, &own) {
+        if world.fleet.is_moot(Kind::DerSilent, &own) || book.is_raised(Kind::DerSilent, &own) {
             return;
         }
         let silent_after = world.policy.silent_after;

@@ -130,6 +130,7 @@ fn every_kind_is_rationalised_once_and_its_priority_follows() {
         | Kind::PlanImpossible
         | Kind::PlaceSilent
         | Kind::DispatchShort
+        | Kind::MicrogridIslanded
         | Kind::AlarmsOverflow
         | Kind::ClockBehind
         | Kind::ReadingsRefused

@@ -21,7 +21,12 @@ impl Fleet {
         let Some(der) = self.der(der).filter(|der| der.removed.is_none()) else {
             return Vec::new();
         };
-        let envelopes = self.envelopes_of(der.id);
+        // An envelope is a limit of the grid. It is lifted where the switch of a microgrid is open for
+        // sure, and is back before it closes.
+        let envelopes = match self.is_separated(der.id) {
+            true => &[],
+            false => self.envelopes_of(der.id),
+        };
         let Some(program) = self.envelope_program(der.id) else {
             return match envelopes.is_empty() {
                 true => Vec::new(),

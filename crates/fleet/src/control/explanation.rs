@@ -11,6 +11,7 @@ use units::{Interval, Timestamp, Watts};
 use super::precedence::{self, Loss, Ranked};
 use super::{Control, Setting};
 use crate::dispatch::assess::World;
+use crate::microgrid::{Microgrid, State};
 use crate::{
     Delivery, DeliveryState, Der, Envelope, Fallback, Fleet, Mode, Modes, Program, Reading,
     Settings,
@@ -29,6 +30,8 @@ pub struct Explanation<'a> {
     pub absorb_max: Option<Watts>,
     /// Its envelopes, each with what it allows at the instant.
     pub envelopes: Vec<(&'a Envelope, Fallback)>,
+    /// The microgrid that it is in, and the state that this was in at the instant.
+    pub microgrid: Option<(&'a Microgrid, State)>,
     /// What its meter says of what is asked.
     pub metered: Option<Metered>,
     /// What it does should it lose its server now.
@@ -197,6 +200,10 @@ pub fn explain<'a>(world: &World<'a>, der: &Der, at: Timestamp) -> Explanation<'
         inject_max,
         absorb_max,
         envelopes: envelopes.map(|one| (one, one.at(at))).collect(),
+        microgrid: fleet
+            .microgrids()
+            .of(der.id)
+            .map(|(microgrid, operation)| (microgrid, operation.state_at(at))),
         metered: metered(world, der),
         on_loss: OnLoss {
             silent_at: world

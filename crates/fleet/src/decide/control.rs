@@ -3,9 +3,11 @@
 use units::Timestamp;
 
 use super::invalid;
+use crate::microgrid::Coupling;
 use crate::state::MridKind;
 use crate::{
-    Control, ControlId, DerId, Event, Fleet, Mode, NewControl, Rejection, Scope, Setting, Terms,
+    Control, ControlId, Der, DerId, Event, Fleet, Mode, NewControl, Origin, Rejection, Scope,
+    Setting, Terms,
 };
 
 /// Seconds by which a start or a duration may be randomised (`OneHourRangeType`).
@@ -34,6 +36,7 @@ impl Fleet {
         self.check_base(new.program, &new.base)?;
         if let Some(der) = new.der {
             let der = self.known(der)?;
+            self.check_coupling(der, new)?;
             let connects = |setting: &Setting| matches!(setting, Setting::Connect(_));
             let asked = new.base.settings().iter().any(connects);
             if asked && der.capability.is_some() && !der.can(Mode::Connect) {
@@ -63,6 +66,23 @@ impl Fleet {
             terms: terms.map(Box::new),
             cancelled: None,
         })])
+    }
+
+    /// A member of a microgrid that is no part of the grid is asked for nothing on behalf of the grid,
+    /// but it may be kept off at any time.
+    fn check_coupling(&self, der: &Der, new: &NewControl) -> Result<(), Rejection> {
+        let of_grid = matches!(new.origin, Origin::Dispatch { .. } | Origin::Operator);
+        if !of_grid || new.base.keeps_off() || self.coupling(der.id) == Coupling::Connected {
+            return Ok(());
+        }
+        let Some((microgrid, operation)) = self.microgrids.of(der.id) else {
+            return Ok(());
+        };
+        Err(Rejection::Islanded {
+            der: der.mrid.clone(),
+            microgrid: microgrid.name.clone(),
+            state: operation.state().name(),
+        })
     }
 
     /// Withdrawing twice, or what is over, changes nothing.

@@ -7,11 +7,13 @@ use units::{Timestamp, Vars, Watts};
 use super::Standing;
 use super::assess::World;
 use crate::DerId;
+use crate::microgrid::Coupling;
 
 /// How long available power must last to be counted.
 pub const SUSTAINED: Duration = Duration::from_secs(900);
 
-/// Sums over members. What is not heard counts as zero: nobody can promise it.
+/// Sums over members. What is not heard counts as zero: nobody can promise it. So does what is in an
+/// island: the grid has nothing of it.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Aggregate {
     /// Active power of the members that are heard.
@@ -34,6 +36,8 @@ pub struct Aggregate {
     pub silent: u32,
     /// Members never heard.
     pub never_heard: u32,
+    /// Members in microgrids that are islands, or on their way to or from one.
+    pub islanded: u32,
     /// When the oldest of the readings added up was taken; `None` without any.
     pub at: Option<Timestamp>,
 }
@@ -75,6 +79,10 @@ impl World<'_> {
                 sum.installed_min -= settings.p_absorb_max;
             }
             let observation = self.observation(der.id);
+            if self.coupling(der.id) != Coupling::Connected {
+                sum.islanded += 1;
+                continue;
+            }
             if !self.is_reachable(der.id) {
                 let heard = observation.last_contact.is_some();
                 *(if heard {

@@ -9,6 +9,7 @@ use super::plan::{Member, Role};
 use super::share::Grid;
 use super::{Dispatch, Target};
 use crate::delivery::is_opt_out;
+use crate::microgrid::Coupling;
 use crate::{
     Control, Delivery, DeliveryState, Der, DerId, DerKind, DispatchId, Evidence, Fleet, Ledger,
     Observation, Origin, Setting, Settings,
@@ -37,6 +38,8 @@ pub enum Standing {
     Ineligible,
     /// It could be asked and is not needed.
     Spare,
+    /// Its microgrid is an island, or on its way to or from one.
+    Islanded,
 }
 
 /// The thresholds by which members are judged.
@@ -103,6 +106,19 @@ impl<'a> World<'a> {
             .unwrap_or_default()
     }
 
+    /// How `der` is coupled to the grid.
+    #[must_use]
+    pub fn coupling(&self, der: DerId) -> Coupling {
+        self.fleet.coupling_at(der, self.now)
+    }
+
+    /// Whether what the meter of `der` says adds to what the grid has: it is heard, and it is part of
+    /// the grid.
+    #[must_use]
+    pub fn is_counted(&self, der: DerId) -> bool {
+        self.is_reachable(der) && self.coupling(der) == Coupling::Connected
+    }
+
     /// Whether `der` has been heard lately and is answered. One whose access is revoked, or that
     /// of its aggregator, can neither fetch a control nor hear of a withdrawal.
     #[must_use]
@@ -141,6 +157,9 @@ impl<'a> World<'a> {
         dispatch: Option<&Dispatch>,
         span: Interval,
     ) -> Standing {
+        if self.coupling(der.id) != Coupling::Connected {
+            return Standing::Islanded;
+        }
         let disconnected = self.observation(der.id).connected.is_some_and(|c| !c.value);
         if Grid::of(der).is_none() || disconnected {
             return Standing::Unable;
@@ -410,13 +429,24 @@ impl<'a> World<'a> {
 
     /// What to count `der` at now against a limit that it loads with `coefficient`: what its meter
     /// says, or, silent, the most adverse that it could do until it is at its default control.
+    ///
+    /// Interpretation: what an island does never reaches the network, whatever controls its members
+    /// hold, so they count as nothing from the report that the switch is open. While it may be open or
+    /// closed, a member counts at the most adverse that it could do, heard or not, for what it does is
+    /// up to the microgrid controller; and as nothing where that is worse.
     #[must_use]
     pub fn adverse(&self, der: &Der, coefficient: f64) -> Watts {
         let metered = self.observation(der.id).p.map_or(Watts::ZERO, |p| p.value);
-        let Some(settings) = der.settings.as_ref().filter(|_| !self.is_reachable(der.id)) else {
+        let coupling = self.coupling(der.id);
+        if coupling == Coupling::Separated {
+            return Watts::ZERO;
+        }
+        let unsure = coupling == Coupling::Uncertain || !self.is_reachable(der.id);
+        let Some(settings) = der.settings.as_ref().filter(|_| unsure) else {
             return metered;
         };
-        if let Some(p) = self.default_p(der)
+        if coupling == Coupling::Connected
+            && let Some(p) = self.default_p(der)
             && self.settled_at(der).is_some_and(|at| at <= self.now)
         {
             return p;
@@ -516,13 +546,18 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         Standing::Commanded => world.commanded(der),
         _ => None,
     };
-    let base = commanded.or(metered).unwrap_or_default();
+    let coupling = world.coupling(der.id);
+    let base = match standing {
+        Standing::Islanded => Watts::ZERO,
+        _ => commanded.or(metered).unwrap_or_default(),
+    };
     let range = world.range_during(der, span);
     let range = range.unwrap_or(Range { lo: base, hi: base });
     let energy = world.energy(der);
     let role = match standing {
         Standing::Controllable => Role::Controllable,
         Standing::Silent => Role::Held,
+        Standing::Islanded if coupling == Coupling::Uncertain => Role::Held,
         Standing::OptedOut
         | Standing::Rejected
         | Standing::NotFollowing
@@ -530,7 +565,8 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         | Standing::Commanded
         | Standing::NotPermitted
         | Standing::Ineligible
-        | Standing::Spare => Role::Fixed,
+        | Standing::Spare
+        | Standing::Islanded => Role::Fixed,
     };
     // What a silent PV plant could do does not depend on the sun it last reported.
     let widest = der.settings.as_ref().map_or(range, |s| Range {

@@ -1,6 +1,6 @@
 //! Limits over several DER at once: a feeder's rating, an envelope, a contract.
 
-use units::Watts;
+use units::{Interval, Timestamp, Watts};
 
 use super::plan::{Member, Role};
 use crate::{DerId, Name};
@@ -15,6 +15,8 @@ pub struct LinearLimit {
     pub terms: Vec<(DerId, f64)>,
     /// Upper bound.
     pub max: Watts,
+    /// When it holds; `None` for always.
+    pub during: Option<Interval>,
 }
 
 /// A row over positions in a plan's member list.
@@ -27,6 +29,18 @@ pub(super) struct Row {
 }
 
 impl LinearLimit {
+    /// Whether it holds at some time within `span`.
+    #[must_use]
+    pub fn holds_in(&self, span: Interval) -> bool {
+        self.during.is_none_or(|during| during.overlaps(span))
+    }
+
+    /// Whether it holds at `at`.
+    #[must_use]
+    pub fn holds_at(&self, at: Timestamp) -> bool {
+        self.during.is_none_or(|during| during.contains(at))
+    }
+
     /// This limit as a row over `members`, which are ascending by DER, in target number `target`.
     /// Members that are not `asked` take their room first: those that answer their expected output,
     /// silent ones the most adverse they could do.

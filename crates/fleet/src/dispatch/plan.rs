@@ -33,7 +33,8 @@ pub enum Role {
     /// Can't be asked and is expected to keep its output.
     Fixed,
     /// Silent: expected to follow the controls it holds, counted at its most adverse feasible
-    /// output against shared limits until it is known to be at its default control.
+    /// output against shared limits until it is known to be at its default control. Or in a microgrid
+    /// on its way to or from an island: expected to do nothing, counted in the same way.
     Held,
 }
 

@@ -14,6 +14,7 @@ use super::rival::without;
 use super::share::Grid;
 use super::{Aim, Dispatch, LinearLimit, Standing, Target};
 use crate::control::ControlStatus;
+use crate::microgrid::Coupling;
 use crate::{
     Command, Control, ControlBase, DerId, DispatchId, NewControl, Origin, Rejection, Terms,
 };
@@ -83,6 +84,9 @@ pub fn reconcile(world: &World<'_>, dispatch: &Dispatch) -> Vec<Command> {
         let Some(der) = world.fleet.der(allocation.der) else {
             continue;
         };
+        if world.coupling(der.id) != Coupling::Connected {
+            continue;
+        }
         let taken = rivals.iter().flat_map(|rival| rival.intervals_of(der.id));
         let from = target.interval.start.max(earliest);
         let ahead = Interval::between(from, target.interval.end());
@@ -321,6 +325,9 @@ fn unasked_moved(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Option<
         let Some(der) = world.fleet.der(*id) else {
             continue;
         };
+        if *standing == Standing::Islanded {
+            continue;
+        }
         let metered = world.observation(*id).p.map(|reading| reading.value);
         let held = (*standing == Standing::Silent)
             .then(|| world.outlook(der, dispatch, index, Known::ToDevice))
@@ -345,10 +352,10 @@ fn limit_exceeded(
         .position(|target| target.interval.contains(world.now))?;
     let index = u32::try_from(running).ok()?;
     let load = |(id, coefficient): &(DerId, f64)| {
-        // What a silent member was asked says nothing of what it does.
+        // What a silent member was asked says nothing of what it does, nor what one in an island was.
         let asked = plan
             .share(*id, index)
-            .filter(|_| world.is_reachable(*id))
+            .filter(|_| world.is_counted(*id))
             .map(crate::ActivePower::p);
         let der = world.fleet.der(*id);
         let p = asked.or_else(|| der.map(|der| world.adverse(der, *coefficient)));
@@ -356,7 +363,8 @@ fn limit_exceeded(
     };
     let excess =
         |limit: &LinearLimit| Watts::from_f64(limit.terms.iter().map(load).sum()) - limit.max;
-    let excess = limits.iter().map(excess).max()?;
+    let limits = limits.iter().filter(|limit| limit.holds_at(world.now));
+    let excess = limits.map(excess).max()?;
     (TOLERANCE < excess).then_some(Cause::LimitExceeded { excess })
 }
 
@@ -499,10 +507,11 @@ fn net_of_outsiders(
     targets: &[(u32, Target)],
 ) -> Vec<LinearLimit> {
     let load = |der: &crate::Der, coefficient: f64| {
+        let connected = world.coupling(der.id) == Coupling::Connected;
         let committed = world
             .fleet
             .own_controls_of(der.id)
-            .filter(|c| c.cancelled.is_none())
+            .filter(|c| c.cancelled.is_none() && connected)
             .filter(|c| targets.iter().any(|(_, t)| t.interval.overlaps(c.interval)))
             .filter_map(|c| c.base.p(der.settings.as_ref()));
         committed
@@ -515,6 +524,7 @@ fn net_of_outsiders(
             name: limit.name.clone(),
             terms: Vec::new(),
             max: limit.max,
+            during: limit.during,
         };
         for (id, coefficient) in &limit.terms {
             if ders.binary_search(id).is_ok() {
@@ -525,5 +535,11 @@ fn net_of_outsiders(
         }
         net
     };
-    limits.iter().map(net).collect()
+    // A schedule that none of `ders` is under is no matter of theirs.
+    let concerns = |limit: &&LinearLimit| {
+        let ahead = targets.iter().any(|(_, t)| limit.holds_in(t.interval));
+        let mut terms = limit.terms.iter();
+        ahead && (limit.during.is_none() || terms.any(|(id, _)| ders.binary_search(id).is_ok()))
+    };
+    limits.iter().filter(concerns).map(net).collect()
 }

@@ -21,6 +21,8 @@ pub enum Verdict {
     Rejected,
     /// Not heard for too long; what it did is not known.
     Silent,
+    /// Its microgrid was no part of the grid when the dispatch was over.
+    Islanded,
 }
 
 /// One stretch of time in which one control was to be followed, the ramp left out.
@@ -92,6 +94,7 @@ pub fn verdict(case: &Case<'_>) -> Verdict {
         Standing::OptedOut => return Verdict::OptedOut,
         Standing::Rejected => return Verdict::Rejected,
         Standing::Silent => return Verdict::Silent,
+        Standing::Islanded => return Verdict::Islanded,
         Standing::NotFollowing => return Verdict::NotDelivered,
         Standing::Controllable
         | Standing::Unable

@@ -189,6 +189,7 @@ impl EnrolmentBook {
                     name: name_of(what, point?),
                     terms: ders.iter().map(|der| (*der, coefficient)).collect(),
                     max: max?,
+                    during: None,
                 })
             };
             [

@@ -19,6 +19,7 @@ impl Fleet {
             let nodes = self.assignments_of(der.id);
             let scopes = nodes.iter().map(|node| Scope::Assignment(node.id));
             let scopes = scopes.chain([Scope::Device(der.id), Scope::All]);
+            let scopes = scopes.filter(|scope| self.reaches(*scope, der.id));
             programs.extend(scopes.flat_map(|scope| self.programs_of_scope(scope)));
         }
         programs.sort_by(|a, b| a.primacy.cmp(&b.primacy).then(b.mrid.cmp(&a.mrid)));
@@ -32,6 +33,12 @@ impl Fleet {
         ids.map_or(&[][..], Vec::as_slice)
             .iter()
             .filter_map(|id| self.program(*id))
+    }
+
+    /// Whether `der` is shown programmes of `scope`. What is asked of many is asked of a grid, of
+    /// which an island is no part: while its microgrid is separated, a DER has its own programmes only.
+    fn reaches(&self, scope: Scope, der: DerId) -> bool {
+        matches!(scope, Scope::Device(_)) || !self.is_separated(der)
     }
 
     /// Whether `program` addresses `der`.

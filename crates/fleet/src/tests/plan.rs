@@ -69,6 +69,7 @@ fn limit(name: &str, terms: &[(u32, f64)], max: i64) -> LinearLimit {
         name: Name::new(name).unwrap(),
         terms,
         max: watts(max),
+        during: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The planner, the ledger and the clock together, without a shell.
 
 mod availability;
+mod islands;
 mod others;
 mod urgent;
 
@@ -405,6 +406,7 @@ fn feeder(max_w: i64) -> Vec<LinearLimit> {
         name: Name::new("feeder").unwrap(),
         terms,
         max: watts(max_w),
+        during: None,
     }]
 }
 

@@ -21,9 +21,12 @@ pub fn rejected(rejection: &Rejection) -> ErrorItem {
             ReplyCode::BusinessRule,
             "the group has not got this DERFunction",
         ),
-        Rejection::ApprovalMissing { .. } | Rejection::Terms { .. } => {
-            (ReplyCode::BusinessRule, "the fleet does not allow it")
-        }
+        Rejection::ApprovalMissing { .. }
+        | Rejection::Terms { .. }
+        | Rejection::PermitMissing { .. }
+        | Rejection::NeededByGrid { .. }
+        | Rejection::IllegalTransition { .. }
+        | Rejection::Islanded { .. } => (ReplyCode::BusinessRule, "the fleet does not allow it"),
         Rejection::GroupInUse(_) => (ReplyCode::BusinessRule, "the group is being dispatched"),
         Rejection::ShortOfPower { .. } => (ReplyCode::Short, "the group is short of power"),
         Rejection::ShortOfEnergy { .. } => (ReplyCode::Short, "the group is short of energy"),

@@ -137,7 +137,8 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Those DER of the caller that a programme for more than one addresses.
+    /// Those DER of the caller that a programme for more than one addresses: none whose microgrid is
+    /// an island.
     pub(super) fn addressees(
         self,
         program: &Program,
@@ -145,6 +146,7 @@ impl<'a> Caller<'a> {
     ) -> impl Iterator<Item = DerId> {
         let node = program_node(program);
         self.ders(fleet)
+            .filter(|der| !fleet.is_separated(der.id))
             .filter(move |der| node.is_none_or(|node| nodes(der, fleet).any(|own| own == node)))
             .map(|der| der.id)
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use fleet::alarm::{Acknowledgement, Detail, Kind, Means, Raise, Shelf, Subject, Suppression};
 use fleet::{
-    AggregatorId, AlarmEvent, AlarmId, AssignmentId, DerId, DispatchId, Name, SuppressionId,
+    AggregatorId, AlarmEvent, AlarmId, AssignmentId, DerId, DispatchId, MicrogridId, Name,
+    SuppressionId,
 };
 use serde::{Deserialize, Serialize};
 use units::{Timestamp, Watts};
@@ -125,6 +126,7 @@ fn subject_text(subject: &Subject) -> String {
         Subject::Aggregator(id) => format!("aggregator:{id}"),
         Subject::Dispatch(id) => format!("dispatch:{id}"),
         Subject::Limit(name) => format!("limit:{name}"),
+        Subject::Microgrid(id) => format!("microgrid:{id}"),
     }
 }
 
@@ -138,6 +140,7 @@ fn read_subject(text: &str) -> Result<Subject, RecordError> {
         "assignment" => Subject::Assignment(AssignmentId(index()?)),
         "aggregator" => Subject::Aggregator(AggregatorId(index()?)),
         "dispatch" => Subject::Dispatch(DispatchId(index()?)),
+        "microgrid" => Subject::Microgrid(MicrogridId(index()?)),
         "limit" => Subject::Limit(Name::new(which).map_err(|_| wrong())?),
         _ => return Err(wrong()),
     })

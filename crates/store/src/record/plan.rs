@@ -21,6 +21,7 @@ enum StandingV1 {
     Unable,
     Commanded,
     NotPermitted,
+    Islanded,
     Ineligible,
     Spare,
 }
@@ -36,6 +37,7 @@ impl From<Standing> for StandingV1 {
             Standing::Unable => Self::Unable,
             Standing::Commanded => Self::Commanded,
             Standing::NotPermitted => Self::NotPermitted,
+            Standing::Islanded => Self::Islanded,
             Standing::Ineligible => Self::Ineligible,
             Standing::Spare => Self::Spare,
         }
@@ -53,6 +55,7 @@ impl From<StandingV1> for Standing {
             StandingV1::Unable => Self::Unable,
             StandingV1::Commanded => Self::Commanded,
             StandingV1::NotPermitted => Self::NotPermitted,
+            StandingV1::Islanded => Self::Islanded,
             StandingV1::Ineligible => Self::Ineligible,
             StandingV1::Spare => Self::Spare,
         }

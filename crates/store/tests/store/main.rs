@@ -12,6 +12,7 @@ mod directory;
 mod enrolment;
 mod golden;
 mod lease;
+mod microgrid;
 mod nodes;
 mod record;
 mod replay;

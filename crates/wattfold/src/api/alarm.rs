@@ -18,7 +18,7 @@ use crate::api::problem::Problem;
 use crate::api::request::{Body, Named, Params};
 use crate::api::settings_profile::author;
 use crate::api::value::Time;
-use crate::api::{Api, assignment, der, dispatch};
+use crate::api::{Api, assignment, der, dispatch, microgrid};
 use crate::auth::Principal;
 
 /// Most alarms acknowledged by one request.
@@ -72,6 +72,8 @@ pub enum AlarmSubject {
     Dispatch(String),
     /// Name of a shared limit.
     Limit(String),
+    /// IEC 61968 mRID of a microgrid; of a rule, its members too.
+    Microgrid(String),
 }
 
 /// What is known of a condition; a field that is absent says nothing.
@@ -524,6 +526,12 @@ pub(super) fn subject_view(fleet: &Fleet, subject: &Subject) -> (AlarmSubject, S
             (AlarmSubject::Dispatch(mrid), name)
         }
         Subject::Limit(name) => (AlarmSubject::Limit(name.to_string()), name.to_string()),
+        Subject::Microgrid(id) => {
+            let microgrid = fleet.microgrids().microgrid(*id).map(|(it, _)| it);
+            let mrid = microgrid.map_or_else(String::new, |it| it.mrid.to_string());
+            let name = microgrid.map_or_else(|| "removed".to_owned(), |it| it.name.to_string());
+            (AlarmSubject::Microgrid(mrid), name)
+        }
     }
 }
 
@@ -554,6 +562,11 @@ pub(super) fn read_subject(fleet: &Fleet, given: &AlarmSubject) -> Result<Subjec
         AlarmSubject::Limit(name) => {
             let name = fleet::Name::new(name);
             Subject::Limit(name.map_err(|error| at("limit", &error.to_string()))?)
+        }
+        AlarmSubject::Microgrid(mrid) => {
+            let found = microgrid::find(fleet, mrid);
+            let found = found.map_err(|_| at("microgrid", "is no microgrid's mRID"))?;
+            Subject::Microgrid(found.0.id)
         }
     })
 }

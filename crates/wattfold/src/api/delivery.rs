@@ -55,6 +55,8 @@ pub enum MemberStanding {
     Ineligible,
     /// It could be asked and is not needed.
     Spare,
+    /// Its microgrid is an island, or on its way to or from one.
+    Islanded,
 }
 
 impl From<Standing> for MemberStanding {
@@ -70,6 +72,7 @@ impl From<Standing> for MemberStanding {
             Standing::NotPermitted => Self::NotPermitted,
             Standing::Ineligible => Self::Ineligible,
             Standing::Spare => Self::Spare,
+            Standing::Islanded => Self::Islanded,
         }
     }
 }

@@ -721,7 +721,7 @@ fn residues(dispatch: &Dispatch) -> Vec<Option<f64>> {
 
 fn measured(world: &World<'_>, members: &[Member<'_>]) -> Option<MeasuredValue> {
     let reading = |member: &Member<'_>| {
-        let heard = world.is_reachable(member.der.id);
+        let heard = world.is_counted(member.der.id);
         world
             .observation(member.der.id)
             .p
@@ -734,7 +734,7 @@ fn measured(world: &World<'_>, members: &[Member<'_>]) -> Option<MeasuredValue> 
 
 fn promised(world: &World<'_>, members: &[Member<'_>]) -> Watts {
     let promise = |member: &Member<'_>| {
-        if !world.is_reachable(member.der.id) {
+        if !world.is_counted(member.der.id) {
             return Watts::ZERO;
         }
         let held = member.current.filter(|control| {

@@ -12,6 +12,7 @@ use fleet::control::explanation::{
     explain,
 };
 use fleet::dispatch::assess::World;
+use fleet::microgrid::Coupling;
 use fleet::{Control, ControlBase, Delivery, Der, Origin, Program, Scope, Setting};
 use serde::{Deserialize, Serialize};
 use units::Timestamp;
@@ -19,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::control::{self, ControlSource, DeliveryStep, LedgerEntry};
 use crate::api::control_base::Base;
+use crate::api::microgrid::MicrogridState;
 use crate::api::problem::Problem;
 use crate::api::request::{Named, Params};
 use crate::api::value::{MeasuredValue, Time};
@@ -50,11 +52,40 @@ pub struct ExplanationView {
     pub settings: Vec<ExplainedSettingView>,
     /// What it is limited to.
     pub limits: LimitsView,
+    /// The microgrid that it is in; null when it is in none.
+    #[schema(required)]
+    pub microgrid: Option<MicrogridOfDer>,
     /// What its meter says now of the active power asked; null when it has reported none.
     #[schema(required)]
     pub metered: Option<MeteredView>,
     /// What it does should it lose its server now.
     pub on_loss: OnLossView,
+}
+
+/// The microgrid of a DER, which decides whether it is asked for anything on behalf of the grid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MicrogridOfDer {
+    /// IEC 61968 mRID.
+    pub mrid: String,
+    /// What it is called.
+    pub name: String,
+    /// Where it stands at the instant.
+    pub state: MicrogridState,
+    /// How that bears on the DER: `connected` as any other; `uncertain`, asked for nothing and limited
+    /// as ever; `separated`, asked for nothing and not limited.
+    pub coupling: CouplingView,
+}
+
+/// How a DER is coupled to the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CouplingView {
+    /// It is part of the grid.
+    Connected,
+    /// The switch at its connection point may be open or closed.
+    Uncertain,
+    /// The switch is open.
+    Separated,
 }
 
 /// One thing that is asked of a DER.
@@ -345,6 +376,16 @@ impl View<'_> {
                 absorb_max_w: w(it.absorb_max),
                 envelopes: envelopes.collect(),
             },
+            microgrid: it.microgrid.map(|(it, state)| MicrogridOfDer {
+                mrid: it.mrid.to_string(),
+                name: it.name.to_string(),
+                state: state.into(),
+                coupling: match state.coupling() {
+                    Coupling::Connected => CouplingView::Connected,
+                    Coupling::Uncertain => CouplingView::Uncertain,
+                    Coupling::Separated => CouplingView::Separated,
+                },
+            }),
             metered: it
                 .metered
                 .map(|metered| metered_view(&metered, self.world.now)),

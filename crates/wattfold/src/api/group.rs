@@ -70,6 +70,8 @@ pub struct GroupStatus {
     pub reachable: u32,
     /// Members that are not heard, or never were.
     pub silent: u32,
+    /// Members in microgrids that are islands, or on their way to or from one; they count as nothing.
+    pub islanded: u32,
     /// Members whose owner opted out of a dispatch that is not over.
     pub opted_out: u32,
     /// The instant of judgement.
@@ -371,7 +373,7 @@ pub(super) fn row(world: &World<'_>, group: &Group) -> GroupRow {
 /// What `group` does and can do now.
 pub(super) fn status(world: &World<'_>, group: &Group) -> GroupStatus {
     let total = world.aggregate(&group.members);
-    let heard = || group.members.iter().filter(|id| world.is_reachable(**id));
+    let heard = || group.members.iter().filter(|id| world.is_counted(**id));
     let active: Vec<MeasuredValue> = heard()
         .filter_map(|id| world.observation(*id).p.map(MeasuredValue::of_watts))
         .collect();
@@ -385,6 +387,7 @@ pub(super) fn status(world: &World<'_>, group: &Group) -> GroupStatus {
         down_w: total.down.as_f64(),
         reachable: total.reachable,
         silent: total.silent + total.never_heard,
+        islanded: total.islanded,
         opted_out: opted_out(world, group),
         at: world.now.into(),
     }

@@ -35,6 +35,8 @@ pub enum Outcome {
     Rejected,
     /// Not heard for too long; what it did is not known.
     Silent,
+    /// Its microgrid was no part of the grid when the dispatch was over.
+    Islanded,
 }
 
 impl From<Verdict> for Outcome {
@@ -47,6 +49,7 @@ impl From<Verdict> for Outcome {
             Verdict::OptedOut => Self::OptedOut,
             Verdict::Rejected => Self::Rejected,
             Verdict::Silent => Self::Silent,
+            Verdict::Islanded => Self::Islanded,
         }
     }
 }

@@ -11,9 +11,10 @@ use crate::api::{
     access, account, aggregator, alarm, alarm_kind, alarm_metrics, approval, assignment,
     availability, binding, client_profile, curve, default_control, delivery,
     demand_response_program, der, dispatch, document, enrolment, envelope, explanation,
-    flexibility, group, import, interconnection, log_event, owner, plan, program, program_control,
-    program_default, rates, roll_out, series, session, settings_comparison, settings_profile,
-    settings_requirement, site, stream, subscription, summary, suppression, telemetry, usage_point,
+    flexibility, group, import, interconnection, log_event, microgrid, owner, plan, program,
+    program_control, program_default, rates, roll_out, series, session, settings_comparison,
+    settings_profile, settings_requirement, site, stream, subscription, summary, suppression,
+    telemetry, usage_point,
 };
 use crate::auth::SESSION_COOKIE;
 
@@ -44,7 +45,9 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         aggregator::enrol, aggregator::list, aggregator::show, assignment::assign,
         assignment::create, assignment::delete, assignment::list, assignment::show, curve::create,
         curve::delete, curve::list, curve::show, enrolment::enrol, enrolment::remove,
-        envelope::clear, envelope::list, envelope::set, program::change, program::create,
+        envelope::clear, envelope::list, envelope::set, microgrid::delete, microgrid::grant,
+        microgrid::list, microgrid::put, microgrid::report, microgrid::revoke, microgrid::schedule,
+        microgrid::set_schedule, microgrid::show, program::change, program::create,
         program::delete, program::list, program::show, program_control::cancel,
         program_control::cancel_all, program_control::issue, program_control::list,
         program_control::show, program_default::set,

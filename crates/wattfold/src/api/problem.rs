@@ -289,6 +289,10 @@ impl From<Rejection> for Problem {
             | Rejection::DispatchOver(_)
             | Rejection::ApprovalMissing { .. }
             | Rejection::Terms { .. }
+            | Rejection::PermitMissing { .. }
+            | Rejection::NeededByGrid { .. }
+            | Rejection::IllegalTransition { .. }
+            | Rejection::Islanded { .. }
             | Rejection::StalePlan { .. } => Self::new(Kind::Conflict, detail),
             Rejection::MridTaken(_) => field(Kind::Conflict, "mrid", "is in use"),
             Rejection::NameTaken(_) => field(Kind::Conflict, "name", "is in use"),

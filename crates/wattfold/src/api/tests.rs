@@ -9,6 +9,7 @@ mod explanation;
 mod flexibility;
 mod groups;
 mod imports;
+mod microgrids;
 mod places;
 mod programs;
 mod served;

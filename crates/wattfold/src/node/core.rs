@@ -153,15 +153,16 @@ enum Pending {
     Anyway(Result<Answer, Unavailable>),
 }
 
-/// How many DER there are, and the count of changes of service points.
-type Basis = (usize, u64);
+/// How many DER there are, and the counts of changes of service points and of microgrids.
+type Basis = (usize, u64, u64);
 
 /// The working state and the store that makes it durable.
 pub struct Core {
     store: Box<dyn Store>,
     working: Durable,
     rules: Rules,
-    /// The limits as rows over the fleet, and for which DER and service points they were made.
+    /// The limits as rows over the fleet, and for which DER, service points and microgrids they were
+    /// made.
     rows: Option<(Basis, Vec<LinearLimit>)>,
     now: Timestamp,
     /// By how much the clock of the round is behind `now`.
@@ -315,10 +316,15 @@ impl Core {
         Pending::IfDurable(answer)
     }
 
-    /// Limits given as "all" follow enrolment, and those of service points what stands behind them.
+    /// Limits given as "all" follow enrolment, those of service points what stands behind them, and
+    /// those of microgrids what is known of these.
     fn refresh_rows(&mut self) {
         let fleet = &self.working.state.fleet;
-        let ders = (fleet.ders().len(), fleet.enrolment().revision());
+        let ders = (
+            fleet.ders().len(),
+            fleet.enrolment().revision(),
+            fleet.microgrids().revision(),
+        );
         if self.rows.as_ref().is_some_and(|(of, _)| *of == ders) {
             return;
         }
@@ -331,7 +337,8 @@ impl Core {
         }
         let limits = self.rules.limits.iter();
         let limits = limits.flat_map(|limit| limit.rows(fleet));
-        let limits = limits.chain(fleet.enrolment().limits()).collect();
+        let limits = limits.chain(fleet.enrolment().limits());
+        let limits = limits.chain(fleet.microgrids().limits()).collect();
         self.rows = Some((ders, limits));
     }
 

@@ -127,6 +127,7 @@ impl<'a> State<'a> {
             .request
             .limits
             .iter()
+            .filter(|limit| limit.holds_in(target.interval))
             .map(|limit| {
                 limit.row(
                     self.request.members,

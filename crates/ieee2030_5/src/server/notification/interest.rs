@@ -126,7 +126,8 @@ pub fn change_of(event: &Event) -> Option<Change> {
         Event::CurveRemoved(curve, _) => Some(Change::Curve(*curve)),
         Event::ControlIssued(control) => Some(Change::Program(control.program)),
         Event::ControlCancelled(control, _) => Some(Change::Control(*control)),
-        Event::FleetFounded(_) => Some(Change::Everything),
+        // Members of a microgrid are shown programmes for many, or no longer.
+        Event::FleetFounded(_) | Event::Microgrid(_) => Some(Change::Everything),
         _ => None,
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use fleet::microgrid::{Agreement, Member, NewMicrogrid, Report, State};
 use fleet::{
-    CurvePoint, CurveShape, CurveType, DefaultControl, EnterService, FreqDroop, Level,
-    NewAssignment, NewCurve, NewProgram, PowerFactor, Scaled, Scope, Setting, Share, Terms,
+    CimMrid, CurvePoint, CurveShape, CurveType, DefaultControl, EnterService, FreqDroop, Level,
+    MicrogridCommand, MicrogridId, NewAssignment, NewCurve, NewProgram, Note, PowerFactor, Scaled,
+    Scope, Setting, Share, Terms,
 };
 
 use super::{
@@ -356,4 +358,54 @@ fn a_later_control_of_the_programme_marks_the_earlier_one() {
     );
     let list: DerControlList = world.read(MANAGED, &format!("/derp/{}/derc?l=9", feeder.0));
     assert_eq!(list.all, 1, "the edition of 2018 has no completed state");
+}
+
+#[test]
+fn a_der_in_an_island_is_shown_its_own_programmes_only() {
+    let mut world = World::with_aggregators();
+    let (feeder, _) = places(&mut world);
+    let campus = NewMicrogrid {
+        mrid: CimMrid::new("campus").unwrap(),
+        name: Name::new("campus").unwrap(),
+        assignment: None,
+        import_max: None,
+        export_max: None,
+        controller: None,
+        members: vec![Member {
+            der: DerId(0),
+            grid_forming: None,
+            black_start: None,
+        }],
+    };
+    let put = MicrogridCommand::Put(Box::new(campus));
+    world.command(&Command::Microgrid(put));
+    let report = |world: &mut World, state| {
+        let report = Report {
+            state,
+            at: world.now,
+            by: Name::new("operator").unwrap(),
+            reason: Note::new("seen").unwrap(),
+            agreement: Agreement::Given,
+        };
+        let command = MicrogridCommand::Report(MicrogridId(0), report);
+        world.command(&Command::Microgrid(command));
+    };
+    let shown = |world: &mut World| {
+        let list: DerProgramList = world.read(OWN, "/edev/0/der/1/derp?l=9");
+        let status = world.get(OWN, &format!("/derp/{}/derc", feeder.0)).status;
+        (list.all, status)
+    };
+    assert_eq!(shown(&mut world), (3, 200));
+    report(&mut world, State::UnplannedIslanding);
+    assert_eq!(shown(&mut world), (3, 200), "it may be on the grid yet");
+    report(&mut world, State::Islanded);
+    assert_eq!(shown(&mut world), (1, 404));
+    assert_eq!(
+        world
+            .get(AGGREGATOR, &format!("/derp/{}/derc", feeder.0))
+            .status,
+        200
+    );
+    report(&mut world, State::Reconnecting);
+    assert_eq!(shown(&mut world), (3, 200));
 }

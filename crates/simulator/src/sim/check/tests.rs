@@ -312,6 +312,7 @@ fn a_share_given_twice_is_seen() {
         name: Name::new("transformer").unwrap(),
         terms: vec![(DerId(0), 1.0), (DerId(1), 1.0)],
         max: Watts::whole(4_000),
+        during: None,
     };
     let follow =
         |shares_w: [i64; 2]| shared::check(&limit, |der| Watts::whole(shares_w[der.index()]));

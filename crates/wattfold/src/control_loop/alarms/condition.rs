@@ -8,6 +8,7 @@ use fleet::alarm::silence;
 use fleet::alarm::{Detail, Kind, Subject};
 use fleet::dispatch::assess::{Standing, World};
 use fleet::dispatch::{DispatchPhase, LinearLimit};
+use fleet::microgrid::{Microgrid, Operation};
 use fleet::{Aim, Der, DerId, Dispatch};
 use units::Watts;
 
@@ -80,6 +81,7 @@ impl State {
             seen.extend(over.map(|about| (kind, about.clone(), None)));
         }
         seen.extend(of_dispatches);
+        seen.extend(self.of_microgrids(inputs));
         for kind in [Kind::DerSilent, Kind::DerClockAhead] {
             for alarm in book.raised(kind) {
                 let Subject::Der(der) = alarm.subject else {
@@ -87,7 +89,11 @@ impl State {
                 };
                 let der = self.fleet.der(der);
                 let there = der.and_then(|der| match kind {
-                    Kind::DerSilent => silence::is_silent(&world, der).then_some(alarm.detail),
+                    Kind::DerSilent => {
+                        let moot = self.fleet.is_moot(kind, &alarm.subject);
+                        let silent = !moot && silence::is_silent(&world, der);
+                        silent.then_some(alarm.detail)
+                    }
                     _ => clock_ahead(&world, der),
                 });
                 seen.push((kind, alarm.subject.clone(), there));
@@ -102,6 +108,30 @@ impl State {
             seen.extend(gone.map(|alarm| (kind, alarm.subject.clone(), None)));
         }
         seen
+    }
+
+    /// Which microgrids are off the grid unplanned, and of those that are out of service that they are
+    /// not.
+    fn of_microgrids(&self, inputs: &Inputs<'_>) -> Vec<Seen> {
+        let microgrids = self.fleet.microgrids();
+        let of = |(microgrid, operation): (&Microgrid, &Operation)| {
+            let count = u32::try_from(microgrid.members.len()).unwrap_or(u32::MAX);
+            let detail = operation.is_unplanned(inputs.now);
+            let detail = detail.then_some(Detail::Count(count));
+            (
+                Kind::MicrogridIslanded,
+                Subject::Microgrid(microgrid.id),
+                detail,
+            )
+        };
+        let raised = self.fleet.alarms().raised(Kind::MicrogridIslanded);
+        let gone = raised.filter_map(|alarm| match alarm.subject {
+            Subject::Microgrid(id) if microgrids.microgrid(id).is_none() => {
+                Some((alarm.kind, alarm.subject.clone(), None))
+            }
+            _ => None,
+        });
+        microgrids.microgrids().map(of).chain(gone).collect()
     }
 
     fn of_server(&mut self) -> Vec<Seen> {
@@ -140,11 +170,20 @@ impl State {
                 pass = LimitPass::default();
                 continue;
             };
+            // A schedule is kept by its microgrid: what does not fit it overloads nothing.
+            if limit.during.is_some() {
+                pass = LimitPass {
+                    row: pass.row + 1,
+                    ..LimitPass::default()
+                };
+                continue;
+            }
             let terms = limit.terms.get(pass.term..).unwrap_or_default();
             let world = self.world(inputs);
             for (id, coefficient) in terms.iter().take(left) {
                 if let Some(der) = self.fleet.der(*id) {
                     let metered = world.observation(*id).p.map(|p| p.value);
+                    let metered = metered.filter(|_| !self.fleet.is_separated(*id));
                     pass.metered_w += coefficient * metered.unwrap_or_default().as_f64();
                     pass.adverse_w += coefficient * world.adverse(der, *coefficient).as_f64();
                 }
@@ -200,13 +239,17 @@ fn astray<'a>(world: &World<'a>, dispatch: &'a Dispatch) -> impl Iterator<Item =
     let unasked = dispatch.plan.iter().flat_map(|plan| &plan.unasked);
     unasked
         .filter(move |(der, standing)| {
-            *standing == Standing::NotFollowing && world.is_reachable(*der)
+            *standing == Standing::NotFollowing
+                && world.is_reachable(*der)
+                && !world
+                    .fleet
+                    .is_moot(Kind::DerNotFollowing, &Subject::Der(*der))
         })
         .map(|(der, _)| *der)
 }
 
 /// How far a running dispatch is from its target, if that is beyond what its members' tolerances
-/// add up to. Members that are not heard count as nothing.
+/// add up to. Members that are not heard, and those in an island, count as nothing.
 fn short(world: &World<'_>, dispatch: &Dispatch) -> Option<Detail> {
     let DispatchPhase::Running(index) = dispatch.phase(world.now) else {
         return None;
@@ -225,7 +268,7 @@ fn short(world: &World<'_>, dispatch: &Dispatch) -> Option<Detail> {
     for der in group.members.iter().filter_map(|id| world.fleet.der(*id)) {
         allowed += world.allowed_deviation(der);
         let p = world.observation(der.id).p;
-        if let Some(p) = p.filter(|_| world.is_reachable(der.id)) {
+        if let Some(p) = p.filter(|_| world.is_counted(der.id)) {
             metered += p.value;
         }
     }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use fleet::alarm::{Alarm, State as AlarmState};
 use fleet::dispatch::LinearLimit;
 use fleet::dispatch::assess::Policy;
+use fleet::microgrid::{Agreement, Member, NewMicrogrid, Report, State as Island};
 use fleet::{
     AssignmentId, Capability, CimMrid, Conduct, DerFunction, DerFunctions, DerKind, DispatchPhase,
-    EnterService, Fleet, GroupId, Identity, Level, Lfdi, Mode, Modes, Name, NewAssignment, NewDer,
-    NewDispatch, NewGroup, Note, Observation, Pin, Quality, Reading, Settings, Target,
+    EnterService, Fleet, GroupId, Identity, Level, Lfdi, MicrogridCommand, MicrogridId, Mode,
+    Modes, Name, NewAssignment, NewDer, NewDispatch, NewGroup, Note, Observation, Pin, Quality,
+    Reading, Settings, Target,
 };
 use store::Entry;
 use units::{Interval, Percent, WattHours, Watts};
@@ -270,6 +272,7 @@ fn a_meter_that_chatters_about_a_limit_is_one_alarm() {
         name: name("head"),
         terms: vec![(DerId(0), 1.0)],
         max: Watts::whole(1_000),
+        during: None,
     });
     // Not for long enough to be told.
     for round in 0..100 {
@@ -320,6 +323,7 @@ fn a_limit_that_only_silent_der_could_exceed_is_at_risk() {
         name: name("head"),
         terms: vec![(DerId(0), 1.0), (DerId(1), 1.0)],
         max: Watts::whole(4_000),
+        during: None,
     });
     for _ in 0..14 {
         scene.hear(0..1);
@@ -435,6 +439,7 @@ fn a_dispatch_of_which_no_plan_keeps_a_limit_is_told_until_one_does() {
         name: name("head"),
         terms: vec![(DerId(1), 1.0)],
         max: Watts::whole(4_000),
+        during: None,
     });
     scene.dispatch(2_000);
     let follow = |scene: &mut Scene, heard: std::ops::Range<u32>| {
@@ -520,4 +525,118 @@ fn a_tick_changes_so_many_alarms_and_the_next_one_goes_on_until_none_is_left_to_
     let most = u32::try_from(AlarmBook::MAX_ACTIVE_ALARMS).unwrap();
     assert_eq!(overflow.detail, Detail::Count(most));
     scene.check_replay();
+}
+
+/// The members of the microgrid 0, which there is from then on.
+fn microgrid(scene: &mut Scene, members: std::ops::Range<u32>) {
+    let member = |der| Member {
+        der: DerId(der),
+        grid_forming: None,
+        black_start: None,
+    };
+    scene.run(&Command::Microgrid(MicrogridCommand::Put(Box::new(
+        NewMicrogrid {
+            mrid: CimMrid::new("campus").unwrap(),
+            name: name("campus"),
+            assignment: Some(AssignmentId(0)),
+            import_max: None,
+            export_max: None,
+            controller: None,
+            members: members.map(member).collect(),
+        },
+    ))));
+}
+
+fn report(scene: &mut Scene, state: Island) {
+    let report = Report {
+        state,
+        at: scene.at,
+        by: name("operator"),
+        reason: Note::new("seen").unwrap(),
+        agreement: Agreement::Given,
+    };
+    let command = MicrogridCommand::Report(MicrogridId(0), report);
+    scene.run(&Command::Microgrid(command));
+}
+
+#[test]
+fn an_unplanned_island_is_one_alarm_whatever_its_members_do() {
+    let mut scene = Scene::new(8).described();
+    microgrid(&mut scene, 0..4);
+    scene.dispatch(8_000);
+    report(&mut scene, Island::UnplannedIslanding);
+    scene.pass(1);
+    assert_eq!(scene.kinds(), [Kind::MicrogridIslanded]);
+    report(&mut scene, Island::Islanded);
+    // Silent for longer than it takes to be told, and heard again they do something else.
+    for _ in 0..12 {
+        scene.hear(4..8);
+        (4..8).for_each(|der| scene.meter(der, 2_000));
+        scene.pass(20);
+    }
+    scene.hear(0..8);
+    (0..4).for_each(|der| scene.meter(der, -3_000));
+    scene.pass(20);
+    assert_eq!(scene.kinds(), [Kind::MicrogridIslanded]);
+    let alarm = scene.alarms()[0];
+    assert_eq!(
+        (&alarm.subject, alarm.detail, alarm.annunciations),
+        (&Subject::Microgrid(MicrogridId(0)), Detail::Count(4), 1)
+    );
+    report(&mut scene, Island::Reconnecting);
+    report(&mut scene, Island::GridConnected);
+    for _ in 0..4 {
+        scene.hear(0..8);
+        scene.pass(20);
+    }
+    let alarm = scene.alarms()[0];
+    assert_eq!(alarm.state, AlarmState::ReturnedUnacknowledged);
+    scene.check_replay();
+}
+
+#[test]
+fn what_is_silent_when_its_microgrid_leaves_is_told_by_the_microgrid() {
+    let mut scene = Scene::new(8);
+    microgrid(&mut scene, 0..1);
+    for _ in 0..12 {
+        scene.hear(1..8);
+        scene.pass(20);
+    }
+    assert_eq!(scene.kinds(), [Kind::DerSilent]);
+    report(&mut scene, Island::Islanded);
+    for _ in 0..5 {
+        scene.hear(1..8);
+        scene.pass(20);
+    }
+    let states: Vec<(Kind, AlarmState)> = scene
+        .alarms()
+        .iter()
+        .map(|alarm| (alarm.kind, alarm.state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (Kind::DerSilent, AlarmState::ReturnedUnacknowledged),
+            (Kind::MicrogridIslanded, AlarmState::Unacknowledged)
+        ]
+    );
+}
+
+#[test]
+fn the_controls_of_an_island_are_withdrawn_in_the_commit_that_reports_it() {
+    let mut scene = Scene::new(2).described();
+    microgrid(&mut scene, 0..1);
+    scene.dispatch(2_000);
+    let open = |scene: &Scene| {
+        let controls = scene.state.fleet.own_controls_of(DerId(0));
+        controls.filter(|c| c.cancelled.is_none()).count()
+    };
+    assert_eq!(open(&scene), 1);
+    report(&mut scene, Island::UnplannedIslanding);
+    assert_eq!(open(&scene), 0);
+    scene.hear(0..2);
+    scene.pass(5);
+    assert_eq!(open(&scene), 0, "no tick issues them again");
+    let share = scene.state.fleet.dispatches()[0].plan.as_ref().unwrap();
+    assert_eq!(share.share(DerId(1), 0).unwrap().p(), Watts::whole(2_000));
 }

@@ -107,7 +107,11 @@ impl Written {
                 terms: Vec::new(),
                 at_most_w: vec![f64::INFINITY; self.problem.interval_s.len()],
             };
-            for (number, interval) in (0..).zip(&self.of_target) {
+            let intervals = self.of_target.iter().zip(&request.targets);
+            for (number, (interval, (_, target))) in (0..).zip(intervals) {
+                if !limit.holds_in(target.interval) {
+                    continue;
+                }
                 let expected = state.expected(number as usize);
                 let Row { terms, room, .. } = limit.row(request.members, &asked, &expected, number);
                 let neutral = |(member, c): &(usize, f64)| {
