@@ -1,7 +1,7 @@
 //! Microgrids: which state follows which, by whose leave, and what is refused.
 
 use proptest::prelude::*;
-use units::{Interval, Watts};
+use units::Interval;
 
 use super::{Rig, mrid, t, watts};
 use crate::microgrid::{
@@ -294,9 +294,8 @@ fn what_does_not_exist_is_named() {
         refused(&rig, &put(taken), 20),
         "name campus is already in use"
     );
-    let report = match seen(State::Islanded, 20) {
-        Command::Microgrid(MicrogridCommand::Report(_, report)) => report,
-        _ => unreachable!("a report"),
+    let Command::Microgrid(MicrogridCommand::Report(_, report)) = seen(State::Islanded, 20) else {
+        panic!("a report")
     };
     let nowhere = Command::Microgrid(MicrogridCommand::Report(MicrogridId(3), report));
     assert_eq!(refused(&rig, &nowhere, 20), "no microgrid 3");
@@ -381,12 +380,11 @@ fn ratings_and_schedules_are_limits_while_it_is_connected() {
     };
     rig.must(&schedule(vec![point(100, 200, net)]), 12);
     let limits = rig.fleet.microgrids().limits();
-    let told: Vec<(&str, f64, Watts, bool)> = limits
+    let told = limits
         .iter()
-        .map(|it| (it.name.as_str(), it.terms[0].1, it.max, it.during.is_some()))
-        .collect();
+        .map(|it| (it.name.as_str(), it.terms[0].1, it.max, it.during.is_some()));
     assert_eq!(
-        told,
+        told.collect::<Vec<_>>(),
         [
             ("export of microgrid campus", 1.0, watts(8_000), false),
             ("import of microgrid campus", -1.0, watts(7_000), false),

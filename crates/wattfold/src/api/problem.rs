@@ -193,6 +193,17 @@ pub struct Shortage {
     pub conflict: Option<Vec<ConflictingConstraint>>,
 }
 
+impl Shortage {
+    /// So much power is missing, or too much, in `interval`.
+    fn of(interval: usize, short: units::Watts) -> Self {
+        Self {
+            interval: Some(interval),
+            short_w: Some(short.as_f64()),
+            ..Self::default()
+        }
+    }
+}
+
 impl Problem {
     /// A problem of `kind`.
     #[must_use]
@@ -300,11 +311,10 @@ impl From<Rejection> for Problem {
             Rejection::LfdiRevoked(_) => field(Kind::Conflict, "lfdi", "was revoked"),
             Rejection::Unknown { what, .. } => field(Kind::InvalidField, what, "does not exist"),
             Rejection::Invalid { field: name, rule } => field(Kind::InvalidField, name, &rule),
-            Rejection::FunctionMissing { function, .. } => field(
-                Kind::InvalidField,
-                "group",
-                &format!("has no function {function}"),
-            ),
+            Rejection::FunctionMissing { function, .. } => {
+                let rule = format!("has no function {function}");
+                field(Kind::InvalidField, "group", &rule)
+            }
             Rejection::ShortOfPower {
                 interval,
                 asked,
@@ -314,12 +324,10 @@ impl From<Rejection> for Problem {
             } => {
                 let names = || limited_by.iter().map(ToString::to_string).collect();
                 let shortage = Shortage {
-                    interval: Some(interval),
                     asked_w: Some(asked.as_f64()),
                     reachable_w: Some(reachable.as_f64()),
-                    short_w: Some(short.as_f64()),
                     limited_by: (!limited_by.is_empty()).then(names),
-                    ..Shortage::default()
+                    ..Shortage::of(interval, short)
                 };
                 Self::short(Kind::ShortOfPower, detail, shortage)
             }
@@ -342,10 +350,8 @@ impl From<Rejection> for Problem {
                 excess,
             } => {
                 let shortage = Shortage {
-                    interval: Some(interval),
-                    short_w: Some(excess.as_f64()),
                     limited_by: Some(vec![limit.to_string()]),
-                    ..Shortage::default()
+                    ..Shortage::of(interval, excess)
                 };
                 Self::short(Kind::LimitExceeded, detail, shortage)
             }
