@@ -359,7 +359,11 @@ fn by_evidence(case: &Case<'_>) -> (Verdict, Rank) {
         Word::Began => Rank::Response,
         Word::None => Rank::Nothing,
     };
-    if case.stretches.iter().any(|stretch| stretch.metered.is_some()) {
+    if case
+        .stretches
+        .iter()
+        .any(|stretch| stretch.metered.is_some())
+    {
         return (by_meter(case), case.meter);
     }
     match case.course {
@@ -405,12 +409,9 @@ fn by_meter(case: &Case<'_>) -> Verdict {
     }
 }
 
-/// The deviation of a DER that goes on as before.
+/// The deviation of a DER that does what it would do unasked.
 fn unmoved(case: &Case<'_>, stretch: &Stretch) -> Watts {
-    let unasked = match (stretch.asked, stretch.potential) {
-        (Asked::Limit(_), Some(potential)) => potential.p,
-        _ => case.base,
-    };
+    let unasked = stretch.potential.map_or(case.base, |potential| potential.p);
     stretch.asked.deviation(unasked)
 }
 

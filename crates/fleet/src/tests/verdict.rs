@@ -193,12 +193,12 @@ fn a_limit_binds_where_more_would_have_come() {
     for (asked, expected) in [
         (limit(2_000, 1_990, (4_000, 500)), Verdict::CompliedBinding),
         (limit(0, 0, (4_000, 500)), Verdict::CompliedBinding),
-        (
-            limit(2_000, 900, (1_000, 500)),
-            Verdict::CompliedNonBinding,
-        ),
+        (limit(2_000, 900, (1_000, 500)), Verdict::CompliedNonBinding),
         // Nobody knows what the sun gave; the plant sits at the limit, or well below it.
-        (limit(2_000, 1_990, (2_500, 2_000)), Verdict::CompliedBinding),
+        (
+            limit(2_000, 1_990, (2_500, 2_000)),
+            Verdict::CompliedBinding,
+        ),
         (
             limit(2_000, 900, (2_500, 2_000)),
             Verdict::CompliedNonBinding,
@@ -235,10 +235,18 @@ fn what_was_held_back_is_potential_less_measured() {
     assert_eq!(noon.curtailed, WattHours::whole(310));
     assert_eq!(noon.curtailed_uncertainty, WattHours::whole(40));
     let perhaps = energy(&[limit(2_000, 1_500, (1_900, 400))]);
-    assert_eq!(perhaps.curtailed, WattHours::ZERO, "it was not asked for less");
+    assert_eq!(
+        perhaps.curtailed,
+        WattHours::ZERO,
+        "it was not asked for less"
+    );
     assert_eq!(perhaps.curtailed_uncertainty, WattHours::whole(80));
     let battery = energy(&[set(3_000, Some(0))]);
-    assert_eq!(battery.curtailed, WattHours::ZERO, "nothing tells what it would do");
+    assert_eq!(
+        battery.curtailed,
+        WattHours::ZERO,
+        "nothing tells what it would do"
+    );
 }
 
 #[test]

@@ -158,6 +158,36 @@ impl Server {
         }
     }
 
+    /// Enrols a PV plant of 5 kW called `u{n}` that can be limited, could give 4 kW and does.
+    pub(super) async fn with_pv(&self, n: u32) {
+        let mut enrolment = battery(n);
+        enrolment["kind"] = json!("pv");
+        let reply = self.post("/api/v1/ders", enrolment).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+        let modes = Modes::default().with(Mode::MaxLimW);
+        let capability = Capability {
+            p_absorb_max: Watts::ZERO,
+            energy_max: None,
+            modes,
+            ..capability()
+        };
+        let settings = Settings {
+            p_absorb_max: Watts::ZERO,
+            energy_max: None,
+            modes,
+            ..settings()
+        };
+        let reports = vec![
+            Command::ReportCapability(DerId(n), capability),
+            Command::ReportSettings(DerId(n), settings),
+        ];
+        for outcome in self.node.command(Actor::System, reports).await.unwrap() {
+            outcome.unwrap();
+        }
+        self.measured(DerId(n), Quantity::AvailablePower, 4_000.0);
+        self.measured(DerId(n), Quantity::ActivePower, 4_000.0);
+    }
+
     /// A group of all batteries; its mRID.
     pub(super) async fn with_group(&self, members: u32) -> String {
         let members: Vec<String> = (0..members).map(|n| format!("u{n}")).collect();
