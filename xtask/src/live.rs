@@ -13,13 +13,14 @@ use crate::process::{command, output_of, root, run};
 use crate::tasks::demo_driver;
 
 /// Documents whose commands are run, in this order, each in a shell of its own.
-const GUIDES: [&str; 7] = [
+const GUIDES: [&str; 8] = [
     "README.md",
     "docs/connect-an-inverter.md",
     "docs/settings.md",
     "docs/alarms.md",
     "docs/api.md",
     "docs/dispatch.md",
+    "docs/delivery.md",
     "docs/enrolment.md",
 ];
 /// What marks a block of commands as meant for the running demo.

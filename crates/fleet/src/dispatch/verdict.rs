@@ -203,6 +203,8 @@ pub fn judge(case: &Case<'_>) -> Judgement {
             Contact::Heard => (Verdict::Silent, Rank::Nothing),
             Contact::Never => (Verdict::NeverReachable, Rank::Nothing),
         },
+        // A plan can't count on a DER that stays below its limit, but it keeps to it.
+        Standing::NotFollowing if is_only_limited(case) => by_evidence(case),
         Standing::NotFollowing if is_suspect(case) => (Verdict::Suspect, case.meter),
         Standing::NotFollowing => (undelivered(case.word), case.meter),
         Standing::Controllable
@@ -352,6 +354,11 @@ fn curtailed(stretch: &Stretch) -> (Watts, Watts) {
     let least = held_back(potential.p - potential.uncertainty);
     let most = held_back(potential.p + potential.uncertainty);
     (p, (p - least).max(most - p))
+}
+
+fn is_only_limited(case: &Case<'_>) -> bool {
+    let mut metered = metered(case).peekable();
+    metered.peek().is_some() && metered.all(|(asked, _)| matches!(asked, Asked::Limit(_)))
 }
 
 fn by_evidence(case: &Case<'_>) -> (Verdict, Rank) {

@@ -293,6 +293,23 @@ fn how_a_member_stands_goes_before_what_its_meter_says() {
     }
 }
 
+#[test]
+fn who_stays_below_a_limit_keeps_to_it_though_the_plan_counted_on_more() {
+    let below = [limit(2_000, 900, (2_500, 2_000))];
+    let judged = |stretches| {
+        let standing = Standing::NotFollowing;
+        judge(&Case {
+            standing,
+            ..case(stretches)
+        })
+        .verdict
+    };
+    assert_eq!(judged(&below), Verdict::CompliedNonBinding);
+    let above = [limit(2_000, 3_500, (4_000, 500))];
+    assert_eq!(judged(&above), Verdict::AcknowledgedNotDelivered);
+    assert_eq!(judged(&[]), Verdict::AcknowledgedNotDelivered);
+}
+
 /// The example of JCGM 100:2008: table 1 of 4.4.3 has 20 temperatures of mean 100.145 °C, standard
 /// deviation 1.489 °C and standard deviation of the mean 0.333 °C.
 #[test]
