@@ -156,6 +156,9 @@ fn member<'a>(
     let judged_as = match (standing, contact) {
         // It could not be asked because it has told nothing of itself.
         (Standing::Unable, Contact::Never) => Standing::Silent,
+        (Standing::Controllable | Standing::Spare, _) if was_silent(world, &controls, readings) => {
+            Standing::Silent
+        }
         _ => standing,
     };
     let case = Case {
@@ -191,6 +194,16 @@ fn member<'a>(
         told_late: told_late(world, &controls),
         controls,
     }
+}
+
+/// Whether the device was silent at the end and has not told since what it did meanwhile.
+fn was_silent(world: &World<'_>, controls: &[&Control], readings: &Readings) -> bool {
+    let rows = controls.iter();
+    let rows = rows.filter_map(|control| world.deliveries.own(control.id));
+    delivery::silent_since(rows, world.now).is_some_and(|heard| {
+        let meanwhile = Interval::between(heard, world.now);
+        readings.metered(meanwhile).is_none()
+    })
 }
 
 fn rating(der: &Der) -> Watts {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleet::{DerId, Lfdi};
+use fleet::{ControlId, DerId, Lfdi};
 use http::StatusCode;
 use ieee2030_5::translate::metering::Quantity;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use units::{Timestamp, WattHours};
 use super::world::{Server, battery};
 use crate::api::value::Time;
 use crate::clock;
+use crate::config::Control;
 use crate::node::DeviceRequest;
 
 /// Follows; its meter is of revenue quality.
@@ -195,4 +196,53 @@ async fn each_member_is_judged_by_what_it_did_and_the_totals_are_the_sums() {
         assert_eq!(micro_wh(&dispatch[field]), sum, "{field}");
     }
     assert_ne!(dispatch["delivered_wh"], json!(0.0));
+}
+
+/// What is said of the one member as soon as it is `verdict`.
+async fn said(server: &Server, mrid: &str, verdict: &str) -> Value {
+    for _ in 0..200 {
+        let row = rows(server, mrid).await.remove("u0").unwrap();
+        if row["verdict"] == json!(verdict) {
+            return row;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{:#?}", rows(server, mrid).await);
+}
+
+#[tokio::test]
+async fn who_was_silent_is_judged_again_by_what_its_meter_tells_afterwards() {
+    let server = Server::with_control(Control {
+        silent_after_s: 2,
+        ..Control::default()
+    });
+    server.with_batteries(1).await;
+    let group = server.with_group(1).await;
+    let start = Timestamp::from_secs(clock::now().secs() + 1);
+    let body = json!({
+        "group": group,
+        "ramp_s": 0,
+        "schedule": [{ "start": Time(start).to_text(), "duration_s": 3, "p_w": 3_000.0 }],
+    });
+    server.measured(DerId(0), Quantity::StateOfCharge, 50.0);
+    let created = server.post("/api/v1/dispatches", body).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
+    let mrid = created.json()["mrid"].as_str().unwrap().to_owned();
+    server
+        .node
+        .fetched(vec![(ControlId(0), DerId(0))], clock::now());
+    let end = start.after(Duration::from_secs(3));
+    tokio::time::sleep(end.since(clock::now())).await;
+    said(&server, &mrid, "silent").await;
+    server.measured(DerId(0), Quantity::ActivePower, 0.0);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let back = said(&server, &mrid, "silent").await;
+    assert_eq!(
+        (&back["evidence"], &back["standing"]),
+        (&json!("nothing"), &json!("controllable"))
+    );
+    let meanwhile = start.after(Duration::from_millis(2_500));
+    server.measured_at(DerId(0), Quantity::ActivePower, 3_000.0, meanwhile);
+    let told = said(&server, &mrid, "delivered").await;
+    assert_eq!(told["evidence"], json!("device_telemetry"));
 }

@@ -19,6 +19,7 @@ use units::{Timestamp, Watts};
 use crate::api::{ApiState, Given, Tls, router};
 use crate::auth::{self, Auth};
 use crate::clock;
+use crate::config::Control;
 use crate::control_loop::State;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
@@ -54,6 +55,10 @@ impl Drop for Server {
 
 impl Server {
     pub(super) fn start() -> Self {
+        Self::with_control(Control::default())
+    }
+
+    pub(super) fn with_control(control: Control) -> Self {
         let mut store = Memory::new(JournalId(7));
         let (account, password) = auth::first_account();
         let id: AccountId = store
@@ -72,9 +77,9 @@ impl Server {
             telemetry: Telemetry::in_memory(Arc::clone(&metrics)).unwrap(),
             observations: Vec::new(),
             limits: Vec::new(),
-            control: crate::config::Control {
+            control: Control {
                 tick_ms: 50,
-                ..crate::config::Control::default()
+                ..control
             },
             devices: ServerConfig::new(Lfdi([0; 20])),
             metrics,
@@ -198,7 +203,11 @@ impl Server {
     }
 
     pub(super) fn measured(&self, der: DerId, quantity: Quantity, value: f64) {
-        let at = clock::now();
+        self.measured_at(der, quantity, value, clock::now());
+    }
+
+    /// A reading of `at` that is posted now.
+    pub(super) fn measured_at(&self, der: DerId, quantity: Quantity, value: f64, at: Timestamp) {
         let (point, quality, period_s) = (Point::Der, Quality::Valid, 0);
         let measurement = Measurement {
             point,
@@ -208,7 +217,7 @@ impl Server {
             period_s,
             quality,
         };
-        self.node.observe(der, &[measurement], at);
+        self.node.observe(der, &[measurement], clock::now());
     }
 }
 
