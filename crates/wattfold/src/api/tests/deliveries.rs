@@ -12,7 +12,6 @@ use units::{Timestamp, WattHours};
 use super::world::{Server, battery};
 use crate::api::value::Time;
 use crate::clock;
-use crate::config::Control;
 use crate::node::DeviceRequest;
 
 /// Follows; its meter is of revenue quality.
@@ -212,10 +211,7 @@ async fn said(server: &Server, mrid: &str, verdict: &str) -> Value {
 
 #[tokio::test]
 async fn who_was_silent_is_judged_again_by_what_its_meter_tells_afterwards() {
-    let server = Server::with_control(Control {
-        silent_after_s: 2,
-        ..Control::default()
-    });
+    let server = Server::with_silent_after(2);
     server.with_batteries(1).await;
     let group = server.with_group(1).await;
     let start = Timestamp::from_secs(clock::now().secs() + 1);

@@ -55,10 +55,10 @@ impl Drop for Server {
 
 impl Server {
     pub(super) fn start() -> Self {
-        Self::with_control(Control::default())
+        Self::with_silent_after(Control::default().silent_after_s)
     }
 
-    pub(super) fn with_control(control: Control) -> Self {
+    pub(super) fn with_silent_after(silent_after_s: u64) -> Self {
         let mut store = Memory::new(JournalId(7));
         let (account, password) = auth::first_account();
         let id: AccountId = store
@@ -79,7 +79,8 @@ impl Server {
             limits: Vec::new(),
             control: Control {
                 tick_ms: 50,
-                ..control
+                silent_after_s,
+                ..Control::default()
             },
             devices: ServerConfig::new(Lfdi([0; 20])),
             metrics,
