@@ -54,11 +54,12 @@ test("the delivery table filters by text and by verdict", async ({ page }) => {
   await expect(rows).toHaveCount(1);
   await expect(rows.first()).toContainText("Elm St 11 storage");
   await page.getByTestId("delivery-filter").fill("");
-  await page.getByTestId("delivery-verdict").selectOption("not_delivered");
+  await page.getByTestId("delivery-verdict").selectOption("acknowledged_not_delivered");
   await expect(rows).toHaveCount(1);
   await expect(rows.first()).toContainText("Hazel St 17 storage");
   await page.getByTestId("delivery-verdict").selectOption("opted_out");
   await expect(rows.first()).toContainText("overridden");
+  await expect(rows.first()).toContainText("code 4");
 });
 
 test("who may be told too late and who was is said", async ({ page }) => {
@@ -78,6 +79,9 @@ test("an entry opens its evidence by keyboard alone", async ({ page }) => {
   await page.keyboard.press("Enter");
   await expect(expand).toHaveAttribute("aria-expanded", "true");
   await expect(page.getByText("Response 4 (user opted out)").first()).toBeVisible();
+  await expect(page.getByTestId("delivery-evidence")).toContainText("Judged by response, tolerance 5 %");
+  await expect(page.getByTestId("delivery-evidence")).toContainText("readings before");
+  await expect(page.getByTestId("totals")).toContainText(/asked .+ delivered .+ curtailed/);
   await page.keyboard.press("Enter");
   await expect(page.getByText("Response 4 (user opted out)")).toHaveCount(0);
 });

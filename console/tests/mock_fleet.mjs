@@ -255,7 +255,7 @@ function verdictOf(dispatch, der, now) {
   if (dispatch === running && der.index === OPTED_OUT) return "opted_out";
   if (dispatch === running && SILENT.has(der.index)) return "silent";
   const index = intervalAt(dispatch, now);
-  if (der.index === STUCK && Date.parse(dispatch.schedule[0].end) <= now) return "not_delivered";
+  if (der.index === STUCK && Date.parse(dispatch.schedule[0].end) <= now) return "acknowledged_not_delivered";
   if (isOver(dispatch, now)) return der.index % 19 === 5 ? "partly_delivered" : "delivered";
   return 0 < index && der.index % 5 ? "delivered" : "pending";
 }
@@ -297,22 +297,30 @@ export function deliveryRow(dispatch, der, now) {
     return sum + (Math.max(0, until) / 3_600_000) * controls[i].p_w;
   }, 0);
   const verdict = verdictOf(dispatch, der, now);
-  const short = verdict === "not_delivered" || verdict === "opted_out" ? 0 : verdict === "silent" ? 0.4 : 0.99;
+  const short = verdict === "acknowledged_not_delivered" || verdict === "opted_out" ? 0 : verdict === "silent" ? 0.4 : 0.99;
   return {
     der: { mrid: der.mrid, name: der.name, kind: der.kind },
     state: controls[Math.max(0, index)].state,
     verdict,
-    standing: verdict === "opted_out" ? "opted_out" : verdict === "silent" ? "silent" : verdict === "not_delivered" ? "not_following" : "controllable",
+    evidence: verdict === "opted_out" ? "response" : verdict === "silent" || verdict === "pending" ? "nothing" : "device_telemetry",
+    response_code: verdict === "opted_out" ? 4 : null,
+    tolerance_pct: 5,
+    baseline: { kind: "readings_before", p_w: 0, uncertainty_w: 12, readings: 60 },
+    standing: verdict === "opted_out" ? "opted_out" : verdict === "silent" ? "silent" : verdict === "acknowledged_not_delivered" ? "not_following" : "controllable",
     late_by_s: null,
     told_late: verdict === "silent",
     asked_w: index < 0 ? null : controls[index].p_w,
     measured_w: derRow(der, now).p_w,
     asked_wh: elapsed_wh,
     delivered_wh: elapsed_wh * short,
+    curtailed_wh: 0,
+    curtailed_uncertainty_wh: 0,
     last_contact_at: derRow(der, now).last_contact_at,
     controls,
   };
 }
+
+const total = (rows, pick) => rows.reduce((sum, row) => sum + pick(row), 0);
 
 const tally = (rows, pick) => rows.reduce((counts, row) => ({ ...counts, [pick(row)]: (counts[pick(row)] ?? 0) + 1 }), {});
 
@@ -341,6 +349,10 @@ export function dispatchRow(dispatch, now) {
     promised_w: (target_w ?? 0) * 0.972,
     counts: tally(rows, (row) => row.state),
     verdicts: tally(rows, (row) => row.verdict),
+    asked_wh: total(rows, (row) => row.asked_wh),
+    delivered_wh: total(rows, (row) => row.delivered_wh),
+    curtailed_wh: 0,
+    curtailed_uncertainty_wh: 0,
   };
 }
 

@@ -20,6 +20,7 @@ const GUIDES: [&str; 8] = [
     "docs/alarms.md",
     "docs/api.md",
     "docs/dispatch.md",
+    "docs/delivery.md",
     "docs/enrolment.md",
     "docs/microgrids.md",
 ];

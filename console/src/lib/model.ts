@@ -32,10 +32,16 @@ const VERDICT_TONE: Record<Verdict, Tone> = {
   pending: "busy",
   delivered: "ok",
   partly_delivered: "warn",
+  acknowledged_not_delivered: "bad",
   not_delivered: "bad",
+  suspect: "bad",
+  complied_binding: "ok",
+  complied_non_binding: "ok",
   opted_out: "quiet",
   rejected: "bad",
   silent: "bad",
+  never_reachable: "bad",
+  islanded: "quiet",
 };
 
 const PHASE_TONE: Record<Phase, Tone> = {

@@ -273,6 +273,21 @@ impl Ledger {
     }
 }
 
+/// When a device that was silent at `then` had last been heard, by the `rows` of its controls; `None`
+/// for one that was not silent.
+#[must_use]
+pub fn silent_since<'a>(
+    rows: impl Iterator<Item = &'a Delivery>,
+    then: Timestamp,
+) -> Option<Timestamp> {
+    let entries = rows.flat_map(|row| &row.entries);
+    let told = entries.filter(|entry| entry.at <= then && entry.evidence != Evidence::Journal);
+    match told.max_by_key(|entry| entry.at)?.evidence {
+        Evidence::LastHeard(at) => Some(at),
+        _ => None,
+    }
+}
+
 /// The ledger state an IEEE 2030.5 response status stands for (table 27 of 2018, table 31 of 2023);
 /// `None` when it says nothing about delivery.
 #[must_use]

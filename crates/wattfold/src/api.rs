@@ -54,6 +54,7 @@ pub mod suppression;
 pub mod telemetry;
 pub mod usage_point;
 pub mod value;
+pub mod verdict;
 
 mod health;
 mod openapi;
@@ -69,13 +70,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post, put};
 use fleet::dispatch::LinearLimit;
 use fleet::dispatch::assess::World;
-use fleet::{CimMrid, Command, DerId, DispatchId, Event, Mrid};
+use fleet::{CimMrid, Command, DerId, Dispatch, DispatchId, Event, Mrid};
 use http::request::Parts;
 use http::{HeaderValue, Method, header};
 use store::Actor;
-use store::telemetry::{Quantity, Telemetry as File, TelemetryError};
+use store::telemetry::{Telemetry as File, TelemetryError};
 use tokio::sync::Semaphore;
-use units::{Interval, Timestamp};
+use units::Timestamp;
 
 use crate::auth::{Account, Auth, AuthError, Presented, Principal};
 use crate::clock;
@@ -83,7 +84,7 @@ use crate::config::Limit;
 use crate::enterprise_listener::Peer;
 use crate::node::{AccountChange, AccountError, Node, Published, Revision, Unavailable};
 
-use self::judgement::Meters;
+use self::judgement::{Member, Meters, Tallies, Tally, Wanted};
 use self::problem::{Kind, Problem};
 use self::summary::FeederLimit;
 
@@ -94,8 +95,6 @@ pub use self::request::{BODY_TIMEOUT, MAX_BODY_BYTES};
 pub const MAX_READERS: usize = 4;
 /// Plans compared at one time; other requests for them wait.
 pub const MAX_PLANNERS: usize = 1;
-/// Most meter readings that one answer rests on; what goes beyond is left out.
-pub const MAX_METER_READINGS: usize = 1_000_000;
 
 /// What the handlers share.
 pub struct ApiState {
@@ -281,52 +280,84 @@ impl ApiState {
         })
     }
 
-    /// The readings that a judgement of these dispatches rests on.
-    async fn meters(&self, dispatches: &[DispatchId]) -> Result<Meters, Problem> {
-        let wanted = self.world(|world| {
-            let found: Vec<_> = dispatches
-                .iter()
-                .filter_map(|id| world.fleet.dispatch(*id))
-                .collect();
-            let index = judgement::controls(world.fleet, &found);
-            let spans = found.iter().flat_map(|dispatch| {
-                let span = judgement::span(dispatch, world.now);
-                let members = judgement::members(world.fleet, dispatch, &index);
-                members.into_iter().map(move |der| (der, span))
+    /// The members of these dispatches, taken together for each.
+    async fn tallies(&self, dispatches: &[DispatchId]) -> Result<Tallies, Problem> {
+        let members = self.members(dispatches);
+        let mut tallies: Tallies = dispatches
+            .iter()
+            .map(|id| (*id, Tally::default()))
+            .collect();
+        self.judged(members, |world, dispatch, member| {
+            let tally = tallies.entry(dispatch.id).or_default();
+            tally.add(world, member);
+        })
+        .await?;
+        Ok(tallies)
+    }
+
+    /// Judges members of dispatches in turn, with the readings of no more of them in memory at one
+    /// time than [`Meters::read`] takes.
+    async fn judged(
+        &self,
+        members: Vec<(DispatchId, DerId)>,
+        mut show: impl FnMut(&World<'_>, &Dispatch, &Member<'_>) + Send,
+    ) -> Result<(), Problem> {
+        let wanted = self.wanted(&members);
+        let mut done = 0;
+        while done < wanted.len() {
+            let (meters, read) = self.meters(&wanted, done).await?;
+            self.world(|world| {
+                let each = &wanted[done..done + read];
+                judgement::judge(world, each, &meters, |dispatch, member| {
+                    show(world, dispatch, member);
+                });
             });
-            spans.collect()
-        });
-        self.meters_of(wanted).await
-    }
-
-    /// The readings of active power of each DER in its time.
-    async fn meters_of(&self, wanted: Vec<(DerId, Option<Interval>)>) -> Result<Meters, Problem> {
-        let some = |(der, span): (DerId, Option<Interval>)| {
-            span.filter(|span| !span.duration.is_zero())
-                .map(|span| (der, span))
-        };
-        let wanted: Vec<(DerId, Interval)> = wanted.into_iter().filter_map(some).collect();
-        if wanted.is_empty() {
-            return Ok(Meters::default());
+            done += read;
         }
-        self.telemetry(move |file| meters(file, &wanted)).await
+        Ok(())
     }
-}
 
-fn meters(file: &File, wanted: &[(DerId, Interval)]) -> Result<Meters, TelemetryError> {
-    let mut meters = Meters::default();
-    let mut left = MAX_METER_READINGS;
-    for (der, span) in wanted {
-        let samples = file.query(*der, Quantity::P, *span, left)?;
-        left -= samples.len().min(left);
-        let readings = meters.0.entry(*der).or_default();
-        readings.extend(samples.iter().map(|sample| (sample.at, sample.value)));
+    /// The readings of the members of a dispatch, of as many as [`Meters::read`] takes.
+    async fn meters_of(&self, dispatch: DispatchId) -> Result<Meters, Problem> {
+        let wanted = self.wanted(&self.members(&[dispatch]));
+        Ok(self.meters(&wanted, 0).await?.0)
     }
-    for readings in meters.0.values_mut() {
-        readings.sort_by_key(|(at, _)| *at);
-        readings.dedup_by_key(|(at, _)| *at);
+
+    fn members(&self, dispatches: &[DispatchId]) -> Vec<(DispatchId, DerId)> {
+        self.world(|world| {
+            let found = dispatches.iter().filter_map(|id| world.fleet.dispatch(*id));
+            let found: Vec<&Dispatch> = found.collect();
+            let index = judgement::controls(world.fleet, &found);
+            let members = found.iter().flat_map(|dispatch| {
+                let members = judgement::members(world.fleet, dispatch, &index);
+                members.into_iter().map(|der| (dispatch.id, der))
+            });
+            members.collect()
+        })
     }
-    Ok(meters)
+
+    fn wanted(&self, members: &[(DispatchId, DerId)]) -> Arc<[Wanted]> {
+        let now = clock::now();
+        self.node.read(|published| {
+            let fleet = published.fleet;
+            let wanted = members.iter().filter_map(|(dispatch, der)| {
+                let (dispatch, der) = (fleet.dispatch(*dispatch)?, fleet.der(*der)?);
+                Some(Wanted::of(dispatch, der, published.resources, now))
+            });
+            wanted.collect()
+        })
+    }
+
+    /// Reads what is `wanted` from the place `from` on, and says of how many it did.
+    async fn meters(
+        &self,
+        wanted: &Arc<[Wanted]>,
+        from: usize,
+    ) -> Result<(Meters, usize), Problem> {
+        let wanted = Arc::clone(wanted);
+        let read = move |file: &File| Meters::read(file, &wanted[from..]);
+        self.telemetry(read).await
+    }
 }
 
 /// Whether a listener speaks TLS.

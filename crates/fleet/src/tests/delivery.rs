@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::{t, watts};
+use crate::delivery::silent_since;
 use crate::{ControlId, Delivery, DeliveryState, DerId, Evidence};
 
 fn row() -> Delivery {
@@ -68,6 +69,21 @@ fn a_silent_device_returns_to_what_it_had_confirmed() {
     );
     assert!(row.is_known_to_device());
     assert_eq!(feed(&mut row, Evidence::Heard, 12), DeliveryState::Started);
+}
+
+#[test]
+fn a_silence_is_remembered_after_the_device_has_returned() {
+    let (mut first, mut second) = (row(), row());
+    feed(&mut first, Evidence::Response(2), 1);
+    feed(&mut first, Evidence::LastHeard(t(5)), 9);
+    feed(&mut second, Evidence::LastHeard(t(5)), 9);
+    feed(&mut second, Evidence::Heard, 12);
+    let since = |then| silent_since([&first, &second].into_iter(), t(then));
+    assert_eq!(since(8), None, "nobody knew yet");
+    assert_eq!(since(9), Some(t(5)));
+    assert_eq!(since(11), Some(t(5)));
+    assert_eq!(since(12), None, "one of its controls was asked for again");
+    assert_eq!(silent_since([&row()].into_iter(), t(9)), None);
 }
 
 #[test]

@@ -47,6 +47,20 @@ pub enum Point {
     Premises,
 }
 
+impl Point {
+    /// Where a usage point with these role flags measures.
+    #[must_use]
+    pub fn of(role_flags: HexBinary16) -> Self {
+        let premises = role_flags.value() & role_flags::IS_PREMISES_AGGREGATION_POINT != 0;
+        let der = role_flags.value() & role_flags::IS_DER != 0;
+        if premises && !der {
+            Self::Premises
+        } else {
+            Self::Der
+        }
+    }
+}
+
 /// One measured value of a DER.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measurement {
@@ -83,13 +97,7 @@ impl Meter {
     }
 
     fn point(self) -> Point {
-        let premises = self.role_flags.value() & role_flags::IS_PREMISES_AGGREGATION_POINT != 0;
-        let der = self.role_flags.value() & role_flags::IS_DER != 0;
-        if premises && !der {
-            Point::Premises
-        } else {
-            Point::Der
-        }
+        Point::of(self.role_flags)
     }
 }
 

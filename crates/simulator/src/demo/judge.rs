@@ -192,9 +192,9 @@ pub(super) fn judge(evidence: &Evidence) -> Judgement {
         },
         verdict(
             evidence,
-            "who does not move has not delivered",
+            "who acknowledges and does not move has not delivered",
             &evidence.inert,
-            "not_delivered",
+            "acknowledged_not_delivered",
         ),
         verdict(
             evidence,
@@ -233,7 +233,11 @@ fn others(evidence: &Evidence) -> Check {
     let mut found = Vec::new();
     for name in evidence.names.iter().filter(|name| !failing.contains(name)) {
         let verdict = evidence.verdict(name);
-        if !matches!(verdict, "delivered" | "partly_delivered") {
+        let is_done = matches!(
+            verdict,
+            "delivered" | "partly_delivered" | "complied_binding" | "complied_non_binding"
+        );
+        if !is_done {
             found.push(format!("{name}: {verdict}"));
         }
     }
@@ -444,12 +448,12 @@ impl Judgement {
             ));
         }
         lines.push(String::new());
-        lines.push("DER           verdict             asked Wh  metered Wh".to_owned());
+        lines.push("DER           verdict                       asked Wh  metered Wh".to_owned());
         let failing = [&evidence.inert, &evidence.opted_out, &evidence.cut_off];
         for delivery in &evidence.deliveries {
             if failing.contains(&&delivery.name) || delivery.verdict != "delivered" {
                 lines.push(format!(
-                    "{:<12}  {:<16}  {:>10.1}  {:>10.1}",
+                    "{:<12}  {:<26}  {:>10.1}  {:>10.1}",
                     delivery.name, delivery.verdict, delivery.asked_wh, delivery.delivered_wh,
                 ));
             }

@@ -14,11 +14,12 @@ use crate::api::Api;
 use crate::api::control::{self, DeliveryStep, LedgerEntry};
 use crate::api::der::Kind;
 use crate::api::dispatch::find;
-use crate::api::judgement::{self, Member, Meters, Outcome};
+use crate::api::judgement::{self, Member};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Named, Params};
 use crate::api::value::{MeasuredValue, Time};
+use crate::api::verdict::{BaselineView, EvidenceRank, Outcome};
 
 /// A DER by name.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -112,9 +113,20 @@ pub struct DeliveryRow {
     /// How far its control of now has come; null when it has none.
     #[schema(required)]
     pub state: Option<DeliveryStep>,
-    /// The outcome so far; null for a member that was never asked.
+    /// The outcome so far; null for a member of which nothing was asked, or not for longer than a
+    /// ramp.
     #[schema(required)]
     pub verdict: Option<Outcome>,
+    /// The strongest evidence for it.
+    #[schema(required)]
+    pub evidence: Option<EvidenceRank>,
+    /// Status code of the response, as in IEEE 2030.5, by which it refused or its owner opted out.
+    #[schema(required)]
+    pub response_code: Option<u8>,
+    /// Deviation that still counts as following, in percent of the larger of its maxima.
+    pub tolerance_pct: f64,
+    /// What it would have done unasked.
+    pub baseline: BaselineView,
     /// How it stands now, or stood at the end.
     pub standing: MemberStanding,
     /// By how much, in s, the notice that the plan in force gives is shorter than the time the
@@ -130,11 +142,16 @@ pub struct DeliveryRow {
     /// What its meter last read, in W, injection positive.
     #[schema(required)]
     pub measured_w: Option<MeasuredValue>,
-    /// Energy asked so far, ramps left out, in Wh, injection positive.
+    /// Energy asked so far, ramps left out, in Wh, injection positive; of a limit, what it allows.
     pub asked_wh: f64,
     /// Energy metered in that time, in Wh, injection positive; stretches without readings count
     /// as nothing.
     pub delivered_wh: f64,
+    /// Energy held back in that time, in Wh: what it would have injected less what it did, where it
+    /// was asked for less. Storage, chargers and loads count under limits only.
+    pub curtailed_wh: f64,
+    /// How far off `curtailed_wh` may be, in Wh.
+    pub curtailed_uncertainty_wh: f64,
     /// When the device last made a request; null when never.
     #[schema(required)]
     pub last_contact_at: Option<Time>,
@@ -151,32 +168,21 @@ pub(super) async fn list(
     Named(mrid): Named,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Page<DeliveryRow>>, Problem> {
-    let (slice, span) = api.world(|world| {
+    let (slice, id) = api.world(|world| {
         let dispatch = find(world.fleet, &mrid)?;
         let index = judgement::controls(world.fleet, &[dispatch]);
         let members = judgement::members(world.fleet, dispatch, &index);
         let slice = Slice::cut(members.into_iter(), |id| id.0, Direction::Ascending, &query)?;
-        Ok::<_, Problem>((slice, judgement::span(dispatch, world.now)))
+        Ok::<_, Problem>((slice, dispatch.id))
     })?;
-    let wanted: Vec<_> = slice.rows.iter().map(|id| (*id, span)).collect();
-    let meters = api.meters_of(wanted).await?;
-    api.world(|world| {
-        let dispatch = find(world.fleet, &mrid)?;
-        let mut rows = rows(world, dispatch, &slice.rows, &meters).into_iter();
-        Ok(Json(slice.render_all(|_| rows.next())))
+    let members = slice.rows.iter().map(|der| (id, *der)).collect();
+    let mut rows = Vec::new();
+    api.judged(members, |world, dispatch, member| {
+        rows.push(row(world, dispatch, member));
     })
-}
-
-fn rows(
-    world: &World<'_>,
-    dispatch: &Dispatch,
-    members: &[DerId],
-    meters: &Meters,
-) -> Vec<DeliveryRow> {
-    let index = judgement::controls(world.fleet, &[dispatch]);
-    let judged = judgement::judge(world, dispatch, members, &index, meters);
-    let row = |member| row(world, dispatch, member);
-    judged.iter().map(row).collect()
+    .await?;
+    let mut rows = rows.into_iter();
+    Ok(Json(slice.render_all(|_| rows.next())))
 }
 
 fn row(world: &World<'_>, dispatch: &Dispatch, member: &Member<'_>) -> DeliveryRow {
@@ -191,7 +197,11 @@ fn row(world: &World<'_>, dispatch: &Dispatch, member: &Member<'_>) -> DeliveryR
             kind: member.der.kind.into(),
         },
         state: member.state.map(DeliveryStep::from),
-        verdict: member.verdict.map(Outcome::from),
+        verdict: member.judgement.map(|judgement| judgement.verdict.into()),
+        evidence: member.judgement.map(|judgement| judgement.rank.into()),
+        response_code: member.response_code,
+        tolerance_pct: world.policy.tolerance.as_f64(),
+        baseline: member.baseline.into(),
         standing: member.standing.into(),
         late_by_s: late_by(dispatch, member.der.id).map(|by| by.as_secs_f64()),
         told_late: !member.told_late.is_empty(),
@@ -199,6 +209,8 @@ fn row(world: &World<'_>, dispatch: &Dispatch, member: &Member<'_>) -> DeliveryR
         measured_w: observation.p.map(MeasuredValue::of_watts),
         asked_wh: member.energy.asked.as_f64(),
         delivered_wh: member.energy.metered.as_f64(),
+        curtailed_wh: member.energy.curtailed.as_f64(),
+        curtailed_uncertainty_wh: member.energy.curtailed_uncertainty.as_f64(),
         last_contact_at: observation.last_contact.map(Time),
         controls: member
             .controls

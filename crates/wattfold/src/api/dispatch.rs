@@ -12,12 +12,11 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
 use fleet::enrolment::{DemandResponseProgram, DemandResponseProgramId};
 use fleet::{
-    ActivePower, CimMrid, Command, Conduct, Dispatch, DispatchChange, DispatchPhase, Event, Fleet,
-    Name, NewDispatch, Objective, Publish, Stage, Target,
+    CimMrid, Command, Conduct, Dispatch, DispatchChange, DispatchPhase, Event, Fleet, Name,
+    NewDispatch, Objective, Publish, Stage, Target,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -27,12 +26,13 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::aim::AimView;
 use crate::api::approval::{ApprovalNeed, ApprovalView, DispatchPriority};
 use crate::api::control::DeliveryStep;
-use crate::api::judgement::{self, ControlIndex, Member, Meters, Outcome};
+use crate::api::judgement::{Tallies, Tally};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named, Params};
 use crate::api::settings_profile::author;
-use crate::api::value::{MeasuredValue, Time, sum};
+use crate::api::value::{MeasuredValue, Time};
+use crate::api::verdict::Outcome;
 use crate::api::{Api, fresh_mrid};
 use crate::auth::Principal;
 
@@ -274,6 +274,15 @@ pub struct DispatchRow {
     pub counts: BTreeMap<DeliveryStep, usize>,
     /// Members by outcome so far.
     pub verdicts: BTreeMap<Outcome, usize>,
+    /// Energy asked of its members so far, in Wh: like the three below exactly the sum of the rows
+    /// of its deliveries.
+    pub asked_wh: f64,
+    /// Energy metered in that time, in Wh.
+    pub delivered_wh: f64,
+    /// Energy held back in that time, in Wh.
+    pub curtailed_wh: f64,
+    /// How far off `curtailed_wh` may be, in Wh, if all members err to the same side.
+    pub curtailed_uncertainty_wh: f64,
 }
 
 /// Which dispatches are wanted.
@@ -381,14 +390,14 @@ pub(super) async fn list(
         Slice::cut(ids, |id| id.0, Direction::Descending, &page)
     };
     let slice = api.world(slice)?;
-    let meters = api.meters(&slice.rows).await?;
+    let tallies = api.tallies(&slice.rows).await?;
     Ok(Json(api.world(|world| {
         let found: Vec<&Dispatch> = slice
             .rows
             .iter()
             .filter_map(|id| world.fleet.dispatch(*id))
             .collect();
-        let mut rows = rows(world, &found, &meters).into_iter();
+        let mut rows = rows(world, &found, &tallies).into_iter();
         slice.render_all(|_| rows.next())
     })))
 }
@@ -473,10 +482,10 @@ pub(super) async fn cancel(
 
 pub(super) async fn one(api: &Api, mrid: &str) -> Result<DispatchRow, Problem> {
     let id = api.world(|world| find(world.fleet, mrid).map(|dispatch| dispatch.id))?;
-    let meters = api.meters(&[id]).await?;
+    let tallies = api.tallies(&[id]).await?;
     api.world(|world| {
         let dispatch = find(world.fleet, mrid)?;
-        rows(world, &[dispatch], &meters)
+        rows(world, &[dispatch], &tallies)
             .pop()
             .ok_or_else(Problem::lost)
     })
@@ -580,29 +589,24 @@ impl RequestedInterval {
 pub(super) fn rows(
     world: &World<'_>,
     dispatches: &[&Dispatch],
-    meters: &Meters,
+    tallies: &Tallies,
 ) -> Vec<DispatchRow> {
-    let index = judgement::controls(world.fleet, dispatches);
+    let none = Tally::default();
+    let tally = |dispatch: &Dispatch| tallies.get(&dispatch.id).unwrap_or(&none);
     dispatches
         .iter()
-        .map(|dispatch| row(world, dispatch, &index, meters))
+        .map(|dispatch| row(world, dispatch, tally(dispatch)))
         .collect()
 }
 
-fn row(
-    world: &World<'_>,
-    dispatch: &Dispatch,
-    index: &ControlIndex<'_>,
-    meters: &Meters,
-) -> DispatchRow {
-    let ids = judgement::members(world.fleet, dispatch, index);
-    let members = judgement::judge(world, dispatch, &ids, index, meters);
+fn row(world: &World<'_>, dispatch: &Dispatch, tally: &Tally) -> DispatchRow {
     let phase = dispatch.phase(world.now);
     let running = match phase {
         DispatchPhase::Running(index) => dispatch.target_p(index),
         _ => None,
     };
     let missing = world.fleet.missing_approvals(dispatch);
+    let (verdicts, energy) = (tally.total.verdicts.iter(), tally.total.energy);
     let open = !matches!(phase, DispatchPhase::Ended | DispatchPhase::Cancelled);
     DispatchRow {
         mrid: dispatch.mrid.to_string(),
@@ -634,16 +638,18 @@ fn row(
         residue_w: residues(dispatch),
         late: late(world, dispatch),
         late_members: dispatch.plan.as_ref().map_or(0, |plan| plan.late.len()),
-        told_late: members.iter().filter(|m| !m.told_late.is_empty()).count(),
+        told_late: tally.told_late,
         target_w: running.map(Watts::as_f64),
-        measured_w: open.then(|| measured(world, &members)).flatten(),
-        promised_w: running.map_or(0.0, |_| promised(world, &members).as_f64()),
-        counts: count(
-            members
-                .iter()
-                .filter_map(|m| m.state.map(DeliveryStep::from)),
-        ),
-        verdicts: count(members.iter().filter_map(|m| m.verdict.map(Outcome::from))),
+        measured_w: open.then(|| tally.measured()).flatten(),
+        promised_w: running.map_or(0.0, |_| tally.promised.as_f64()),
+        counts: tally.counts.clone(),
+        verdicts: verdicts
+            .map(|(verdict, n)| ((*verdict).into(), *n))
+            .collect(),
+        asked_wh: energy.asked.as_f64(),
+        delivered_wh: energy.metered.as_f64(),
+        curtailed_wh: energy.curtailed.as_f64(),
+        curtailed_uncertainty_wh: energy.curtailed_uncertainty.as_f64(),
     }
 }
 
@@ -717,47 +723,4 @@ fn residues(dispatch: &Dispatch) -> Vec<Option<f64>> {
         }
     }
     residues
-}
-
-fn measured(world: &World<'_>, members: &[Member<'_>]) -> Option<MeasuredValue> {
-    let reading = |member: &Member<'_>| {
-        let heard = world.is_counted(member.der.id);
-        world
-            .observation(member.der.id)
-            .p
-            .filter(|_| heard)
-            .map(MeasuredValue::of_watts)
-    };
-    let readings: Vec<MeasuredValue> = members.iter().filter_map(reading).collect();
-    sum(&readings, members.len())
-}
-
-fn promised(world: &World<'_>, members: &[Member<'_>]) -> Watts {
-    let promise = |member: &Member<'_>| {
-        if !world.is_counted(member.der.id) {
-            return Watts::ZERO;
-        }
-        let held = member.current.filter(|control| {
-            let row = world.deliveries.own(control.id);
-            control.interval.contains(world.now)
-                && row.is_some_and(fleet::Delivery::is_known_to_device)
-        });
-        let share = held
-            .and_then(|control| control.base.active())
-            .map(ActivePower::p);
-        let unasked = member.current.is_none() || member.standing == Standing::OptedOut;
-        let metered = world
-            .observation(member.der.id)
-            .p
-            .map(|reading| reading.value);
-        share.or(metered.filter(|_| unasked)).unwrap_or(Watts::ZERO)
-    };
-    members.iter().map(promise).sum()
-}
-
-fn count<K: Ord>(keys: impl Iterator<Item = K>) -> BTreeMap<K, usize> {
-    keys.fold(BTreeMap::new(), |mut counts, key| {
-        *counts.entry(key).or_default() += 1;
-        counts
-    })
 }

@@ -1,77 +1,43 @@
-//! How a dispatch went at each member, judged by its meter.
+//! How a dispatch went at each member, judged by the best evidence that there is.
 
-use std::collections::BTreeMap;
+mod meters;
+mod tally;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
-use fleet::dispatch::verdict::{self, Case, Course, Energy, Stretch, Verdict};
+use fleet::dispatch::verdict::{
+    self, Asked, Case, Contact, Course, Energy, Judgement, Potential, Stretch, Word,
+};
 use fleet::{
     ActivePower, Control, ControlId, ControlStatus, DeliveryState, Der, DerId, Dispatch,
     DispatchId, DispatchPhase, Evidence, Fleet, Origin, delivery,
 };
-use serde::Serialize;
 use units::{Interval, Timestamp, Watts};
-use utoipa::ToSchema;
 
-/// How long before a dispatch its members' output is taken as what they would do unasked.
-pub(super) const BASE: Duration = Duration::from_secs(300);
+pub(super) use self::meters::{Meters, Readings, Wanted, span};
+pub(super) use self::tally::{Tallies, Tally};
 
-/// The outcome at one DER.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Too early to say.
-    Pending,
-    /// The meter shows what was asked, within tolerance.
-    Delivered,
-    /// The meter shows at least half of the asked change.
-    PartlyDelivered,
-    /// The meter does not show it, whatever the device says.
-    NotDelivered,
-    /// The owner opted out.
-    OptedOut,
-    /// The device refused.
-    Rejected,
-    /// Not heard for too long; what it did is not known.
-    Silent,
-    /// Its microgrid was no part of the grid when the dispatch was over.
-    Islanded,
+use self::meters::{BASE, generates};
+
+/// How it is known what a DER would have done unasked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Estimate {
+    /// The device said what it could inject.
+    Available,
+    /// By its readings before the dispatch.
+    Before,
+    /// It is not known.
+    Assumed,
 }
 
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Pending => Self::Pending,
-            Verdict::Delivered => Self::Delivered,
-            Verdict::PartlyDelivered => Self::PartlyDelivered,
-            Verdict::NotDelivered => Self::NotDelivered,
-            Verdict::OptedOut => Self::OptedOut,
-            Verdict::Rejected => Self::Rejected,
-            Verdict::Silent => Self::Silent,
-            Verdict::Islanded => Self::Islanded,
-        }
-    }
-}
-
-/// When, and how much in W, injection positive.
-pub(super) type MeterReading = (Timestamp, f64);
-
-/// Readings of active power by DER, ascending by time.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Meters(pub(super) BTreeMap<DerId, Vec<MeterReading>>);
-
-impl Meters {
-    /// Mean of the readings of `der` inside `interval`, `None` without any.
-    #[must_use]
-    pub(super) fn mean(&self, der: DerId, interval: Interval) -> Option<Watts> {
-        let readings = self.0.get(&der)?;
-        let from = readings.partition_point(|(at, _)| *at < interval.start);
-        let to = readings.partition_point(|(at, _)| *at < interval.end());
-        let inside = readings.get(from..to).filter(|inside| !inside.is_empty())?;
-        let sum: f64 = inside.iter().map(|(_, value)| value).sum();
-        Some(Watts::from_f64(sum / inside.len() as f64))
-    }
+/// What a DER would have done unasked, over the time that is judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Baseline {
+    pub(super) from: Estimate,
+    pub(super) estimate: Potential,
 }
 
 /// What is known of one member of a dispatch.
@@ -85,10 +51,14 @@ pub(super) struct Member<'a> {
     pub(super) current: Option<&'a Control>,
     /// How far `current` has come.
     pub(super) state: Option<DeliveryState>,
-    /// `None` for a member that was never asked and never refused.
-    pub(super) verdict: Option<Verdict>,
-    /// Asked and metered so far, ramps left out.
+    /// The status code of the response by which it refused or its owner opted out.
+    pub(super) response_code: Option<u8>,
+    /// `None` for a member that never refused, and that was not asked, or not for longer than a
+    /// ramp.
+    pub(super) judgement: Option<Judgement>,
+    /// So far, ramps left out.
     pub(super) energy: Energy,
+    pub(super) baseline: Baseline,
     /// The controls of which the device learned only after they were to begin, or has not learned
     /// though they were, and by how much.
     pub(super) told_late: BTreeMap<ControlId, Duration>,
@@ -130,40 +100,35 @@ pub(super) fn members(fleet: &Fleet, dispatch: &Dispatch, index: &ControlIndex<'
     members
 }
 
-/// From before the dispatch to its end or to now: the readings a judgement rests on.
-pub(super) fn span(dispatch: &Dispatch, now: Timestamp) -> Option<Interval> {
-    let span = dispatch.span()?;
-    Some(Interval::between(
-        span.start.before(BASE),
-        span.end().min(now),
-    ))
-}
-
-/// Judges the `members` of `dispatch`.
+/// Judges the members that are `wanted` by their readings, and shows each.
 pub(super) fn judge<'a>(
     world: &World<'a>,
-    dispatch: &Dispatch,
-    members: &[DerId],
-    index: &ControlIndex<'a>,
+    wanted: &[Wanted],
     meters: &Meters,
-) -> Vec<Member<'a>> {
-    let end = dispatch.span().map_or(world.now, Interval::end);
-    let over = dispatch.cancelled.unwrap_or(end).min(end);
-    // A member that falls silent after the end was not silent in it.
-    let then = World {
-        now: world.now.min(over),
-        ..*world
-    };
-    let by_der = index.get(&dispatch.id);
-    let ders = members.iter().filter_map(|id| world.fleet.der(*id));
-    ders.map(|der| {
-        let controls = by_der
-            .and_then(|by_der| by_der.get(&der.id))
-            .cloned()
-            .unwrap_or_default();
-        member(&then, dispatch, der, controls, meters)
-    })
-    .collect()
+    mut show: impl FnMut(&'a Dispatch, &Member<'a>),
+) {
+    let ids: BTreeSet<DispatchId> = wanted.iter().map(|one| one.dispatch).collect();
+    let dispatches = ids.iter().filter_map(|id| world.fleet.dispatch(*id));
+    let dispatches: Vec<&Dispatch> = dispatches.collect();
+    let index = controls(world.fleet, &dispatches);
+    for one in wanted {
+        let dispatch = world.fleet.dispatch(one.dispatch);
+        let (Some(dispatch), Some(der)) = (dispatch, world.fleet.der(one.der)) else {
+            continue;
+        };
+        let end = dispatch.span().map_or(world.now, Interval::end);
+        let over = dispatch.cancelled.unwrap_or(end).min(end);
+        // A member that falls silent after the end was not silent in it.
+        let then = World {
+            now: world.now.min(over),
+            ..*world
+        };
+        let by_der = index.get(&dispatch.id);
+        let controls = by_der.and_then(|by_der| by_der.get(&der.id));
+        let controls = controls.cloned().unwrap_or_default();
+        let readings = meters.of(dispatch.id, der.id);
+        show(dispatch, &member(&then, dispatch, der, controls, readings));
+    }
 }
 
 fn member<'a>(
@@ -171,35 +136,49 @@ fn member<'a>(
     dispatch: &Dispatch,
     der: &'a Der,
     controls: Vec<&'a Control>,
-    meters: &Meters,
+    readings: &Readings,
 ) -> Member<'a> {
-    let standing = refusal(world, &controls).unwrap_or_else(|| world.standing(der, Some(dispatch)));
-    let (over, running) = stretches(world, dispatch, &controls, meters);
+    let refusal = refusal(world, &controls);
+    let standing = refusal.map_or_else(
+        || world.standing(der, Some(dispatch)),
+        |(standing, _)| standing,
+    );
+    let unasked = unasked(dispatch, readings);
+    let (over, running) = stretches(world, dispatch, (der, &controls), readings);
+    let course = match dispatch.phase(world.now) {
+        DispatchPhase::Ended | DispatchPhase::Cancelled => Course::Over,
+        _ => Course::Running,
+    };
+    let contact = match world.observation(der.id).last_contact {
+        Some(_) => Contact::Heard,
+        None => Contact::Never,
+    };
+    let judged_as = match (standing, contact) {
+        // It could not be asked because it has told nothing of itself.
+        (Standing::Unable, Contact::Never) => Standing::Silent,
+        (Standing::Controllable | Standing::Spare, _) if was_silent(world, &controls, readings) => {
+            Standing::Silent
+        }
+        _ => standing,
+    };
+    let case = Case {
+        standing: judged_as,
+        contact,
+        word: word(world, &controls),
+        meter: readings.rank(),
+        base: unasked.estimate.p,
+        rating: rating(der),
+        tolerance: world.policy.tolerance,
+        confirm_within: world.policy.silent_after,
+        stretches: &over,
+        course,
+    };
     let refused = matches!(
-        standing,
+        judged_as,
         Standing::OptedOut | Standing::Rejected | Standing::NotFollowing | Standing::Silent
     );
-    let asked = !controls.is_empty();
-    let base_span = dispatch
-        .span()
-        .map(|span| Interval::between(span.start.before(BASE), span.start));
-    let case = Case {
-        standing,
-        base: base_span
-            .and_then(|span| meters.mean(der.id, span))
-            .unwrap_or(Watts::ZERO),
-        rating: der
-            .settings
-            .as_ref()
-            .map_or(Watts::ZERO, |s| s.p_inject_max.max(s.p_absorb_max)),
-        tolerance: world.policy.tolerance,
-        stretches: &over,
-        course: match dispatch.phase(world.now) {
-            DispatchPhase::Ended | DispatchPhase::Cancelled => Course::Over,
-            _ => Course::Running,
-        },
-    };
-    let verdict = (asked || refused).then(|| verdict::verdict(&case));
+    let asked = !controls.is_empty() && (course == Course::Running || !over.is_empty());
+    let judgement = (asked || refused).then(|| verdict::judge(&case));
     let current = current(world, &controls);
     let delivery = current.and_then(|control| world.deliveries.own(control.id));
     let all: Vec<Stretch> = over.iter().chain(&running).copied().collect();
@@ -208,10 +187,99 @@ fn member<'a>(
         standing,
         current,
         state: delivery.map(fleet::Delivery::state),
-        verdict,
+        response_code: refusal.and_then(|(_, code)| code),
+        judgement,
         energy: verdict::energy(&all),
+        baseline: potential_of(&all, der, readings).unwrap_or(unasked),
         told_late: told_late(world, &controls),
         controls,
+    }
+}
+
+/// Whether the device was silent at the end and has not told since what it did meanwhile.
+fn was_silent(world: &World<'_>, controls: &[&Control], readings: &Readings) -> bool {
+    let rows = controls.iter();
+    let rows = rows.filter_map(|control| world.deliveries.own(control.id));
+    delivery::silent_since(rows, world.now).is_some_and(|heard| {
+        let meanwhile = Interval::between(heard, world.now);
+        readings.metered(meanwhile).is_none()
+    })
+}
+
+fn rating(der: &Der) -> Watts {
+    let settings = der.settings.as_ref();
+    settings.map_or(Watts::ZERO, |s| s.p_inject_max.max(s.p_absorb_max))
+}
+
+/// What the member did before `dispatch`.
+fn unasked(dispatch: &Dispatch, readings: &Readings) -> Baseline {
+    let span = dispatch.span();
+    let span = span.map(|span| Interval::between(span.start.before(BASE), span.start));
+    match span.and_then(|span| readings.before(span)) {
+        Some(estimate) => Baseline {
+            from: Estimate::Before,
+            estimate,
+        },
+        None => Baseline {
+            from: Estimate::Assumed,
+            estimate: Potential {
+                p: Watts::ZERO,
+                uncertainty: Watts::ZERO,
+                readings: 0,
+            },
+        },
+    }
+}
+
+/// What a member that generates said it could inject, over all `stretches`; `None` where what it did
+/// before has to stand for that in any of them.
+fn potential_of(stretches: &[Stretch], der: &Der, readings: &Readings) -> Option<Baseline> {
+    if !generates(der.kind) {
+        return None;
+    }
+    let (mut whole_ms, mut p, mut uncertainty) = (0_i128, 0_i128, 0_i128);
+    let mut count = 0_u32;
+    for stretch in stretches {
+        let said = readings.available(stretch.interval)?;
+        let ms = i128::try_from(stretch.interval.duration.as_millis()).ok()?;
+        whole_ms += ms;
+        p += i128::from(said.p.micro()) * ms;
+        uncertainty += i128::from(said.uncertainty.micro()) * ms;
+        count = count.saturating_add(said.readings);
+    }
+    let mean = |sum: i128| {
+        let micro = sum.checked_div(whole_ms)?;
+        i64::try_from(micro).ok().map(Watts::from_micro)
+    };
+    Some(Baseline {
+        from: Estimate::Available,
+        estimate: Potential {
+            p: mean(p)?,
+            uncertainty: mean(uncertainty)?,
+            readings: count,
+        },
+    })
+}
+
+/// Whether the device said of any of the controls that it began or completed it.
+fn word(world: &World<'_>, controls: &[&Control]) -> Word {
+    let began = controls.iter().any(|control| {
+        let row = world.deliveries.own(control.id);
+        row.is_some_and(|row| {
+            row.entries.iter().any(|entry| {
+                matches!(
+                    (entry.state, entry.evidence),
+                    (
+                        DeliveryState::Started | DeliveryState::Completed,
+                        Evidence::Response(_)
+                    )
+                )
+            })
+        })
+    });
+    match began {
+        true => Word::Began,
+        false => Word::None,
     }
 }
 
@@ -238,14 +306,17 @@ fn over_at(control: &Control, controls: &[&Control]) -> Option<Timestamp> {
 }
 
 /// A refusal stated for any of the controls. It outlives the control's place among the live ones.
-fn refusal(world: &World<'_>, controls: &[&Control]) -> Option<Standing> {
+fn refusal(world: &World<'_>, controls: &[&Control]) -> Option<(Standing, Option<u8>)> {
     controls.iter().find_map(|control| {
         let row = world.deliveries.own(control.id)?;
         match (row.state(), row.entries.last()?.evidence) {
             (DeliveryState::Overridden, Evidence::Response(code)) if delivery::is_opt_out(code) => {
-                Some(Standing::OptedOut)
+                Some((Standing::OptedOut, Some(code)))
             }
-            (DeliveryState::Rejected, _) => Some(Standing::Rejected),
+            (DeliveryState::Rejected, Evidence::Response(code)) => {
+                Some((Standing::Rejected, Some(code)))
+            }
+            (DeliveryState::Rejected, _) => Some((Standing::Rejected, None)),
             _ => None,
         }
     })
@@ -278,12 +349,14 @@ fn current<'a>(world: &World<'a>, controls: &[&'a Control]) -> Option<&'a Contro
 fn stretches(
     world: &World<'_>,
     dispatch: &Dispatch,
-    controls: &[&Control],
-    meters: &Meters,
+    (der, controls): (&Der, &[&Control]),
+    readings: &Readings,
 ) -> (Vec<Stretch>, Option<Stretch>) {
+    let before = unasked(dispatch, readings);
+    let before = (before.from == Estimate::Before).then_some(before.estimate);
     let (mut over, mut running) = (Vec::new(), None);
     for control in controls {
-        let Some(asked) = control.base.active().map(ActivePower::p) else {
+        let Some(asked) = control.base.active().map(asked) else {
             continue;
         };
         let end = over_at(control, controls).unwrap_or(world.now);
@@ -299,7 +372,12 @@ fn stretches(
         let stretch = Stretch {
             interval,
             asked,
-            metered: control.der.and_then(|der| meters.mean(der, interval)),
+            metered: readings.metered(interval),
+            potential: match asked {
+                _ if generates(der.kind) => readings.available(interval).or(before),
+                Asked::Limit(_) => before,
+                Asked::Set(_) => None,
+            },
         };
         if end <= world.now {
             over.push(stretch);
@@ -308,4 +386,11 @@ fn stretches(
         }
     }
     (over, running)
+}
+
+fn asked(power: ActivePower) -> Asked {
+    match power {
+        ActivePower::MaxLimW { .. } => Asked::Limit(power.p()),
+        ActivePower::FixedW { .. } | ActivePower::TargetW { .. } => Asked::Set(power.p()),
+    }
 }

@@ -79,7 +79,7 @@ pub(super) async fn series(
     Named(mrid): Named,
 ) -> Result<Json<Series>, Problem> {
     let id = api.world(|world| find(world.fleet, &mrid).map(|dispatch| dispatch.id))?;
-    let meters = api.meters(&[id]).await?;
+    let meters = api.meters_of(id).await?;
     api.world(|world| {
         let dispatch = find(world.fleet, &mrid)?;
         Ok(Json(Series {
@@ -108,8 +108,8 @@ fn points(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<Series
                 silent_w: 0.0,
             })
             .collect();
-    for readings in meters.0.values() {
-        let mut next = readings.iter().peekable();
+    for readings in meters.all() {
+        let mut next = readings.p().iter().peekable();
         let mut latest = None;
         for point in &mut points {
             while let Some(reading) = next.next_if(|(at, _)| *at <= point.at.0) {
@@ -117,9 +117,9 @@ fn points(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<Series
             }
             match latest {
                 Some((at, value)) if point.at.0.since(at) <= world.policy.silent_after => {
-                    *point.measured_w.get_or_insert(0.0) += value;
+                    *point.measured_w.get_or_insert(0.0) += value.as_f64();
                 }
-                Some((_, value)) => point.silent_w += value,
+                Some((_, value)) => point.silent_w += value.as_f64(),
                 None => {}
             }
         }
@@ -153,8 +153,8 @@ fn intervals(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<Ser
             let settled = target.interval.start.after(dispatch.ramp);
             let judged = Interval::between(settled, target.interval.end().min(over));
             let asked = p.over(judged.duration);
-            let means = meters.0.keys().filter_map(|der| meters.mean(*der, judged));
-            let means: Vec<Watts> = means.collect();
+            let metered = meters.all().filter_map(|readings| readings.metered(judged));
+            let means: Vec<Watts> = metered.map(|metered| metered.mean).collect();
             let delivered = (!means.is_empty()).then(|| {
                 means
                     .into_iter()

@@ -186,15 +186,15 @@ async fn render(
     let over = |id: &&DispatchId| !ids[..open].contains(id);
     let closed: Vec<DispatchId> = shown.keys().filter(over).copied().collect();
     ids.extend(closed);
-    let meters = api.meters(&ids).await?;
+    let tallies = api.tallies(&ids).await?;
     let (summary, rows) = api.world(|world| {
         let found: Vec<&Dispatch> = ids
             .iter()
             .filter_map(|id| world.fleet.dispatch(*id))
             .collect();
         (
-            summary::summary(api, world, &meters),
-            dispatch::rows(world, &found, &meters),
+            summary::summary(api, world, &tallies),
+            dispatch::rows(world, &found, &tallies),
         )
     });
     let mut messages = vec![message("summary", &summary)];

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::api::der::{self, Contact, DerRow};
 use crate::api::dispatch::{self, DispatchRow};
 use crate::api::group::{self, GroupRow};
-use crate::api::judgement::Meters;
+use crate::api::judgement::Tallies;
 use crate::api::problem::Problem;
 use crate::api::value::Time;
 use crate::api::{Api, ApiState};
@@ -68,8 +68,8 @@ pub struct Summary {
     responses((status = 200, body = Summary), (status = 401, body = Problem)))]
 pub(super) async fn show(State(api): State<Api>) -> Result<Json<Summary>, Problem> {
     let open = api.world(open);
-    let meters = api.meters(&open).await?;
-    Ok(Json(api.world(|world| summary(&api, world, &meters))))
+    let tallies = api.tallies(&open).await?;
+    Ok(Json(api.world(|world| summary(&api, world, &tallies))))
 }
 
 /// The dispatches a summary shows.
@@ -82,7 +82,7 @@ pub(super) fn open(world: &World<'_>) -> Vec<DispatchId> {
 }
 
 /// Everything at a glance.
-pub(super) fn summary(api: &ApiState, world: &World<'_>, meters: &Meters) -> Summary {
+pub(super) fn summary(api: &ApiState, world: &World<'_>, tallies: &Tallies) -> Summary {
     let (coming, running): (Vec<&Dispatch>, Vec<&Dispatch>) = open(world)
         .into_iter()
         .filter_map(|id| world.fleet.dispatch(id))
@@ -91,7 +91,7 @@ pub(super) fn summary(api: &ApiState, world: &World<'_>, meters: &Meters) -> Sum
     let groups = der::groups_of(world.fleet, &lost);
     let first = |dispatches: &[&Dispatch]| {
         let count = dispatches.len().min(MAX_ROWS);
-        dispatch::rows(world, &dispatches[..count], meters)
+        dispatch::rows(world, &dispatches[..count], tallies)
     };
     Summary {
         at: world.now.into(),

@@ -4,6 +4,7 @@ mod alarms;
 mod approvals;
 mod bad_input;
 mod default_control;
+mod deliveries;
 mod dispatching;
 mod explanation;
 mod flexibility;

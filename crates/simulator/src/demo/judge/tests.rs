@@ -48,7 +48,7 @@ fn good() -> Evidence {
     let verdicts = [
         "delivered",
         "delivered",
-        "not_delivered",
+        "acknowledged_not_delivered",
         "opted_out",
         "silent",
     ];
@@ -97,7 +97,7 @@ fn a_good_ending_passes_and_says_so() {
     assert_eq!(
         line.to_string(),
         "{\"asked_wh\":61.1,\"delivered_wh\":59.9,\"ders\":5,\"pass\":true,\
-         \"verdicts\":{\"delivered\":2,\"not_delivered\":1,\"opted_out\":1,\"silent\":1},\
+         \"verdicts\":{\"acknowledged_not_delivered\":1,\"delivered\":2,\"opted_out\":1,\"silent\":1},\
          \"worst_interval_error_pct\":2.0}"
     );
 }
@@ -114,7 +114,7 @@ fn each_way_to_fail_is_found() {
         fails(|it| it.highest_w = 20_001.0),
         ["the feeder head stays within its rating"]
     );
-    let moved = "who does not move has not delivered";
+    let moved = "who acknowledges and does not move has not delivered";
     assert_eq!(
         fails(|it| it.deliveries[2].verdict = "delivered".to_owned()),
         [moved]

@@ -19,6 +19,7 @@ use units::{Timestamp, Watts};
 use crate::api::{ApiState, Given, Tls, router};
 use crate::auth::{self, Auth};
 use crate::clock;
+use crate::config::Control;
 use crate::control_loop::State;
 use crate::metrics::Metrics;
 use crate::node::{Node, Parts};
@@ -54,6 +55,10 @@ impl Drop for Server {
 
 impl Server {
     pub(super) fn start() -> Self {
+        Self::with_silent_after(Control::default().silent_after_s)
+    }
+
+    pub(super) fn with_silent_after(silent_after_s: u64) -> Self {
         let mut store = Memory::new(JournalId(7));
         let (account, password) = auth::first_account();
         let id: AccountId = store
@@ -72,9 +77,10 @@ impl Server {
             telemetry: Telemetry::in_memory(Arc::clone(&metrics)).unwrap(),
             observations: Vec::new(),
             limits: Vec::new(),
-            control: crate::config::Control {
+            control: Control {
                 tick_ms: 50,
-                ..crate::config::Control::default()
+                silent_after_s,
+                ..Control::default()
             },
             devices: ServerConfig::new(Lfdi([0; 20])),
             metrics,
@@ -158,6 +164,36 @@ impl Server {
         }
     }
 
+    /// Enrols a PV plant of 5 kW called `u{n}` that can be limited, could give 4 kW and does.
+    pub(super) async fn with_pv(&self, n: u32) {
+        let mut enrolment = battery(n);
+        enrolment["kind"] = json!("pv");
+        let reply = self.post("/api/v1/ders", enrolment).await;
+        assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
+        let modes = Modes::default().with(Mode::MaxLimW);
+        let capability = Capability {
+            p_absorb_max: Watts::ZERO,
+            energy_max: None,
+            modes,
+            ..capability()
+        };
+        let settings = Settings {
+            p_absorb_max: Watts::ZERO,
+            energy_max: None,
+            modes,
+            ..settings()
+        };
+        let reports = vec![
+            Command::ReportCapability(DerId(n), capability),
+            Command::ReportSettings(DerId(n), settings),
+        ];
+        for outcome in self.node.command(Actor::System, reports).await.unwrap() {
+            outcome.unwrap();
+        }
+        self.measured(DerId(n), Quantity::AvailablePower, 4_000.0);
+        self.measured(DerId(n), Quantity::ActivePower, 4_000.0);
+    }
+
     /// A group of all batteries; its mRID.
     pub(super) async fn with_group(&self, members: u32) -> String {
         let members: Vec<String> = (0..members).map(|n| format!("u{n}")).collect();
@@ -168,7 +204,11 @@ impl Server {
     }
 
     pub(super) fn measured(&self, der: DerId, quantity: Quantity, value: f64) {
-        let at = clock::now();
+        self.measured_at(der, quantity, value, clock::now());
+    }
+
+    /// A reading of `at` that is posted now.
+    pub(super) fn measured_at(&self, der: DerId, quantity: Quantity, value: f64, at: Timestamp) {
         let (point, quality, period_s) = (Point::Der, Quality::Valid, 0);
         let measurement = Measurement {
             point,
@@ -178,7 +218,7 @@ impl Server {
             period_s,
             quality,
         };
-        self.node.observe(der, &[measurement], at);
+        self.node.observe(der, &[measurement], clock::now());
     }
 }
 
