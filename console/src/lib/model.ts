@@ -36,6 +36,7 @@ const VERDICT_TONE: Record<Verdict, Tone> = {
   opted_out: "quiet",
   rejected: "bad",
   silent: "bad",
+  islanded: "quiet",
 };
 
 const PHASE_TONE: Record<Phase, Tone> = {
