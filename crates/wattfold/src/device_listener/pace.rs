@@ -40,10 +40,13 @@ impl Phase {
         self.0.store(WAITING, Ordering::Relaxed);
     }
 
-    fn begun(&self) {
-        if self.0.load(Ordering::Relaxed) == WAITING {
+    /// Something came; whether a head begins with it.
+    fn begins(&self) -> bool {
+        let begins = self.is_waiting();
+        if begins {
             self.0.store(IN_HEAD, Ordering::Relaxed);
         }
+        begins
     }
 
     fn is_in_head(&self) -> bool {
@@ -112,8 +115,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if before < buf.filled().len() {
-            self.phase.begun();
+        // Nobody need have looked since the head before, whose time is no longer of interest.
+        if before < buf.filled().len() && self.phase.begins() {
+            self.head = None;
         }
         if !self.phase.is_waiting() {
             self.idle.due = None;
@@ -198,6 +202,24 @@ mod tests {
                     .await
                     .is_err()
             );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_head_has_its_own_time() {
+        let (mut client, server) = duplex(64);
+        let phase = Phase::default();
+        let mut paced = Paced::new(server, phase.clone(), 9 * LONG);
+        let mut buf = [0; 64];
+        let moment = Duration::from_secs(1);
+        for _ in 0..2 {
+            client.write_all(b"GET").await.unwrap();
+            assert_eq!(paced.read(&mut buf).await.unwrap(), 3);
+            let going_on = tokio::time::timeout(moment, paced.read(&mut buf)).await;
+            assert!(going_on.is_err());
+            phase.answering();
+            phase.waiting();
+            tokio::time::sleep(HEAD_TIMEOUT).await;
         }
     }
 
