@@ -40,10 +40,7 @@ const VERDICT_TONE: Record<Verdict, Tone> = {
   opted_out: "quiet",
   rejected: "bad",
   silent: "bad",
-<<<<<<< HEAD
   never_reachable: "bad",
-=======
->>>>>>> microgrid
   islanded: "quiet",
 };
 

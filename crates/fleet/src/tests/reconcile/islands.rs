@@ -5,7 +5,7 @@ use units::Interval;
 
 use super::*;
 use crate::dispatch::availability::Absence;
-use crate::dispatch::verdict::{Case, Course, Verdict, verdict};
+use crate::dispatch::verdict::{Case, Contact, Course, Rank, Verdict, Word, judge};
 use crate::microgrid::{Action, Agreement, Coupling, Exchange, SchedulePoint, State};
 use crate::tests::microgrid::{GRID, microgrid, permit, put, report, seen};
 use crate::{MicrogridCommand, Priority};
@@ -234,13 +234,17 @@ fn the_verdict_on_a_member_that_left_says_so() {
     assert_ne!(at(150), Standing::Islanded, "before it left it was there");
     let case = Case {
         standing: Standing::Islanded,
+        contact: Contact::Heard,
+        word: Word::None,
+        meter: Rank::DeviceTelemetry,
+        confirm_within: std::time::Duration::from_secs(900),
         base: watts(0),
         rating: watts(5_000),
         tolerance: Percent::from_hundredths(500),
         stretches: &[],
         course: Course::Running,
     };
-    assert_eq!(verdict(&case), Verdict::Islanded);
+    assert_eq!(judge(&case).verdict, Verdict::Islanded);
 }
 
 #[test]
