@@ -237,7 +237,7 @@ fn the_verdict_on_a_member_that_left_says_so() {
         contact: Contact::Heard,
         word: Word::None,
         meter: Rank::DeviceTelemetry,
-        confirm_within: std::time::Duration::from_secs(900),
+        confirm_within: Duration::from_secs(900),
         base: watts(0),
         rating: watts(5_000),
         tolerance: Percent::from_hundredths(500),
