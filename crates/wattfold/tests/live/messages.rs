@@ -282,8 +282,7 @@ async fn a_flood_of_messages_delays_nobody_else() {
     }
     tokio::time::sleep(SECOND * u32::try_from(5 + flood_s / 10).unwrap()).await;
     let before = rig.resident_bytes();
-    let mut api = rig.api();
-    let stored_before = api.metric("wattfold_samples_stored_total").await;
+    let stored_before = rig.api().metric("wattfold_samples_stored_total").await;
     let start_s = clock::now().secs() - 86_400;
     let flooder = fleet.pop().unwrap();
     let mut flooding = JoinSet::new();
@@ -305,7 +304,7 @@ async fn a_flood_of_messages_delays_nobody_else() {
         ended.unwrap();
     }
     let acknowledged = flooded.acknowledged_readings + posted.acknowledged_readings;
-    stored(&mut api, stored_before, acknowledged).await;
+    stored(&mut rig.api(), stored_before, acknowledged).await;
     let [calm, flood] = [CALM, FLOOD].map(|phase| {
         let phase = usize::from(phase);
         json!({ "looks": spread(&scene.looks[phase]), "controls": spread(&scene.fetches[phase]) })
