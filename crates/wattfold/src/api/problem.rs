@@ -315,6 +315,18 @@ impl From<Rejection> for Problem {
                 let rule = format!("has no function {function}");
                 field(Kind::InvalidField, "group", &rule)
             }
+            Rejection::ShortOfPower { .. }
+            | Rejection::ShortOfEnergy { .. }
+            | Rejection::LimitExceeded { .. }
+            | Rejection::Conflict { .. } => Self::infeasible(rejection, detail),
+        }
+    }
+}
+
+impl Problem {
+    /// What is short of what, of a plan that can't be made.
+    fn infeasible(rejection: Rejection, detail: String) -> Self {
+        match rejection {
             Rejection::ShortOfPower {
                 interval,
                 asked,
@@ -363,6 +375,7 @@ impl From<Rejection> for Problem {
                 }
                 problem
             }
+            _ => Self::new(Kind::Conflict, detail),
         }
     }
 }
