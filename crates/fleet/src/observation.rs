@@ -1,6 +1,6 @@
 //! What is known of a DER by the second: its latest readings and when it was last heard.
 
-use units::{Timestamp, Vars, Watts};
+use units::{Timestamp, Vars, WattHours, Watts};
 
 /// How far a reading can be trusted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,8 +39,10 @@ pub struct Observation {
     pub soc_pct: Option<Reading<f64>>,
     /// The highest injection it could give now (for PV: what the sun offers).
     pub p_available: Option<Reading<Watts>>,
-    /// Lowest state of charge its owner keeps (`minReserve`), 0 to 100.
-    pub reserve_pct: Option<Reading<f64>>,
+    /// Energy that the vehicle at it still has to be charged with (`energyRequestNow`).
+    pub energy_requested: Option<Reading<WattHours>>,
+    /// Until when (`timeChargeIsNeeded`).
+    pub charge_needed_by: Option<Reading<Timestamp>>,
     /// Whether it says that it is connected to the grid.
     pub connected: Option<Reading<bool>>,
 }

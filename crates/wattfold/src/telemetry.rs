@@ -270,7 +270,7 @@ fn sample(der: DerId, measurement: &Measurement) -> Option<Sample> {
         Measured::EnergyInjected => Quantity::EnergyInjected,
         Measured::EnergyAbsorbed => Quantity::EnergyAbsorbed,
         Measured::Frequency => Quantity::Frequency,
-        Measured::Connected => return None,
+        Measured::Connected | Measured::EnergyRequested | Measured::ChargeNeededBy => return None,
     };
     let Measurement {
         value, at, quality, ..

@@ -324,15 +324,18 @@ impl<'a> World<'a> {
         if let Some(thermal) = thermal.filter(|_| der.kind == DerKind::Load) {
             return Some((thermal.hold, thermal.precondition));
         }
-        let whole = self.capacity(der)?;
         let observation = self.observation(der.id);
+        let Some(whole) = self.capacity(der) else {
+            // A charger that does not know its vehicle's battery knows what the vehicle asks for.
+            let asked = self.charge_need(der)?.energy;
+            return Some((WattHours::ZERO, asked.max(WattHours::ZERO)));
+        };
         let Some(soc) = observation.soc_pct else {
             return Some((WattHours::ZERO, WattHours::ZERO));
         };
-        let reported = observation.reserve_pct.map_or(0.0, |r| r.value);
-        let reserve = reported.max(der.reserve.as_f64());
         let share = |pct: f64| WattHours::from_f64(whole.as_f64() * pct.clamp(0.0, 100.0) / 100.0);
-        Some((share(soc.value - reserve), share(100.0 - soc.value)))
+        let above_reserve = soc.value - der.reserve.as_f64();
+        Some((share(above_reserve), share(100.0 - soc.value)))
     }
 
     /// The range of `der` cut to what its energy can hold for `duration`.

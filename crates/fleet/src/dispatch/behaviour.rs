@@ -122,12 +122,15 @@ impl World<'_> {
     /// How the energy of `der` behaves, when it would do `base` unasked.
     #[must_use]
     pub fn behaviour(&self, der: &Der, base: Watts) -> Behaviour {
+        let need = self.charge_need(der);
         let Some(known) = self.fleet.enrolment().flexibility(der.id) else {
-            return Behaviour::default();
+            return Behaviour {
+                need,
+                ..Behaviour::default()
+            };
         };
         let is_load = matches!(der.kind, DerKind::Load);
         let thermal = known.thermal.filter(|_| is_load);
-        let need = known.departure.filter(|departure| self.now < departure.at);
         let switching = known.switching.filter(|_| is_load);
         let whole = der.settings.as_ref().map_or(base, |s| -s.p_absorb_max);
         let unasked = match switching.is_some() {
@@ -140,16 +143,32 @@ impl World<'_> {
             neutral: if follows { unasked } else { Watts::ZERO },
             charge_efficiency: known.charge_efficiency.as_f64() / 100.0,
             discharge_efficiency: known.discharge_efficiency.as_f64() / 100.0,
-            need: need.and_then(|departure| {
-                let missing = departure.soc.as_f64() - self.observation(der.id).soc_pct?.value;
-                let whole = self.capacity(der)?;
-                Some(Need {
-                    energy: WattHours::from_f64(whole.as_f64() * missing / 100.0),
-                    by: departure.at,
-                })
-            }),
+            need,
             recovery: thermal.map(|thermal| thermal.recovery),
             switching: switching.map(|switching| (switching.min_on, switching.min_off)),
         }
+    }
+
+    /// What has to be in the vehicle at `der` when it leaves: as the vehicle says, else as its owner
+    /// does.
+    #[must_use]
+    pub fn charge_need(&self, der: &Der) -> Option<Need> {
+        let observation = self.observation(der.id);
+        let told = observation
+            .energy_requested
+            .zip(observation.charge_needed_by)
+            .filter(|(_, by)| self.now < by.value);
+        if let Some((energy, by)) = told {
+            let (energy, by) = (energy.value, by.value);
+            return Some(Need { energy, by });
+        }
+        let flexibility = self.fleet.enrolment().flexibility(der.id)?;
+        let departure = flexibility.departure.filter(|it| self.now < it.at)?;
+        let missing = departure.soc.as_f64() - observation.soc_pct?.value;
+        let whole = self.capacity(der)?;
+        Some(Need {
+            energy: WattHours::from_f64(whole.as_f64() * missing / 100.0),
+            by: departure.at,
+        })
     }
 }

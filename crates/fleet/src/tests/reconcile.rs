@@ -11,13 +11,15 @@ use units::{Percent, Timestamp, WattHours, Watts};
 
 use super::{Rig, mrid, t, target, watts};
 use crate::dispatch::assess::{Policy, World};
+use crate::dispatch::behaviour::Need;
 use crate::dispatch::reconcile::{Cause, cause, reconcile, replan};
 use crate::dispatch::{LinearLimit, Plan, Standing};
+use crate::enrolment::{Departure, Flexibility};
 use crate::{
     ActivePower, AggregatorId, Client, Command, Conduct, ControlBase, DefaultControl, DerId,
-    Dispatch, DispatchId, Envelope, EnvelopePoint, Event, Evidence, Fallback, Ledger, Lfdi, Name,
-    NewAggregator, NewControl, NewDispatch, NewProgram, Observation, Origin, Pin, Quality, Reading,
-    Rejection, Scaled, Scope, Setting, Share,
+    Dispatch, DispatchId, EnrolmentCommand, Envelope, EnvelopePoint, Event, Evidence, Fallback,
+    Ledger, Lfdi, Name, NewAggregator, NewControl, NewDispatch, NewProgram, Observation, Origin,
+    Pin, Quality, Reading, Rejection, Scaled, Scope, Setting, Share,
 };
 
 struct Scene {
@@ -118,13 +120,7 @@ impl Scene {
     }
 
     fn hear(&mut self, der: usize, p_w: i64, now: i64) {
-        let reading = |value| {
-            Some(Reading {
-                value,
-                at: t(now),
-                quality: Quality::Valid,
-            })
-        };
+        let reading = |value| reading(value, now);
         self.observations[der].last_contact = Some(t(now));
         self.observations[der].p = Some(Reading {
             value: watts(p_w),
@@ -398,6 +394,59 @@ fn the_owner_s_reserve_is_not_counted_on() {
     );
     scene.observations[0].soc_pct = None;
     assert_eq!(scene.world(1).energy(&der).unwrap().0, WattHours::ZERO);
+}
+
+#[test]
+fn what_a_vehicle_says_it_needs_goes_before_what_its_owner_said() {
+    let mut scene = Scene::new(3_000);
+    let der = scene.rig.fleet.ders()[0].clone();
+    assert_eq!(scene.world(1).charge_need(&der), None);
+    let departure = Departure {
+        at: t(7_200),
+        soc: Percent::from_hundredths(8_000),
+    };
+    let flexibility = Flexibility {
+        departure: Some(departure),
+        ..Flexibility::default()
+    };
+    scene.must(
+        &Command::Enrolment(EnrolmentCommand::PutFlexibility(
+            der.id,
+            Box::new(flexibility),
+        )),
+        1,
+    );
+    let need = |scene: &Scene, now| scene.world(now).charge_need(&der);
+    let owner = Need {
+        energy: WattHours::whole(3_000),
+        by: t(7_200),
+    };
+    assert_eq!(
+        need(&scene, 1),
+        Some(owner),
+        "80 % of 10 kWh, half of which is there"
+    );
+    scene.observations[0].energy_requested = reading(WattHours::whole(1_200), 0);
+    scene.observations[0].charge_needed_by = reading(t(3_600), 0);
+    let vehicle = Need {
+        energy: WattHours::whole(1_200),
+        by: t(3_600),
+    };
+    assert_eq!(need(&scene, 1), Some(vehicle));
+    assert_eq!(
+        need(&scene, 3_600),
+        Some(owner),
+        "the vehicle has left by its own word"
+    );
+    assert_eq!(need(&scene, 7_200), None);
+}
+
+fn reading<T>(value: T, at: i64) -> Option<Reading<T>> {
+    Some(Reading {
+        value,
+        at: t(at),
+        quality: Quality::Valid,
+    })
 }
 
 fn feeder(max_w: i64) -> Vec<LinearLimit> {

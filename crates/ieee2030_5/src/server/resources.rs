@@ -19,13 +19,15 @@ pub use posted::PostedResponse;
 pub use rates::Rates;
 
 use super::hosted::Hosted;
+use super::hosted::path::HostedPath;
 use super::href::{Segment, client};
 use super::subscription::Subscriptions;
-use crate::codec::read::{Complex, ReadError};
+use crate::codec::read::{Complex, ReadError, read_in};
 use crate::codec::simple::HexBinary128;
 use crate::codec::table::Profile;
 use crate::codec::write::write;
 use crate::translate::{AssignmentId, Client, DerId};
+use crate::wire::power_status::PowerStatus;
 use mirrored::Mirrored;
 use rates::ClientProfile;
 
@@ -179,6 +181,14 @@ impl Resources {
     #[must_use]
     pub fn hosted(&self) -> &Hosted {
         &self.hosted
+    }
+
+    /// What `der` last said of its power supply.
+    #[must_use]
+    pub fn power_status(&self, der: DerId) -> Option<PowerStatus> {
+        let path = HostedPath::parse(Some(Client::Der(der)), &["ps"])?;
+        let kept = self.hosted.get(path)?;
+        read_in(&kept.bytes, STORED).ok()
     }
 
     #[cfg(test)]

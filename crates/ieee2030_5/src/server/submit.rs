@@ -9,14 +9,17 @@ use units::Timestamp;
 
 use super::caller::{Caller, Role};
 use super::hosted::path::HostedPath;
+use super::hosted::route::RouteId;
 use super::href::Target;
 use super::http::{Refusal, Response};
 use super::{DocumentWrite, Submission, View, hosted, subscription};
 use crate::codec::read::{Complex, read_in};
 use crate::codec::simple::{HexBinary128, HexBinary160};
 use crate::codec::table::Profile;
+use crate::translate;
 use crate::translate::der::OutOfRange;
 use crate::translate::{Client, Der, DerId, Lfdi, MridKind, ProgramId};
+use crate::wire::power_status::PowerStatus;
 
 /// A body for one resource, from somebody who may see it.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +154,11 @@ fn write_hosted(
     let (documents, reply) = writing.decide()?;
     let mut submission = submitted.replying(reply)?;
     submission.documents = documents;
+    if let (RouteId::POWER_STATUS, Client::Der(der)) = (path.route, client) {
+        let status: PowerStatus = submitted.read()?;
+        submission.der = Some(der);
+        submission.measurements = translate::der::power_status(&status, submitted.now);
+    }
     Ok(submission)
 }
 

@@ -10,7 +10,11 @@ use crate::wire::control_mode::DerControlType;
 use crate::wire::der::{
     DerAvailability, DerCapability, DerSettings, DerStatus, DerType, connect_status,
 };
+use crate::wire::power_status::PowerStatus;
 use crate::wire::quantity::{ActivePower, ApparentPower, ReactivePower, WattHour};
+
+/// Most energy that a vehicle can be believed to ask for.
+const MAX_REQUEST_WH: f64 = 1e7;
 
 /// A value that cannot be meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,6 +152,38 @@ pub fn status(wire: &DerStatus, now: Timestamp) -> Vec<Measurement> {
 
 fn is_connected(bits: u8) -> bool {
     bits & connect_status::CONNECTED != 0
+}
+
+/// What the status of a power supply tells: how far a battery is charged, and what a vehicle needs.
+///
+/// Interpretation: a charger that says nothing of a vehicle has none, so nothing is needed of it.
+#[must_use]
+pub fn power_status(wire: &PowerStatus, now: Timestamp) -> Vec<Measurement> {
+    let changed = wire.changed_time;
+    let mut told = Vec::new();
+    if let Some(remaining) = wire.estimated_charge_remaining {
+        let percent = f64::from(remaining.0) / 100.0;
+        told.push(measurement(Quantity::StateOfCharge, percent, changed, now));
+    }
+    let (energy_wh, by, at) = match &wire.pev_info {
+        None => (Some(0.0), changed, changed),
+        Some(vehicle) => {
+            let energy = &vehicle.energy_request_now;
+            let scale = 10_f64.powi(i32::from(energy.multiplier));
+            let energy_wh = Some(energy.value.0 as f64 * scale).filter(|wh| *wh <= MAX_REQUEST_WH);
+            (
+                energy_wh,
+                vehicle.time_charge_is_needed,
+                vehicle.time_charging_status_pev,
+            )
+        }
+    };
+    if let Some(energy_wh) = energy_wh {
+        let by_s = by.timestamp().secs() as f64;
+        told.push(measurement(Quantity::EnergyRequested, energy_wh, at, now));
+        told.push(measurement(Quantity::ChargeNeededBy, by_s, at, now));
+    }
+    told
 }
 
 /// What an availability tells.

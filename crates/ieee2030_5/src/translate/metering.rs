@@ -36,6 +36,10 @@ pub enum Quantity {
     AvailablePower,
     /// 1 when connected to the grid, 0 when not.
     Connected,
+    /// Watt-hours that a vehicle still has to be charged with.
+    EnergyRequested,
+    /// When it has to have them: seconds since 1970.
+    ChargeNeededBy,
 }
 
 /// Where it is measured.

@@ -2,7 +2,7 @@
 
 use fleet::{Observation, Quality, Reading};
 use serde::{Deserialize, Serialize};
-use units::{Timestamp, Vars, Watts};
+use units::{Timestamp, Vars, WattHours, Watts};
 
 use super::{RecordError, json, parse};
 
@@ -23,7 +23,9 @@ struct ObservationV1 {
     #[serde(skip_serializing_if = "Option::is_none")]
     p_available_uw: Option<ReadingV1<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reserve_pct: Option<ReadingV1<f64>>,
+    energy_requested_uwh: Option<ReadingV1<i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charge_needed_by_ms: Option<ReadingV1<i64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     connected: Option<ReadingV1<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +40,12 @@ pub(crate) fn encode(observation: &Observation) -> String {
         voltage_v: observation.voltage_v.map(|r| shape(r, |value| value)),
         soc_pct: observation.soc_pct.map(|r| shape(r, |value| value)),
         p_available_uw: observation.p_available.map(|r| shape(r, Watts::micro)),
-        reserve_pct: observation.reserve_pct.map(|r| shape(r, |value| value)),
+        energy_requested_uwh: observation
+            .energy_requested
+            .map(|r| shape(r, WattHours::micro)),
+        charge_needed_by_ms: observation
+            .charge_needed_by
+            .map(|r| shape(r, Timestamp::millis)),
         connected: observation.connected.map(|r| shape(r, |value| value)),
         last_contact_ms: observation.last_contact.map(Timestamp::millis),
     })
@@ -53,7 +60,12 @@ pub(crate) fn decode(text: &str) -> Result<Observation, RecordError> {
         voltage_v: shape.voltage_v.map(|r| reading(r, |value| value)),
         soc_pct: shape.soc_pct.map(|r| reading(r, |value| value)),
         p_available: shape.p_available_uw.map(|r| reading(r, Watts::from_micro)),
-        reserve_pct: shape.reserve_pct.map(|r| reading(r, |value| value)),
+        energy_requested: shape
+            .energy_requested_uwh
+            .map(|r| reading(r, WattHours::from_micro)),
+        charge_needed_by: shape
+            .charge_needed_by_ms
+            .map(|r| reading(r, Timestamp::from_millis)),
         connected: shape.connected.map(|r| reading(r, |value| value)),
         last_contact: shape.last_contact_ms.map(Timestamp::from_millis),
     })

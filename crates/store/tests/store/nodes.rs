@@ -7,7 +7,7 @@ use store::{
     Address, Batch, CommitError, Document, DocumentChange, DocumentKey, Inbox, MAX_REQUESTS,
     Memory, Position, Postgres, ReadError, Reply, Request, Session, Shared, Store, Waiting,
 };
-use units::{Timestamp, Vars, Watts};
+use units::{Timestamp, Vars, WattHours, Watts};
 
 use crate::cluster::{Cluster, connect};
 use crate::lease::{LONG, given, leading, nodes};
@@ -225,7 +225,16 @@ fn observations_reach_the_other_nodes() {
         voltage_v: Some(at(230.1)),
         soc_pct: Some(at(0.1 + 0.2)),
         p_available: None,
-        reserve_pct: Some(at(20.0)),
+        energy_requested: Some(Reading {
+            value: WattHours::from_micro(7),
+            at: NOW,
+            quality: Quality::Estimated,
+        }),
+        charge_needed_by: Some(Reading {
+            value: Timestamp::from_millis(-7),
+            at: NOW,
+            quality: Quality::Valid,
+        }),
         connected: Some(Reading {
             value: false,
             at: NOW,

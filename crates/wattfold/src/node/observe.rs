@@ -6,7 +6,7 @@ use std::time::Duration;
 use fleet::{Access, Client, DerId, Fleet, Lfdi, Observation, Reading};
 use ieee2030_5::server::Submission;
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity};
-use units::{Timestamp, Vars, Watts};
+use units::{Timestamp, Vars, WattHours, Watts};
 
 use super::core::Rim as _;
 use super::{AtOnce, DeviceRequest, Node, Unavailable};
@@ -226,6 +226,17 @@ pub(super) fn restore(observation: &mut Observation, measurement: &Measurement) 
                 },
             );
         }
+        Quantity::EnergyRequested => {
+            let value = WattHours::from_f64(value);
+            let reading = Reading { value, at, quality };
+            newer(&mut observation.energy_requested, reading);
+        }
+        Quantity::ChargeNeededBy => {
+            #[expect(clippy::cast_possible_truncation, reason = "whole seconds, saturating")]
+            let value = Timestamp::from_secs(value as i64);
+            let reading = Reading { value, at, quality };
+            newer(&mut observation.charge_needed_by, reading);
+        }
         Quantity::EnergyInjected | Quantity::EnergyAbsorbed | Quantity::Frequency => {}
     }
 }
@@ -239,7 +250,8 @@ pub(super) fn merge(own: &mut Observation, other: &Observation) -> bool {
     keep_newer(&mut own.voltage_v, other.voltage_v);
     keep_newer(&mut own.soc_pct, other.soc_pct);
     keep_newer(&mut own.p_available, other.p_available);
-    keep_newer(&mut own.reserve_pct, other.reserve_pct);
+    keep_newer(&mut own.energy_requested, other.energy_requested);
+    keep_newer(&mut own.charge_needed_by, other.charge_needed_by);
     keep_newer(&mut own.connected, other.connected);
     *own != before
 }

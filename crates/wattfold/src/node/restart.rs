@@ -90,7 +90,10 @@ pub fn recall(
         let observation = &mut observations[index];
         let kept = resources.of(der.id).status.as_ref();
         let told = kept.map_or_else(Vec::new, |status| translate::der::status(status, now));
+        let needed = resources.power_status(der.id);
+        let needed = needed.map_or_else(Vec::new, |it| translate::der::power_status(&it, now));
         told.iter()
+            .chain(&needed)
             .for_each(|told| observe::restore(observation, told));
         let silent_since = steps[index].filter(|step| sampled[index] < Some(step.at));
         if let Some(Evidence::LastHeard(at)) = silent_since.map(|step| step.evidence) {

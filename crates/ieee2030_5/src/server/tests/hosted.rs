@@ -17,6 +17,7 @@ use crate::server::hosted::path::{HostedPath, NUMBERS_MAX, Part};
 use crate::server::hosted::route::{Base, ROUTES, RouteId, Writes};
 use crate::server::hosted::{MAX_DOCUMENTS_OF_CLIENT, MAX_FILE_BYTES};
 use crate::server::{Owner, Request, View};
+use crate::translate::metering::Quantity;
 use crate::translate::{Client, DerId};
 use crate::wire::demand_response::{DemandResponseProgram, EndDeviceControl, EndDeviceControlList};
 use crate::wire::der::DerStatus;
@@ -548,4 +549,52 @@ fn nothing_is_kept_of_a_device_that_is_removed() {
     let removed = world.send(&request(AGGREGATOR, "DELETE", "/edev/3", b""));
     assert_eq!(removed.status, 204);
     assert_eq!(world.resources, others);
+}
+
+#[test]
+fn what_a_vehicle_asks_for_is_told_and_found_again() {
+    let mut world = World::new();
+    let by = NOW.secs() + 7_200;
+    let status = |vehicle: &str| {
+        format!(
+            "<PowerStatus xmlns=\"urn:ieee:std:2030.5:ns\"><batteryStatus>4</batteryStatus>\
+             <changedTime>{0}</changedTime><currentPowerSource>1</currentPowerSource>\
+             <estimatedChargeRemaining>4250</estimatedChargeRemaining>{vehicle}</PowerStatus>",
+            NOW.secs()
+        )
+    };
+    let vehicle = format!(
+        "<PEVInfo><chargingPowerNow><multiplier>0</multiplier><value>0</value></chargingPowerNow>\
+         <energyRequestNow><multiplier>1</multiplier><value>1250</value></energyRequestNow>\
+         <maxForwardPower><multiplier>3</multiplier><value>7</value></maxForwardPower>\
+         <minimumChargingDuration>6429</minimumChargingDuration>\
+         <targetStateOfCharge>9000</targetStateOfCharge><timeChargeIsNeeded>{by}</timeChargeIsNeeded>\
+         <timeChargingStatusPEV>{0}</timeChargingStatusPEV></PEVInfo>",
+        NOW.secs()
+    );
+    let mut told = |body: &str| {
+        world.measurements.clear();
+        let reply = world.send(&request(OWN, "PUT", "/edev/0/ps", body.as_bytes()));
+        assert_eq!(reply.status, 204);
+        let told = world.measurements.iter();
+        told.map(|m| (m.quantity, m.value)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(&status(&vehicle)),
+        [
+            (Quantity::StateOfCharge, 42.5),
+            (Quantity::EnergyRequested, 12_500.0),
+            (Quantity::ChargeNeededBy, by as f64),
+        ]
+    );
+    assert_eq!(
+        told(&status(""))[1..],
+        [
+            (Quantity::EnergyRequested, 0.0),
+            (Quantity::ChargeNeededBy, NOW.secs() as f64),
+        ]
+    );
+    let kept = world.resources.power_status(DerId(0)).unwrap();
+    assert_eq!(kept.pev_info, None);
+    assert_eq!(world.resources.power_status(DerId(1)), None);
 }
