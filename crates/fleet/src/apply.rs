@@ -68,14 +68,16 @@ impl Fleet {
             }
             Event::PlanAdopted(plan) => {
                 if let Some(dispatch) = self.dispatches.get_mut(plan.dispatch.index()) {
-                    dispatch.plan = Some(plan.clone());
+                    dispatch.succeed(plan);
                 }
             }
             Event::DispatchChanged(changed) => {
                 if let Some(slot) = self.dispatches.get_mut(changed.id.index()) {
                     let plan = slot.plan.take();
+                    let superseded = std::mem::take(&mut slot.superseded);
                     *slot = Dispatch {
                         plan,
+                        superseded,
                         ..Dispatch::clone(changed)
                     };
                 }

@@ -15,6 +15,7 @@ pub mod rival;
 pub mod share;
 pub mod verdict;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use units::{Interval, Money, Percent, Timestamp, Watts};
@@ -28,7 +29,7 @@ pub use conflict::{Constraint, Subject};
 pub use limit::LinearLimit;
 pub use plan::{Allocation, Plan, Request, plan};
 
-use crate::{CimMrid, DispatchId, Event, GroupId, Name, Rejection};
+use crate::{CimMrid, DerId, DispatchId, Event, GroupId, Name, Rejection};
 
 /// What is wanted of the group in one interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,6 +114,23 @@ pub struct Dispatch {
     pub cancelled: Option<Timestamp>,
     /// The plan in force; its generation counts up from 1.
     pub plan: Option<Plan>,
+    /// The plans before it, oldest first: the newest [`Self::MAX_SUPERSEDED`].
+    pub superseded: Vec<Superseded>,
+}
+
+/// A plan that another one has taken the place of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Superseded {
+    /// Its generation.
+    pub generation: u32,
+    /// When it was made.
+    pub made: Timestamp,
+    /// When the one that took its place was.
+    pub until: Timestamp,
+    /// Members that it asked for something.
+    pub asked: u32,
+    /// The largest part of a target that nobody was given, as a magnitude.
+    pub residue: Watts,
 }
 
 /// Where a dispatch stands.
@@ -131,6 +149,27 @@ pub enum DispatchPhase {
 }
 
 impl Dispatch {
+    /// Most plans that are kept in outline once they are superseded; the journal has all.
+    pub const MAX_SUPERSEDED: usize = 64;
+
+    /// Takes up the next plan.
+    pub(crate) fn succeed(&mut self, plan: &Plan) {
+        if let Some(old) = self.plan.replace(plan.clone()) {
+            let asked: BTreeSet<DerId> = old.allocations.iter().map(|a| a.der).collect();
+            let residues = old.balances.iter().map(|balance| balance.residue.abs());
+            if Self::MAX_SUPERSEDED <= self.superseded.len() {
+                self.superseded.remove(0);
+            }
+            self.superseded.push(Superseded {
+                generation: old.generation,
+                made: old.made,
+                until: plan.made,
+                asked: u32::try_from(asked.len()).unwrap_or(u32::MAX),
+                residue: residues.max().unwrap_or_default(),
+            });
+        }
+    }
+
     /// From the first interval's start to the last one's end; `None` without intervals.
     #[must_use]
     pub fn span(&self) -> Option<Interval> {

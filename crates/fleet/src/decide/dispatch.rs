@@ -68,6 +68,7 @@ impl Fleet {
             created: now,
             cancelled: None,
             plan: None,
+            superseded: Vec::new(),
         };
         self.check_conduct(&dispatch)?;
         self.check_no_overlap(&dispatch, now)?;
@@ -178,6 +179,7 @@ impl Fleet {
         let dispatch = self.open_dispatch(id, now)?;
         let mut changed = dispatch.clone();
         changed.plan = None;
+        changed.superseded.clear();
         if let Some(name) = &change.name {
             changed.name = Some(name.clone());
         }

@@ -397,6 +397,23 @@ fn the_owner_s_reserve_is_not_counted_on() {
 }
 
 #[test]
+fn plans_that_are_superseded_are_kept_in_outline_up_to_a_limit() {
+    let mut scene = Scene::new(3_000);
+    let generations = u32::try_from(Dispatch::MAX_SUPERSEDED).unwrap() + 3;
+    for generation in 2..=generations {
+        let plan = Plan {
+            generation,
+            ..scene.rig.fleet.dispatches()[0].plan.clone().unwrap()
+        };
+        scene.must(&Command::AdoptPlan(plan), 1);
+    }
+    let superseded = &scene.rig.fleet.dispatches()[0].superseded;
+    let kept: Vec<u32> = superseded.iter().map(|plan| plan.generation).collect();
+    assert_eq!(kept, (3..generations).collect::<Vec<_>>());
+    assert_eq!(superseded[0].asked, 3);
+}
+
+#[test]
 fn what_a_vehicle_says_it_needs_goes_before_what_its_owner_said() {
     let mut scene = Scene::new(3_000);
     let der = scene.rig.fleet.ders()[0].clone();
@@ -518,6 +535,7 @@ fn two_dispatches_share_one_limit() {
         created: t(12),
         cancelled: None,
         plan: None,
+        superseded: Vec::new(),
     };
     let fits = replan(&scene.world(12), &dispatch(2_000), &scene.limits);
     assert!(fits.is_ok());

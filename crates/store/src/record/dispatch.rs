@@ -62,6 +62,7 @@ impl DispatchV1<'_> {
             created,
             cancelled: self.cancelled_ms.map(Timestamp::from_millis),
             plan: self.plan.map(PlanV1::read).transpose()?,
+            superseded: Vec::new(),
         })
     }
 }
@@ -305,6 +306,7 @@ impl DispatchV2<'_> {
             created: Timestamp::from_millis(self.created_ms),
             cancelled: self.cancelled_ms.map(Timestamp::from_millis),
             plan: self.plan.map(PlanV1::read).transpose()?,
+            superseded: Vec::new(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::extract::State;
 use fleet::dispatch::plan::OnShort;
-use fleet::dispatch::{Plan, reconcile};
+use fleet::dispatch::{Plan, Superseded, reconcile};
 use fleet::{ActivePower, Command, DerId, Dispatch, DispatchChange, Objective};
 use serde::{Deserialize, Serialize};
 use units::{Money, Watts};
@@ -83,10 +83,39 @@ pub struct ComparedMember {
 pub struct Comparison {
     /// The plan in force first, if there is one, then one for each objective that can be planned.
     pub plans: Vec<PlanView>,
+    /// Plans that were in force before, newest first: at most 64.
+    pub superseded: Vec<SupersededView>,
     /// Objectives that can't be planned, and why.
     pub refused: BTreeMap<String, Problem>,
     /// Members whose shares differ, at most 1000.
     pub members: Vec<ComparedMember>,
+}
+
+/// A plan that another one has taken the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct SupersededView {
+    /// Its generation.
+    pub generation: u32,
+    /// When it was made.
+    pub made_at: Time,
+    /// When the one that took its place was.
+    pub superseded_at: Time,
+    /// Members that it asked for something.
+    pub asked: u32,
+    /// The largest part of a target that nobody was given, in W, a magnitude.
+    pub residue_w: f64,
+}
+
+impl From<&Superseded> for SupersededView {
+    fn from(plan: &Superseded) -> Self {
+        Self {
+            generation: plan.generation,
+            made_at: Time(plan.made),
+            superseded_at: Time(plan.until),
+            asked: plan.asked,
+            residue_w: plan.residue.as_f64(),
+        }
+    }
 }
 
 /// A plan to adopt.
@@ -131,6 +160,7 @@ pub(super) async fn compare(
         };
         Ok(Json(Comparison {
             plans: plans.iter().map(view).collect(),
+            superseded: dispatch.superseded.iter().rev().map(Into::into).collect(),
             refused,
             members,
         }))

@@ -177,6 +177,17 @@ async fn plans_are_compared_before_one_is_adopted() {
         (&adopted["objective"], &adopted["generation"]),
         (&json!("fewest_devices"), &json!(2))
     );
+    let after = server.get(&format!("{path}/plans")).await.json();
+    let before = &after["superseded"];
+    assert_eq!(before.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (
+            &before[0]["generation"],
+            &before[0]["asked"],
+            &before[0]["residue_w"]
+        ),
+        (&json!(1), &json!(3), &json!(0.0))
+    );
     let published = server
         .post(&format!("{path}/publish"), json!({}))
         .await
