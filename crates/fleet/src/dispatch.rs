@@ -7,6 +7,7 @@ pub mod availability;
 pub mod behaviour;
 pub mod conduct;
 pub mod conflict;
+pub mod correction;
 pub mod limit;
 pub mod merit;
 pub mod plan;

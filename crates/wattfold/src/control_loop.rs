@@ -12,8 +12,9 @@ mod signs;
 use std::collections::VecDeque;
 
 use fleet::dispatch::assess::{Policy, World};
+use fleet::dispatch::correction::{Correction, correction};
 use fleet::dispatch::plan::OnShort;
-use fleet::dispatch::{LinearLimit, Plan, reconcile};
+use fleet::dispatch::{LinearLimit, reconcile};
 use fleet::{
     Command, ControlId, DeliveryEntry, DerId, Dispatch, DispatchId, Event, Evidence, Fleet, Ledger,
     Observation, Rejection,
@@ -254,31 +255,23 @@ impl State {
     /// The next plan for a dispatch whose plan no longer fits; `None` when it would ask the same
     /// of everybody for the same reasons, the rejection when no plan is possible.
     fn correction(&self, id: DispatchId, inputs: &Inputs<'_>) -> Result<Option<Event>, Rejection> {
-        let dispatch = self.fleet.dispatch(id);
-        let Some((dispatch, current)) = dispatch.and_then(|it| Some((it, it.plan.as_ref()?)))
-        else {
+        let Some(dispatch) = self.fleet.dispatch(id) else {
             return Ok(None);
         };
-        let world = self.world(inputs);
-        let Some(cause) = reconcile::cause(&world, dispatch, inputs.limits) else {
-            return Ok(None);
-        };
-        let replanned = reconcile::replan(&world, dispatch, inputs.limits).and_then(|plan| {
-            let same = asks_the_same(dispatch, current, &plan);
-            Ok((!same).then_some(dispatch.adopt(plan, inputs.now)?))
-        });
-        match &replanned {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                let generation = current.generation + 1;
+        let corrected = correction(&self.world(inputs), dispatch, inputs.limits);
+        let adopted = match corrected {
+            Ok(None) => return Ok(None),
+            Ok(Some(Correction { cause, plan })) => {
+                let generation = plan.generation;
                 tracing::info!(dispatch = %dispatch.mrid, generation, ?cause, "plan corrected");
+                dispatch.adopt(plan, inputs.now)
             }
-            Err(rejection) => {
-                tracing::warn!(dispatch = %dispatch.mrid, ?cause, %rejection,
-                    "no corrected plan is possible");
-            }
+            Err(rejection) => Err(rejection),
+        };
+        if let Err(rejection) = &adopted {
+            tracing::warn!(dispatch = %dispatch.mrid, %rejection, "no corrected plan is possible");
         }
-        replanned
+        adopted.map(Some)
     }
 
     fn reconcile(&mut self, id: DispatchId, inputs: &Inputs<'_>, changes: &mut Batch) {
@@ -292,33 +285,6 @@ impl State {
             }
         }
     }
-}
-
-/// Whether `next` would change no share that is still ahead and knows of nobody new to leave out.
-fn asks_the_same(dispatch: &Dispatch, current: &Plan, next: &Plan) -> bool {
-    let same_share = next
-        .allocations
-        .iter()
-        .all(|a| current.share(a.der, a.interval) == Some(a.share));
-    let ahead = |interval: u32| {
-        dispatch
-            .schedule
-            .get(interval as usize)
-            .is_some_and(|target| next.effective < target.interval.end())
-    };
-    let kept = current
-        .allocations
-        .iter()
-        .filter(|a| ahead(a.interval))
-        .count();
-    let elsewhere = current
-        .elsewhere
-        .iter()
-        .filter(|(interval, _)| ahead(*interval));
-    same_share
-        && kept == next.allocations.len()
-        && current.unasked == next.unasked
-        && elsewhere.eq(&next.elsewhere)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod availability;
 mod islands;
 mod others;
+mod settles;
 mod urgent;
 
 use std::time::Duration;

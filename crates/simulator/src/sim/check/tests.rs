@@ -54,6 +54,7 @@ fn dispatch() -> Dispatch {
         created: START,
         cancelled: None,
         plan: None,
+        superseded: Vec::new(),
     }
 }
 
