@@ -4,6 +4,7 @@
 //! Samples are clustered by hour, then DER, then time. The values of one report lie together, an
 //! hour's rows are the only ones that inserts touch, and what is too old goes from the left edge.
 
+mod rollup;
 mod sqlite;
 
 use std::fmt;
@@ -16,6 +17,8 @@ use units::{Interval, Timestamp};
 
 use crate::postgres::{self, Address};
 use crate::{OpenError, StorageError};
+
+pub use rollup::{Resolution, Rollup, Rollups};
 
 const HOUR_MS: i64 = 3_600_000;
 

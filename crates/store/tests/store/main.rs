@@ -14,6 +14,7 @@ mod lease;
 mod nodes;
 mod record;
 mod replay;
+mod rollup;
 mod sample;
 mod settings;
 mod telemetry;

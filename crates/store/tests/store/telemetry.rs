@@ -67,7 +67,7 @@ fn telemetry_in_a_database_keeps_the_contract() {
 }
 
 /// A handle on the samples of a database with its tables.
-fn connected(url: &str) -> Telemetry {
+pub(crate) fn connected(url: &str) -> Telemetry {
     let address = Address::new(url, None).unwrap();
     Postgres::open(&address, JOURNAL).unwrap();
     Telemetry::connect(&address).unwrap()
