@@ -1,12 +1,13 @@
 //! Roll-ups: what the samples of whole minutes, quarters of an hour and hours come to.
 //!
-//! They are made of the samples themselves when they are asked for. A sample that comes late counts
-//! from then on, and one that comes twice counts once, as in the samples.
+//! They are made of the samples themselves when they are asked for, as long as those are kept. A
+//! sample that comes late counts from then on, and one that comes twice counts once, as in the
+//! samples. What is retired no longer changes, and has its roll-ups stored.
 
 use fleet::{DerId, Quality};
 use units::{Interval, Timestamp};
 
-use super::{Quantity, Sample, Telemetry, TelemetryError, quality_number};
+use super::{Quantity, Sample, Samples, Span, Telemetry, TelemetryError, quality_number};
 
 /// How long the spans of roll-ups are. Each begins at a whole multiple of its length since 1970, in
 /// UTC.
@@ -34,7 +35,21 @@ impl Resolution {
         }
     }
 
-    fn span_of(self, at: Timestamp) -> Timestamp {
+    /// Its number where it is stored; never given to another.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Minute => 1,
+            Self::QuarterHour => 2,
+            Self::Hour => 3,
+        }
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        let known = Self::ALL.into_iter();
+        known.into_iter().find(|one| one.number() == number)
+    }
+
+    pub(super) fn span_of(self, at: Timestamp) -> Timestamp {
         let into = at.millis().rem_euclid(self.millis());
         Timestamp::from_millis(at.millis().saturating_sub(into))
     }
@@ -55,7 +70,7 @@ pub struct Rollup {
     pub start: Timestamp,
     /// How many samples there are, at least 1.
     pub count: u32,
-    /// Their sum, added up by time.
+    /// Their sum, added up by time, as far as a number reaches.
     pub sum: f64,
     /// The lowest.
     pub min: f64,
@@ -76,7 +91,7 @@ impl Rollup {
         self.sum / f64::from(self.count)
     }
 
-    const fn of(start: Timestamp, sample: &Sample) -> Self {
+    pub(super) const fn of(start: Timestamp, sample: &Sample) -> Self {
         Self {
             start,
             count: 1,
@@ -90,9 +105,9 @@ impl Rollup {
     }
 
     /// Adds a sample that is later than those before.
-    fn add(&mut self, sample: &Sample) {
+    pub(super) fn add(&mut self, sample: &Sample) {
         self.count += 1;
-        self.sum += sample.value;
+        self.sum = (self.sum + sample.value).clamp(f64::MIN, f64::MAX);
         self.min = self.min.min(sample.value);
         self.max = self.max.max(sample.value);
         self.last = sample.value;
@@ -128,7 +143,35 @@ impl Telemetry {
         limit: usize,
     ) -> Result<Rollups, TelemetryError> {
         let end = resolution.span_from(interval.end());
-        let mut from = resolution.span_from(interval.start);
+        let start = resolution.span_from(interval.start);
+        if end <= start {
+            let (rollups, next) = (Vec::new(), None);
+            return Ok(Rollups { rollups, next });
+        }
+        let all = Interval::between(start, end);
+        // The samples are read first: what retires meanwhile is then found twice, not never.
+        let of_samples = self.of_samples((der, quantity), all, resolution, limit)?;
+        let span = Span {
+            start_ms: start.millis(),
+            end_ms: end.millis(),
+        };
+        let more = limit.saturating_add(1);
+        let stored = match &self.samples {
+            Samples::File(file) => file.rollups((der, quantity), resolution, span, more)?,
+            Samples::Server(server) => server.rollups((der, quantity), resolution, span, more)?,
+        };
+        Ok(merged(of_samples, stored, limit))
+    }
+
+    /// What is made of the samples that there are.
+    fn of_samples(
+        &self,
+        (der, quantity): (DerId, Quantity),
+        all: Interval,
+        resolution: Resolution,
+        limit: usize,
+    ) -> Result<Rollups, TelemetryError> {
+        let (mut from, end) = (all.start, all.end());
         let mut rollups: Vec<Rollup> = Vec::new();
         let mut seen = 0;
         while from < end {
@@ -159,4 +202,19 @@ impl Telemetry {
         let next = None;
         Ok(Rollups { rollups, next })
     }
+}
+
+/// Both by time, the first `limit`. `stored` has one more than that when there are more.
+fn merged(of_samples: Rollups, stored: Vec<Rollup>, limit: usize) -> Rollups {
+    let known_to = stored.get(limit).map(|rollup| rollup.start);
+    let known_to = [known_to, of_samples.next].into_iter().flatten().min();
+    let both = of_samples.rollups.into_iter().chain(stored);
+    let known = both.filter(|rollup| known_to.is_none_or(|end| rollup.start < end));
+    let mut rollups: Vec<Rollup> = known.collect();
+    rollups.sort_by_key(|rollup| rollup.start);
+    rollups.dedup_by_key(|rollup| rollup.start);
+    let cut = rollups.get(limit).map(|rollup| rollup.start);
+    rollups.truncate(limit);
+    let next = cut.or(known_to);
+    Rollups { rollups, next }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
 use store::Telemetry;
-use store::telemetry::{Quantity, Resolution, Rollup, Sample};
+use store::telemetry::{Kept, Quantity, Resolution, Rollup, Sample};
 use units::{Interval, Timestamp};
 
 use crate::cluster::Cluster;
@@ -105,11 +105,41 @@ fn paged(
     }
 }
 
-fn check(mut telemetry: Telemetry, batches: &[Vec<Sample>]) -> Result<(), TestCaseError> {
+/// After each batch, from when on samples are kept and how many retire at a time.
+type Retired = Vec<(Timestamp, usize)>;
+
+fn retired() -> impl Strategy<Value = Retired> {
+    let from = prop::sample::select(vec![-9 * HOUR, -HOUR / 2, START, START + HOUR, i64::MAX]);
+    let turn = (from.prop_map(Timestamp::from_millis), 1..40_usize);
+    prop::collection::vec(turn, 6)
+}
+
+/// Retires, but maybe not to the end: a turn may come between any two batches.
+fn retire(telemetry: &mut Telemetry, from: Timestamp, limit: usize) {
+    let rollups = [Timestamp::from_millis(i64::MIN); 3];
+    let samples = from;
+    let turns = if limit < 20 { 2 } else { 10_000 };
+    let left = (0..turns).find(|_| {
+        let kept = Kept { samples, rollups };
+        telemetry.retire(&kept, limit).unwrap() == 0
+    });
+    assert!(left.is_some() || turns == 2);
+}
+
+fn check(
+    mut telemetry: Telemetry,
+    (batches, retired): (&[Vec<Sample>], &Retired),
+) -> Result<(), TestCaseError> {
     let mut arrived = Vec::new();
-    for batch in batches {
-        telemetry.insert(batch).unwrap();
-        arrived.extend_from_slice(batch);
+    for (batch, (from, limit)) in batches.iter().zip(retired) {
+        let horizon = telemetry.horizon().unwrap();
+        let (old, taken): (Vec<Sample>, Vec<Sample>) = batch
+            .iter()
+            .partition(|sample| sample.at.millis().div_euclid(HOUR) < horizon);
+        let inserted = telemetry.insert(batch).unwrap();
+        prop_assert_eq!(inserted.too_old, old.len());
+        arrived.extend_from_slice(&taken);
+        retire(&mut telemetry, *from, *limit);
         for resolution in Resolution::ALL {
             for interval in [
                 between(-9 * HOUR, START + 9 * HOUR),
@@ -127,17 +157,18 @@ fn check(mut telemetry: Telemetry, batches: &[Vec<Sample>]) -> Result<(), TestCa
 #[test]
 fn rollups_of_a_file_are_those_of_sql() {
     let mut runner = TestRunner::new(Config::with_cases(32));
-    let checked = runner.run(&batches(), |batches| {
-        check(Telemetry::in_memory().unwrap(), &batches)
+    let checked = runner.run(&(batches(), retired()), |(batches, retired)| {
+        check(Telemetry::in_memory().unwrap(), (&batches, &retired))
     });
     checked.unwrap();
 }
 
 #[test]
 fn rollups_of_a_database_are_those_of_sql() {
-    let mut runner = TestRunner::new(Config::with_cases(4));
-    let checked = runner.run(&batches(), |batches| {
-        check(connected(&Cluster::shared().database()), &batches)
+    let mut runner = TestRunner::new(Config::with_cases(6));
+    let checked = runner.run(&(batches(), retired()), |(batches, retired)| {
+        let telemetry = connected(&Cluster::shared().database());
+        check(telemetry, (&batches, &retired))
     });
     checked.unwrap();
 }
