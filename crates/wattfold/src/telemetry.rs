@@ -11,7 +11,9 @@ use std::time::Duration;
 use fleet::DerId;
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity as Measured};
 use store::OpenError;
-use store::telemetry::{Quantity, Sample, Telemetry as File, TelemetryError};
+use store::telemetry::{
+    Inserted, Kept, Quantity, Sample, Telemetry as File, TelemetryError,
+};
 use units::{Interval, Timestamp};
 
 use crate::clock;
@@ -35,7 +37,7 @@ const GATHER: Duration = Duration::from_millis(200);
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often old samples are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
-/// Old samples deleted at one time, so that writing need not wait.
+/// Old samples rolled up at one time, so that writing need not wait.
 const SWEEP_CHUNK: usize = 20_000;
 
 /// The handle: record and query.
@@ -46,6 +48,31 @@ pub struct Telemetry {
     waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     readers: Readers,
+    retention: Retention,
+}
+
+/// How long telemetry is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Samples.
+    pub samples: Duration,
+    /// Roll-ups, in the order of [`store::telemetry::Resolution::ALL`].
+    pub rollups: [Duration; 3],
+}
+
+impl Retention {
+    /// Everything for ever.
+    pub const EVER: Self = Self {
+        samples: Duration::MAX,
+        rollups: [Duration::MAX; 3],
+    };
+
+    fn kept(&self, now: Timestamp) -> Kept {
+        Kept {
+            samples: now.before(self.samples),
+            rollups: self.rollups.map(|time| now.before(time)),
+        }
+    }
 }
 
 /// Where queries read.
@@ -78,7 +105,7 @@ impl Telemetry {
     /// [`OpenError`] when the file can't be used.
     pub fn open(
         directory: &Path,
-        retention: Duration,
+        retention: Retention,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let file = Arc::new(Mutex::new(File::open(directory)?));
@@ -96,7 +123,7 @@ impl Telemetry {
     /// [`OpenError`] when the server can't be reached.
     pub fn connect(
         address: &store::Address,
-        retention: Duration,
+        retention: Retention,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let writer = Arc::new(Mutex::new(File::connect(address)?));
@@ -114,7 +141,7 @@ impl Telemetry {
         Ok(Self::start(
             &file,
             Readers::Shared(Arc::clone(&file)),
-            Duration::MAX,
+            Retention::EVER,
             metrics,
         ))
     }
@@ -122,7 +149,7 @@ impl Telemetry {
     fn start(
         file: &Arc<Mutex<File>>,
         readers: Readers,
-        retention: Duration,
+        retention: Retention,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (queue, reports) = sync_channel(MAX_WAITING_REPORTS);
@@ -134,7 +161,14 @@ impl Telemetry {
             waiting,
             metrics,
             readers,
+            retention,
         }
+    }
+
+    /// How long telemetry is kept.
+    #[must_use]
+    pub const fn retention(&self) -> Retention {
+        self.retention
     }
 
     /// Takes places for what `der` measured at its terminals; `None` when there are too few. What
@@ -262,7 +296,7 @@ pub(crate) fn measurement(sample: &Sample) -> Measurement {
     }
 }
 
-fn write(file: &Mutex<File>, reports: &Receiver<Report>, retention: Duration, metrics: &Metrics) {
+fn write(file: &Mutex<File>, reports: &Receiver<Report>, retention: Retention, metrics: &Metrics) {
     let mut next_sweep = clock::monotonic() + SWEEP;
     loop {
         let idle = next_sweep.saturating_duration_since(clock::monotonic());
@@ -284,7 +318,7 @@ fn write(file: &Mutex<File>, reports: &Receiver<Report>, retention: Duration, me
         insert(file, &taken, metrics);
         if next_sweep <= clock::monotonic() {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-            let pause = sweep(&mut file, clock::now().before(retention));
+            let pause = sweep(&mut file, &retention.kept(clock::now()));
             next_sweep = clock::monotonic() + pause;
         }
     }
@@ -304,7 +338,7 @@ fn insert(file: &Mutex<File>, reports: &[Report], metrics: &Metrics) {
             file.insert(&samples)
         };
         let error = match inserted {
-            Ok(new) => return metrics.samples_stored(new),
+            Ok(inserted) => return count(inserted, metrics),
             Err(error) => error,
         };
         let cause: &dyn std::error::Error = &error;
@@ -318,12 +352,21 @@ fn insert(file: &Mutex<File>, reports: &[Report], metrics: &Metrics) {
     }
 }
 
-/// Deletes some of what is older than `before`, and says when to look again: a full chunk means
-/// that there is more.
-fn sweep(file: &mut File, before: Timestamp) -> Duration {
-    match file.delete_before(before, SWEEP_CHUNK) {
-        Ok(deleted) if SWEEP_CHUNK <= deleted => Duration::ZERO,
-        Ok(_) => SWEEP,
+fn count(inserted: Inserted, metrics: &Metrics) {
+    let Inserted { new, too_old } = inserted;
+    metrics.samples_stored(new);
+    if 0 < too_old {
+        metrics.samples_too_old(too_old);
+        tracing::warn!(too_old, "readings are older than telemetry is kept");
+    }
+}
+
+/// Retires some of what is kept no longer, and says when to look again: at once when there may be
+/// more.
+fn sweep(file: &mut File, kept: &Kept) -> Duration {
+    match file.retire(kept, SWEEP_CHUNK) {
+        Ok(0) => SWEEP,
+        Ok(_) => Duration::ZERO,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "nothing swept");
             SWEEP
