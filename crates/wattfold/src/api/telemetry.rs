@@ -8,8 +8,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use store::telemetry::Quantity;
-use units::Interval;
+use store::telemetry::{Quantity, Resolution, Rollup, Sample};
+use units::{Interval, Timestamp};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::Api;
@@ -59,6 +59,35 @@ impl From<Measured> for Quantity {
     }
 }
 
+/// What one point stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+pub enum PointOf {
+    /// One reading.
+    #[default]
+    #[serde(rename = "raw")]
+    Raw,
+    /// The readings of one minute.
+    #[serde(rename = "1m")]
+    Minute,
+    /// The readings of 15 minutes.
+    #[serde(rename = "15m")]
+    QuarterHour,
+    /// The readings of one hour.
+    #[serde(rename = "1h")]
+    Hour,
+}
+
+impl PointOf {
+    const fn resolution(self) -> Option<Resolution> {
+        match self {
+            Self::Raw => None,
+            Self::Minute => Some(Resolution::Minute),
+            Self::QuarterHour => Some(Resolution::QuarterHour),
+            Self::Hour => Some(Resolution::Hour),
+        }
+    }
+}
+
 /// Which readings are wanted.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -73,27 +102,81 @@ pub struct TelemetryQuery {
     pub from: Time,
     /// The instant after the last, RFC 3339.
     pub to: Time,
-    /// Most readings to answer with, 1 to 10000; 1000 without it.
+    /// What one point stands for; a reading without it. Spans begin at whole multiples of their
+    /// length since 1970, in UTC. Those that begin in the range are answered, each as a whole.
+    #[param(inline)]
+    #[serde(default)]
+    pub resolution: PointOf,
+    /// Most points to answer with, 1 to 10000; 1000 without it.
     pub limit: Option<usize>,
 }
 
-/// One reading.
+/// One reading, or what those of a span come to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TelemetryPoint {
-    /// When it was taken, by the device's clock.
+    /// When it was taken, by the device's clock; of a span, when that begins.
     pub at: Time,
-    /// The value, in the unit that the quantity's name ends with.
+    /// The value, in the unit that the quantity's name ends with; of a span, the mean, in which
+    /// each reading has the same weight.
     pub value: f64,
-    /// How far it can be trusted.
+    /// How far it can be trusted; of a span, the least trustworthy of its readings.
     pub quality: ValueQuality,
+    /// More about a span.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<TelemetrySpan>,
+}
+
+/// What the readings of a span come to, in the unit that the quantity's name ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TelemetrySpan {
+    /// How many there are.
+    pub count: u32,
+    /// The lowest.
+    pub min: f64,
+    /// The highest.
+    pub max: f64,
+    /// The first by time.
+    pub first: f64,
+    /// The last by time.
+    pub last: f64,
+}
+
+impl From<Sample> for TelemetryPoint {
+    fn from(sample: Sample) -> Self {
+        Self {
+            at: sample.at.into(),
+            value: sample.value,
+            quality: sample.quality.into(),
+            span: None,
+        }
+    }
+}
+
+impl From<Rollup> for TelemetryPoint {
+    fn from(rollup: Rollup) -> Self {
+        Self {
+            at: rollup.start.into(),
+            value: rollup.mean(),
+            quality: rollup.quality.into(),
+            span: Some(TelemetrySpan {
+                count: rollup.count,
+                min: rollup.min,
+                max: rollup.max,
+                first: rollup.first,
+                last: rollup.last,
+            }),
+        }
+    }
 }
 
 /// Readings over time.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TelemetrySeries {
-    /// The readings, the oldest first. As many as the limit: there may be more, from the last
-    /// one's time on.
+    /// The points, the oldest first.
     pub points: Vec<TelemetryPoint>,
+    /// When there may be more: what to ask for next as `from`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Time>,
 }
 
 /// Show readings of one DER over time.
@@ -117,15 +200,20 @@ pub(super) async fn show(
     let der = api.world(|world| super::der::find(world.fleet, &query.der).map(|der| der.id))?;
     let interval = Interval::between(query.from.0, query.to.0);
     let quantity = Quantity::from(query.quantity);
-    let samples = api
-        .telemetry(move |file| file.query(der, quantity, interval, limit))
-        .await?;
-    let points = samples.into_iter().map(|sample| TelemetryPoint {
-        at: sample.at.into(),
-        value: sample.value,
-        quality: sample.quality.into(),
+    let series = api.telemetry(move |file| {
+        let Some(resolution) = query.resolution.resolution() else {
+            let samples = file.query(der, quantity, interval, limit)?;
+            let last = samples.last().filter(|_| samples.len() == limit);
+            let next = last.map(|last| Timestamp::from_millis(last.at.millis() + 1).into());
+            let points = samples.into_iter().map(TelemetryPoint::from).collect();
+            return Ok(TelemetrySeries { points, next });
+        };
+        let found = file.rollups((der, quantity), interval, resolution, limit)?;
+        let points = found.rollups.into_iter().map(TelemetryPoint::from);
+        Ok(TelemetrySeries {
+            points: points.collect(),
+            next: found.next.map(Time::from),
+        })
     });
-    Ok(Json(TelemetrySeries {
-        points: points.collect(),
-    }))
+    Ok(Json(series.await?))
 }
