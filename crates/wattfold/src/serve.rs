@@ -227,7 +227,8 @@ fn open_shared(
     let metrics = Arc::new(Metrics::default());
     let (folded, position) = store.consistently(|store| restart::fold(store))?;
     let (state, resources) = folded?;
-    let telemetry = Telemetry::connect(&address, config.telemetry.retention(), Arc::clone(&metrics))?;
+    let telemetry =
+        Telemetry::connect(&address, config.telemetry.retention(), Arc::clone(&metrics))?;
     let now = clock::now();
     let observations = restart::recall(&samples(&telemetry, now), (&state, &resources), now);
     let accounts = store.accounts()?;

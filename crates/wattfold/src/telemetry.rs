@@ -11,9 +11,7 @@ use std::time::Duration;
 use fleet::DerId;
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity as Measured};
 use store::OpenError;
-use store::telemetry::{
-    Inserted, Kept, Quantity, Sample, Telemetry as File, TelemetryError,
-};
+use store::telemetry::{Inserted, Kept, Quantity, Sample, Telemetry as File, TelemetryError};
 use units::{Interval, Timestamp};
 
 use crate::clock;

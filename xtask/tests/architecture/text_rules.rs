@@ -45,6 +45,7 @@ const MARKDOWN: [&str; 20] = [
     "docs/der2030.md",
     "docs/dispatch.md",
     "docs/enrolment.md",
+    "docs/history.md",
     "docs/operating.md",
     "docs/optimiser.md",
     "docs/postgresql.md",

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use fleet::DerId;
 use units::Timestamp;
 
-use super::{Place, Quantity, Resolution, Rollup, Sample, Samples, Telemetry, TelemetryError, hour};
+use super::{
+    Place, Quantity, Resolution, Rollup, Sample, Samples, Telemetry, TelemetryError, hour,
+};
 
 /// From when on what is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

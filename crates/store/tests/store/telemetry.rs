@@ -164,14 +164,22 @@ fn old_hours_retire_in_turns(mut telemetry: Telemetry) {
     assert_eq!(inserted, Inserted { new: 1, too_old: 2 });
 
     let ever = kept_from(Timestamp::from_millis(i64::MAX));
-    assert_eq!(telemetry.retire(&ever, 1).unwrap(), 0, "the newest hour is kept");
+    assert_eq!(
+        telemetry.retire(&ever, 1).unwrap(),
+        0,
+        "the newest hour is kept"
+    );
     telemetry.insert(&[at(1, 60)]).unwrap();
     let turns = (0..7).map(|_| telemetry.retire(&ever, 1).unwrap());
     assert_eq!(turns.collect::<Vec<_>>(), [50, 50, 50, 50, 50, 1, 0]);
     assert_eq!(telemetry.insert(&samples).unwrap().too_old, samples.len());
     let before = kept_from(Timestamp::from_millis(start - 9 * hour));
     assert_eq!(telemetry.retire(&before, 9).unwrap(), 0);
-    assert_eq!(telemetry.insert(&samples).unwrap().new, 0, "it never goes back");
+    assert_eq!(
+        telemetry.insert(&samples).unwrap().new,
+        0,
+        "it never goes back"
+    );
 }
 
 /// Each resolution for its own time; what is too old for one is never stored as that.
@@ -204,7 +212,11 @@ fn rollups_are_kept_for_their_own_times(mut telemetry: Telemetry) {
             deleted => turns.push(deleted),
         }
     }
-    assert_eq!(turns, [60 + 20 + 3, 60, 60], "at most 60 of each resolution");
+    assert_eq!(
+        turns,
+        [60 + 20 + 3, 60, 60],
+        "at most 60 of each resolution"
+    );
     assert_eq!(counts(&telemetry), [61, 5, 8]);
 }
 

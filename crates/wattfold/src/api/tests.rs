@@ -8,6 +8,7 @@ mod dispatching;
 mod explanation;
 mod flexibility;
 mod groups;
+mod history;
 mod imports;
 mod places;
 mod programs;

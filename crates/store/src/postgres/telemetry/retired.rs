@@ -89,12 +89,14 @@ impl Samples {
             }
             transaction.commit()
         })?;
-        self.days
-            .retain(|day| to.hour < (day + 1) * HOURS_PER_DAY);
+        self.days.retain(|day| to.hour < (day + 1) * HOURS_PER_DAY);
         Ok(())
     }
 
-    pub(crate) fn insert_rollups(&mut self, rollups: &[StoredRollup]) -> Result<(), TelemetryError> {
+    pub(crate) fn insert_rollups(
+        &mut self,
+        rollups: &[StoredRollup],
+    ) -> Result<(), TelemetryError> {
         self.with_client(|client| {
             client.batch_execute(STAGE)?;
             let mut transaction = client.transaction()?;

@@ -24,9 +24,9 @@ impl Samples {
 
     /// Moves the horizon forwards, not beyond the newest sample, and says where it is.
     pub(in crate::telemetry) fn move_horizon(&mut self, to: i64) -> Result<i64, TelemetryError> {
-        let newest: Option<i64> = self
-            .connection
-            .query_row("SELECT max(hour) FROM sample", [], |row| row.get(0))?;
+        let newest: Option<i64> =
+            self.connection
+                .query_row("SELECT max(hour) FROM sample", [], |row| row.get(0))?;
         let known = self.horizon()?;
         let Some(to) = newest.map(|newest| to.min(newest)).filter(|to| known < *to) else {
             return Ok(known);
