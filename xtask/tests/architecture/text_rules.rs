@@ -30,7 +30,7 @@ const BANNED_PHRASES: [&str; 13] = [
 ];
 
 /// Documents, by name or by the folder that holds them.
-const MARKDOWN: [&str; 20] = [
+const MARKDOWN: [&str; 21] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",

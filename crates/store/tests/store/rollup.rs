@@ -126,19 +126,24 @@ fn retire(telemetry: &mut Telemetry, from: Timestamp, limit: usize) {
     assert!(left.is_some() || turns == 2);
 }
 
+/// Inserts a batch, and returns those of it that are not too old.
+fn taken(telemetry: &mut Telemetry, batch: &[Sample]) -> Vec<Sample> {
+    let horizon = telemetry.horizon().unwrap();
+    let (old, taken): (Vec<Sample>, Vec<Sample>) = batch
+        .iter()
+        .partition(|sample| sample.at.millis().div_euclid(HOUR) < horizon);
+    let inserted = telemetry.insert(batch).unwrap();
+    assert_eq!(inserted.too_old, old.len());
+    taken
+}
+
 fn check(
     mut telemetry: Telemetry,
     (batches, retired): (&[Vec<Sample>], &Retired),
 ) -> Result<(), TestCaseError> {
     let mut arrived = Vec::new();
     for (batch, (from, limit)) in batches.iter().zip(retired) {
-        let horizon = telemetry.horizon().unwrap();
-        let (old, taken): (Vec<Sample>, Vec<Sample>) = batch
-            .iter()
-            .partition(|sample| sample.at.millis().div_euclid(HOUR) < horizon);
-        let inserted = telemetry.insert(batch).unwrap();
-        prop_assert_eq!(inserted.too_old, old.len());
-        arrived.extend_from_slice(&taken);
+        arrived.extend(taken(&mut telemetry, batch));
         retire(&mut telemetry, *from, *limit);
         for resolution in Resolution::ALL {
             for interval in [

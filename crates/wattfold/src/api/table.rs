@@ -7,6 +7,7 @@
 mod parquet;
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::parquet::errors::ParquetError;
@@ -185,7 +186,8 @@ pub(super) fn send(
     make: impl FnOnce(&Api, &mut TableWriter<Pipe>) -> Result<(), TableError> + Send + 'static,
 ) -> Result<Response, Problem> {
     let busy = |_| Problem::new(Kind::Overloaded, "as many tables as may be are being sent");
-    let place = api.tables.clone().try_acquire_owned().map_err(busy)?;
+    let place = Arc::clone(&api.tables).try_acquire_owned();
+    let place = place.map_err(busy)?;
     let (chunks, body) = mpsc::channel(MAX_WAITING_CHUNKS);
     let (api, runtime) = (Api::clone(api), Handle::current());
     let work = move || {

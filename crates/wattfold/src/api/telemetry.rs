@@ -280,13 +280,16 @@ pub(super) async fn show(
     Ok(Json(TelemetrySeries { points, next }).into_response())
 }
 
-/// The first `limit` points, and where those after them begin.
+/// Points, and where those after them begin.
+type Points = (Vec<TelemetryPoint>, Option<Timestamp>);
+
+/// The first `limit` points.
 fn page(
     file: &File,
     (der, quantity): (DerId, Quantity),
     interval: Interval,
     (resolution, limit): (Option<Resolution>, usize),
-) -> Result<(Vec<TelemetryPoint>, Option<Timestamp>), TelemetryError> {
+) -> Result<Points, TelemetryError> {
     let Some(resolution) = resolution else {
         let samples = file.query(der, quantity, interval, limit)?;
         let last = samples.last().filter(|_| samples.len() == limit);

@@ -7,7 +7,9 @@ use units::Interval;
 
 use super::{MAX_POINTS, TelemetryPoint, TelemetryQuery, page};
 use crate::api::problem::Problem;
-use crate::api::table::{self, Cell, Column, ColumnKind, TableError, TableFormat};
+use crate::api::table::{
+    self, Cell, Column, ColumnKind, Pipe, TableError, TableFormat, TableWriter,
+};
 use crate::api::{Api, der};
 
 const READINGS: &[Column] = &[
@@ -65,23 +67,33 @@ pub(super) fn send(
     table::send(api, (format, columns), move |api, table| {
         for subject in &subjects {
             for quantity in &quantities {
-                let mut next = Some(interval.start);
-                while let Some(from) = next.filter(|from| *from < interval.end()) {
-                    let rest = Interval::between(from, interval.end());
-                    let of = (subject.der, *quantity);
-                    let (points, more) = api
-                        .node
-                        .telemetry()
-                        .with_reader(|file| page(file, of, rest, (resolution, MAX_POINTS)))?;
-                    for point in &points {
-                        table.write(row(subject, *quantity, point))?;
-                    }
-                    next = more;
-                }
+                write(api, table, (subject, *quantity), (interval, resolution))?;
             }
         }
-        Ok::<(), TableError>(())
+        Ok(())
     })
+}
+
+/// One quantity of one DER, as many points at a time as an answer may have.
+fn write(
+    api: &Api,
+    table: &mut TableWriter<Pipe>,
+    (subject, quantity): (&Subject, Quantity),
+    (interval, resolution): (Interval, Option<Resolution>),
+) -> Result<(), TableError> {
+    let telemetry = api.node.telemetry();
+    let mut next = Some(interval.start);
+    while let Some(from) = next.filter(|from| *from < interval.end()) {
+        let rest = Interval::between(from, interval.end());
+        let of = (subject.der, quantity);
+        let (points, more) =
+            telemetry.with_reader(|file| page(file, of, rest, (resolution, MAX_POINTS)))?;
+        for point in &points {
+            table.write(row(subject, quantity, point))?;
+        }
+        next = more;
+    }
+    Ok(())
 }
 
 fn row(subject: &Subject, quantity: Quantity, point: &TelemetryPoint) -> Vec<Cell> {
