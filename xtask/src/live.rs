@@ -13,7 +13,7 @@ use crate::process::{command, output_of, root, run};
 use crate::tasks::demo_driver;
 
 /// Documents whose commands are run, in this order, each in a shell of its own.
-const GUIDES: [&str; 9] = [
+const GUIDES: [&str; 10] = [
     "README.md",
     "docs/connect-an-inverter.md",
     "docs/settings.md",
@@ -22,6 +22,7 @@ const GUIDES: [&str; 9] = [
     "docs/dispatch.md",
     "docs/delivery.md",
     "docs/enrolment.md",
+    "docs/history.md",
     "docs/microgrids.md",
 ];
 /// What marks a block of commands as meant for the running demo.

@@ -1,5 +1,5 @@
 //! Telemetry: reports of five values each from 240,000 DER, one a minute, which is 20,000 samples
-//! a second; then what it costs to find and to delete them.
+//! a second; then what it costs to find them and to roll them up.
 //!
 //! On either medium the same rows are also written raw: on SQLite by a prepared statement into a
 //! table of the same shape in a file with the same settings, on PostgreSQL by binary COPY into a
@@ -17,7 +17,7 @@ use fleet::{DerId, Quality};
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::Type;
 use rusqlite::{Connection, params};
-use store::telemetry::{Quantity, Sample};
+use store::telemetry::{Kept, Quantity, Sample};
 use store::{Address, JournalId, Postgres, Telemetry};
 use units::{Interval, Timestamp};
 
@@ -110,7 +110,7 @@ fn measure(
     for second in 0..SECONDS {
         let samples = reports(start, second);
         let (new, time) = timed(|| telemetry.insert(&samples));
-        assert!(new? == samples.len(), "every sample is new");
+        assert!(new?.new == samples.len(), "every sample is new");
         ours += time;
         slowest = slowest.max(time);
         let (written, time) = timed(|| raw(&samples));
@@ -118,7 +118,7 @@ fn measure(
         theirs += time;
     }
     let (again, repeat) = timed(|| telemetry.insert(&reports(start, 0)));
-    assert!(again? == 0, "a repeated sample is not new");
+    assert!(again?.new == 0, "a repeated sample is not new");
     let day = Interval {
         start: Timestamp::from_secs(start - 80_000),
         duration: Duration::from_secs(86_400),
@@ -130,9 +130,21 @@ fn measure(
         latest?.len() == DERS as usize * QUANTITIES,
         "five of each DER"
     );
-    let far = Timestamp::from_secs(start + 100_000);
-    let (deleted, delete) = timed(|| telemetry.delete_before(far, 20_000));
-    deleted?;
+    let far = Timestamp::from_secs(start + 3_600);
+    let later = Sample {
+        der: DerId(0),
+        quantity: Quantity::P,
+        at: far,
+        value: 0.0,
+        quality: Quality::Valid,
+    };
+    telemetry.insert(&[later])?;
+    let kept = Kept {
+        samples: far,
+        rollups: [Timestamp::from_secs(0); 3],
+    };
+    let (retired, retire) = timed(|| telemetry.retire(&kept, 20_000));
+    assert!((19_000..=20_000).contains(&retired?), "whole hours of DER");
 
     let mut out = stdout().lock();
     let rate = |time: Duration| f64::from(COUNT) / time.as_secs_f64();
@@ -155,7 +167,7 @@ fn measure(
     writeln!(out, "  20000 repeated samples {:>9.1} ms", millis(repeat))?;
     writeln!(out, "  one DER, one day       {:>9.3} ms", millis(query))?;
     writeln!(out, "  latest of every DER    {:>9.0} ms", millis(recall))?;
-    writeln!(out, "  delete 20000, or a day {:>9.1} ms", millis(delete))?;
+    writeln!(out, "  retire 20000           {:>9.1} ms", millis(retire))?;
     Ok(())
 }
 

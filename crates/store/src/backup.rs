@@ -219,6 +219,7 @@ fn move_samples(from: &Telemetry, to: &mut Telemetry) -> Result<u64, BackupError
         to.insert(&samples)?;
         sent += samples.len() as u64;
         if samples.len() < SAMPLES_PER_TURN {
+            to.take_over_retired(from)?;
             return Ok(sent);
         }
         last = samples.last().copied();

@@ -4,6 +4,8 @@
 //! Samples are clustered by hour, then DER, then time. The values of one report lie together, an
 //! hour's rows are the only ones that inserts touch, and what is too old goes from the left edge.
 
+mod retire;
+mod rollup;
 mod sqlite;
 
 use std::fmt;
@@ -17,6 +19,11 @@ use units::{Interval, Timestamp};
 use crate::postgres::{self, Address};
 use crate::sqlite::telemetry_file;
 use crate::{OpenError, StorageError};
+
+pub use retire::{Kept, StoredRollup};
+pub use rollup::{Resolution, Rollup, Rollups};
+
+pub(crate) use retire::{Edge, RollupPlace, Slice};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -126,6 +133,15 @@ pub struct Sample {
     pub quality: Quality,
 }
 
+/// What became of samples.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Inserted {
+    /// How many are stored that were not.
+    pub new: usize,
+    /// How many were turned down because their hour is [retired](Telemetry::retire).
+    pub too_old: usize,
+}
+
 /// A handle on the samples. Any number may be open at a time; one writes.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -190,12 +206,12 @@ impl Telemetry {
         &self.place
     }
 
-    /// Stores samples and returns how many were new. A second value for the same DER, quantity
-    /// and instant changes nothing; what is no number is left out.
+    /// Stores samples and returns how many were new and how many too old. A second value for the
+    /// same DER, quantity and instant changes nothing; what is no number is left out.
     ///
     /// # Errors
     /// [`TelemetryError::TooMany`] beyond [`Self::MAX_INSERT`]; nothing is stored on any error.
-    pub fn insert(&mut self, samples: &[Sample]) -> Result<usize, TelemetryError> {
+    pub fn insert(&mut self, samples: &[Sample]) -> Result<Inserted, TelemetryError> {
         if samples.len() > Self::MAX_INSERT {
             return Err(TelemetryError::TooMany {
                 max: Self::MAX_INSERT,
@@ -247,15 +263,10 @@ impl Telemetry {
     /// # Errors
     /// [`TelemetryError::Storage`] when they can't be read.
     pub fn page(&self, last: Option<&Sample>, limit: usize) -> Result<Vec<Sample>, TelemetryError> {
-        let place = last.map_or((i64::MIN, 0, 0, 0), |last| {
-            let number = last.quantity.number();
-            (
-                hour(last.at),
-                i64::from(last.der.0),
-                last.at.millis(),
-                number,
-            )
-        });
+        self.page_from(last.map_or((i64::MIN, 0, 0, 0), place), limit)
+    }
+
+    fn page_from(&self, place: Place, limit: usize) -> Result<Vec<Sample>, TelemetryError> {
         let limit = limit.min(Self::MAX_QUERY);
         match &self.samples {
             Samples::File(file) => file.page(place, limit),
@@ -271,23 +282,6 @@ impl Telemetry {
         match &self.samples {
             Samples::File(file) => file.count(),
             Samples::Server(server) => server.count(),
-        }
-    }
-
-    /// Deletes samples of hours that ended by `before`, one by one at most `limit` of them, so
-    /// that inserts need not wait long, and returns how many. Nothing is left to delete when that
-    /// is 0. In a database whole days go at once, which are not counted.
-    ///
-    /// # Errors
-    /// [`TelemetryError::Storage`] when they can't be written.
-    pub fn delete_before(
-        &mut self,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize, TelemetryError> {
-        match &mut self.samples {
-            Samples::File(file) => file.delete_before(before, limit),
-            Samples::Server(server) => server.delete_before(before, limit),
         }
     }
 }
@@ -336,6 +330,12 @@ impl From<rusqlite::Error> for TelemetryError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Storage(error.into())
     }
+}
+
+fn place(sample: &Sample) -> Place {
+    let der = i64::from(sample.der.0);
+    let number = sample.quantity.number();
+    (hour(sample.at), der, sample.at.millis(), number)
 }
 
 pub(crate) fn hour(at: Timestamp) -> i64 {

@@ -51,6 +51,7 @@ pub mod stream;
 pub mod subscription;
 pub mod summary;
 pub mod suppression;
+pub mod table;
 pub mod telemetry;
 pub mod usage_point;
 pub mod value;
@@ -107,6 +108,7 @@ pub struct ApiState {
     balancing_authority: BTreeSet<String>,
     started: Timestamp,
     reading: Semaphore,
+    tables: Arc<Semaphore>,
     /// As configured.
     rules: Vec<Limit>,
     planning: Semaphore,
@@ -146,6 +148,7 @@ impl ApiState {
             balancing_authority: given.balancing_authority,
             started: clock::now(),
             reading: Semaphore::new(MAX_READERS),
+            tables: Arc::new(Semaphore::new(table::MAX_TABLES)),
             rules,
             planning: Semaphore::new(MAX_PLANNERS),
             imports: import::Imports::default(),
@@ -431,7 +434,9 @@ fn v1() -> Router<Api> {
         .route("/dispatches/{mrid}/cancel", post(dispatch::cancel))
         .route("/dispatches/{mrid}/deliveries", get(delivery::list))
         .route("/dispatches/{mrid}/series", get(series::series))
+        .route("/deliveries", get(delivery::export))
         .route("/telemetry", get(telemetry::show))
+        .route("/telemetry/retention", get(telemetry::retention))
 }
 
 /// Who is enrolled, and where they belong.

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use units::{Percent, Watts};
 
+use crate::telemetry::Retention;
 use crate::tls::CipherPolicy;
 
 pub use self::store::{DatabaseUrl, Store};
@@ -30,6 +31,8 @@ pub use time_zone::TimeZone;
 
 /// Most limits over several DER.
 pub const MAX_LIMITS: usize = 32;
+/// Most days that telemetry is kept: a century.
+pub const MAX_RETENTION_DAYS: u32 = 36_600;
 
 /// Why a configuration is not usable.
 #[derive(Debug, Error)]
@@ -247,6 +250,12 @@ pub struct Control {
 pub struct Telemetry {
     /// How long samples are kept, days.
     pub retention_days: u32,
+    /// How long roll-ups by the minute are kept, days.
+    pub minute_days: u32,
+    /// How long roll-ups by the quarter of an hour are kept, days.
+    pub quarter_hour_days: u32,
+    /// How long roll-ups by the hour are kept, days.
+    pub hour_days: u32,
 }
 
 /// A limit over several DER.
@@ -294,6 +303,9 @@ impl Default for Telemetry {
     fn default() -> Self {
         Self {
             retention_days: 400,
+            minute_days: 800,
+            quarter_hour_days: 1_830,
+            hour_days: 3_660,
         }
     }
 }
@@ -424,6 +436,7 @@ impl Config {
         if let Some(store) = &self.store {
             store.check()?;
         }
+        self.telemetry.check()?;
         if MAX_LIMITS < self.limits.len() {
             return value("limits", &format!("are at most {MAX_LIMITS}"));
         }
@@ -448,6 +461,39 @@ impl Control {
             tolerance,
             latency: Duration::from_secs(u64::from(poll_rate_s)),
             latency_aggregated: Duration::from_secs(self.aggregator_latency_s),
+        }
+    }
+}
+
+impl Telemetry {
+    fn check(&self) -> Result<(), ConfigError> {
+        let days = [
+            ("telemetry.retention_days", self.retention_days),
+            ("telemetry.minute_days", self.minute_days),
+            ("telemetry.quarter_hour_days", self.quarter_hour_days),
+            ("telemetry.hour_days", self.hour_days),
+        ];
+        let wrong = |(_, days): &&(_, u32)| !(1..=MAX_RETENTION_DAYS).contains(days);
+        match days.iter().find(wrong) {
+            Some((key, _)) => {
+                let rule = format!("must be 1 to {MAX_RETENTION_DAYS}");
+                Err(ConfigError::Value { key, rule })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How long telemetry is kept: each roll-up at least as long as what is finer.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let mut most = self.retention_days;
+        let mut time = |days: u32| {
+            most = most.max(days);
+            Duration::from_secs(u64::from(most) * 86_400)
+        };
+        Retention {
+            samples: time(self.retention_days),
+            rollups: [self.minute_days, self.quarter_hour_days, self.hour_days].map(time),
         }
     }
 }

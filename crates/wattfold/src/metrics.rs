@@ -61,6 +61,7 @@ pub struct Metrics {
     commit_seconds: Histogram,
     samples_stored: Counter,
     samples_shed: Counter,
+    samples_too_old: Counter,
     reports_refused: Counter,
     reachable: Gauge,
     silent: Gauge,
@@ -92,6 +93,7 @@ impl Default for Metrics {
             commit_seconds: Histogram::new(COMMIT_BUCKETS_S),
             samples_stored: Counter::default(),
             samples_shed: Counter::default(),
+            samples_too_old: Counter::default(),
             reports_refused: Counter::default(),
             reachable: Gauge::default(),
             silent: Gauge::default(),
@@ -163,6 +165,11 @@ impl Metrics {
             "samples_shed",
             "Telemetry samples lost after they were taken in",
             self.samples_shed.clone(),
+        );
+        to.register(
+            "samples_too_old",
+            "Telemetry samples turned down as older than samples are kept",
+            self.samples_too_old.clone(),
         );
         let refused = "Reports of devices refused because readings wait to be written";
         to.register("reports_refused", refused, self.reports_refused.clone());
@@ -315,6 +322,11 @@ impl Metrics {
     /// Telemetry was shed.
     pub fn samples_shed(&self, count: usize) {
         self.samples_shed.inc_by(count as u64);
+    }
+
+    /// Samples were older than samples are kept.
+    pub fn samples_too_old(&self, count: usize) {
+        self.samples_too_old.inc_by(count as u64);
     }
 
     /// A report was refused for want of room for its readings.

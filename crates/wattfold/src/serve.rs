@@ -276,7 +276,8 @@ fn open_shared(
     let metrics = Arc::new(Metrics::default());
     let (folded, position) = store.consistently(|store| restart::fold(store))?;
     let (state, resources) = folded?;
-    let telemetry = Telemetry::connect(&address, retention(config), Arc::clone(&metrics))?;
+    let telemetry =
+        Telemetry::connect(&address, config.telemetry.retention(), Arc::clone(&metrics))?;
     let now = clock::now();
     let observations = restart::recall(&samples(&telemetry, now)?, (&state, &resources), now);
     let accounts = store.accounts()?;
@@ -342,10 +343,6 @@ fn new_journal() -> JournalId {
     JournalId(u128::from_be_bytes(auth::random()))
 }
 
-fn retention(config: &Config) -> Duration {
-    Duration::from_secs(u64::from(config.telemetry.retention_days) * 86_400)
-}
-
 fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     let mut store = Sqlite::open(data, new_journal())?;
     let metrics = Arc::new(Metrics::default());
@@ -356,7 +353,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
     first_account(&mut store, data)?;
     let accounts = store.accounts()?;
     let auth = Auth::new(accounts.into_iter().map(auth::Account::from));
-    let telemetry = Telemetry::open(data, retention(config), Arc::clone(&metrics))?;
+    let telemetry = Telemetry::open(data, config.telemetry.retention(), Arc::clone(&metrics))?;
     let now = clock::now();
     let observations = restart::recall(&samples(&telemetry, now)?, (&state, &resources), now);
     let parts: Parts = Parts {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use fleet::DerId;
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity as Measured};
 use store::OpenError;
-use store::telemetry::{Quantity, Sample, Telemetry as File, TelemetryError};
+use store::telemetry::{Inserted, Kept, Quantity, Sample, Telemetry as File, TelemetryError};
 use units::{Interval, Timestamp};
 
 use crate::clock;
@@ -38,7 +38,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(10);
 /// How often old samples are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
-/// Old samples deleted at one time, so that writing need not wait.
+/// Old samples rolled up at one time, so that writing need not wait.
 const SWEEP_CHUNK: usize = 20_000;
 
 /// The handle: record and query.
@@ -54,6 +54,31 @@ pub struct Telemetry {
     closing: Arc<AtomicBool>,
     /// The file or database, for people.
     place: String,
+    retention: Retention,
+}
+
+/// How long telemetry is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Samples.
+    pub samples: Duration,
+    /// Roll-ups, in the order of [`store::telemetry::Resolution::ALL`].
+    pub rollups: [Duration; 3],
+}
+
+impl Retention {
+    /// Everything for ever.
+    pub const EVER: Self = Self {
+        samples: Duration::MAX,
+        rollups: [Duration::MAX; 3],
+    };
+
+    fn kept(&self, now: Timestamp) -> Kept {
+        Kept {
+            samples: now.before(self.samples),
+            rollups: self.rollups.map(|time| now.before(time)),
+        }
+    }
 }
 
 /// Where queries read.
@@ -86,7 +111,7 @@ impl Telemetry {
     /// [`OpenError`] when the file can't be used.
     pub fn open(
         directory: &Path,
-        retention: Duration,
+        retention: Retention,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let file = Arc::new(Mutex::new(File::open(directory)?));
@@ -104,7 +129,7 @@ impl Telemetry {
     /// [`OpenError`] when the server can't be reached.
     pub fn connect(
         address: &store::Address,
-        retention: Duration,
+        retention: Retention,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let writer = Arc::new(Mutex::new(File::connect(address)?));
@@ -122,7 +147,7 @@ impl Telemetry {
         Ok(Self::start(
             &file,
             Readers::Shared(Arc::clone(&file)),
-            Duration::MAX,
+            Retention::EVER,
             metrics,
         ))
     }
@@ -130,7 +155,7 @@ impl Telemetry {
     fn start(
         file: &Arc<Mutex<File>>,
         readers: Readers,
-        retention: Duration,
+        retention: Retention,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (queue, reports) = sync_channel(MAX_WAITING_REPORTS);
@@ -154,6 +179,7 @@ impl Telemetry {
             writer: Arc::new(std::thread::spawn(move || writer.run(retention))),
             closing,
             place,
+            retention,
         }
     }
 
@@ -179,6 +205,12 @@ impl Telemetry {
             self.metrics.samples_shed(lost);
             tracing::error!(lost, place = self.place, "telemetry lost");
         }
+    }
+
+    /// How long telemetry is kept.
+    #[must_use]
+    pub const fn retention(&self) -> Retention {
+        self.retention
     }
 
     /// Takes places for what `der` measured at its terminals; `None` when there are too few. What
@@ -315,13 +347,13 @@ struct Writing {
 }
 
 impl Writing {
-    fn run(self, retention: Duration) {
+    fn run(self, retention: Retention) {
         let mut next_sweep = clock::monotonic() + SWEEP;
         while let Some(taken) = self.take(next_sweep) {
             self.insert(&taken);
             if next_sweep <= clock::monotonic() {
                 let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-                let pause = sweep(&mut file, clock::now().before(retention));
+                let pause = sweep(&mut file, &retention.kept(clock::now()));
                 next_sweep = clock::monotonic() + pause;
             }
         }
@@ -367,7 +399,7 @@ impl Writing {
                 (file.insert(&samples), file.place().to_owned())
             };
             let error = match inserted {
-                Ok(new) => return self.metrics.samples_stored(new),
+                Ok(inserted) => return count(inserted, &self.metrics),
                 Err(error) => error,
             };
             let cause: &dyn std::error::Error = &error;
@@ -387,12 +419,21 @@ impl Writing {
     }
 }
 
-/// Deletes some of what is older than `before`, and says when to look again: a full chunk means
-/// that there is more.
-fn sweep(file: &mut File, before: Timestamp) -> Duration {
-    match file.delete_before(before, SWEEP_CHUNK) {
-        Ok(deleted) if SWEEP_CHUNK <= deleted => Duration::ZERO,
-        Ok(_) => SWEEP,
+fn count(inserted: Inserted, metrics: &Metrics) {
+    let Inserted { new, too_old } = inserted;
+    metrics.samples_stored(new);
+    if 0 < too_old {
+        metrics.samples_too_old(too_old);
+        tracing::warn!(too_old, "readings are older than telemetry is kept");
+    }
+}
+
+/// Retires some of what is kept no longer, and says when to look again: at once when there may be
+/// more.
+fn sweep(file: &mut File, kept: &Kept) -> Duration {
+    match file.retire(kept, SWEEP_CHUNK) {
+        Ok(0) => SWEEP,
+        Ok(_) => Duration::ZERO,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "nothing swept");
             SWEEP

@@ -91,6 +91,7 @@ const ALLOWED: [Allowed; 10] = [
             "jiff",
             "mdns-sd",
             "openssl",
+            "parquet",
             "prometheus-client",
             "qrcode",
             "quick_cache",

@@ -7,11 +7,15 @@ use crate::chain::{self, Hash, Head, JournalId};
 use crate::{OpenError, StorageError};
 
 /// Format of the schema as a whole.
-pub(super) const FORMAT: i32 = 2;
+pub(super) const FORMAT: i32 = 3;
 
 /// What leads from each format to the next, beginning with that which leads from nothing to the
 /// first. Steps are never changed once released.
-const STEPS: [&str; 2] = [include_str!("format_1.sql"), include_str!("format_2.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("format_1.sql"),
+    include_str!("format_2.sql"),
+    include_str!("format_3.sql"),
+];
 
 /// Held while tables are made or migrated, so that nodes that start together do it in turns.
 const MIGRATING: i64 = 0x5766_6c64;

@@ -1,9 +1,11 @@
 //! Samples in a table partitioned by day.
 //!
 //! A day's partition is made ahead, or when the first sample of a day not too far away arrives,
-//! and dropped as a whole when it is too old. What lies further away, as a device with a wrong
+//! and dropped as a whole when its samples are rolled up. What lies further away, as a device with a wrong
 //! clock may have it, goes into the default partition, so that no client decides how many
 //! partitions there are.
+
+mod retired;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,7 +21,7 @@ use units::Timestamp;
 use super::address::Address;
 use super::link::Link;
 use crate::telemetry::{
-    Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
+    Inserted, Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
 };
 
 const HOURS_PER_DAY: i64 = 24;
@@ -68,12 +70,15 @@ impl Samples {
 
     /// Stores samples that come in the order of the table's key. They are copied where they belong;
     /// if some are there already, all go through a staging table that leaves those out.
-    pub(crate) fn insert(&mut self, samples: &[&Sample]) -> Result<usize, TelemetryError> {
+    pub(crate) fn insert(&mut self, samples: &[&Sample]) -> Result<Inserted, TelemetryError> {
         let known = std::mem::take(&mut self.days);
         let mut days = known.clone();
         let inserted = self.with_client(|client| {
             days.clone_from(&known);
             let mut transaction = client.transaction()?;
+            let horizon = retired::held_horizon(&mut transaction)?;
+            let too_old = samples.partition_point(|sample| hour(sample.at) < horizon);
+            let samples = &samples[too_old..];
             make_days(&mut transaction, samples, &mut days)?;
             let mut attempt = transaction.savepoint("attempt")?;
             let new = match copy(&mut attempt, "sample", samples) {
@@ -89,12 +94,13 @@ impl Samples {
                 Err(error) => return Err(error),
             };
             transaction.commit()?;
-            Ok(new)
+            let new = usize::try_from(new).unwrap_or(usize::MAX);
+            Ok(Inserted { new, too_old })
         });
         if inserted.is_ok() {
             self.days = days;
         }
-        Ok(usize::try_from(inserted?).unwrap_or(usize::MAX))
+        Ok(inserted?)
     }
 
     pub(crate) fn query(
@@ -173,33 +179,8 @@ impl Samples {
         Ok(latest)
     }
 
-    /// Drops the partitions that ended by `before`, and deletes at most `limit` rows of the
-    /// default partition.
-    pub(crate) fn delete_before(
-        &mut self,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize, TelemetryError> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let hour = hour(before);
-        let deleted = self.with_client(|client| {
-            for day in partitions(client)? {
-                if (day + 1) * HOURS_PER_DAY <= hour {
-                    client.batch_execute(&format!("DROP TABLE IF EXISTS {}", name(day)))?;
-                }
-            }
-            client.execute(
-                "DELETE FROM sample_other WHERE ctid IN (
-                     SELECT ctid FROM sample_other WHERE hour < $1 ORDER BY hour LIMIT $2)",
-                &[&hour, &limit],
-            )
-        })?;
-        self.days.retain(|day| hour < (day + 1) * HOURS_PER_DAY);
-        Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
-    }
-
     /// That the server has closed a connection since it was used last shows only when it is used
-    /// again. Then `act` is done on another one: to store or delete samples twice changes nothing.
+    /// again. Then `act` is done on another one: to store or retire samples twice changes nothing.
     fn with_client<R>(
         &self,
         mut act: impl FnMut(&mut Client) -> Result<R, postgres::Error>,

@@ -5,6 +5,8 @@
 //! one follows, and a device that keeps its readings may send them again, since a repeated sample
 //! changes nothing.
 
+mod retired;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use units::Timestamp;
 
 use super::{
-    HOUR_MS, Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
+    HOUR_MS, Inserted, Place, Quantity, Sample, Span, TelemetryError, hour, quality, quality_number,
 };
 use crate::sqlite::telemetry_file;
 use crate::{OpenError, StorageError};
@@ -54,21 +56,42 @@ impl Samples {
                  value    REAL NOT NULL,
                  quality  INTEGER NOT NULL,
                  PRIMARY KEY (hour, der, at_ms, quantity)
-             ) STRICT, WITHOUT ROWID;",
+             ) STRICT, WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS rollup (
+                 resolution  INTEGER NOT NULL,
+                 hour        INTEGER NOT NULL,
+                 der         INTEGER NOT NULL,
+                 quantity    INTEGER NOT NULL,
+                 start_ms    INTEGER NOT NULL,
+                 samples     INTEGER NOT NULL,
+                 total       REAL NOT NULL,
+                 min_value   REAL NOT NULL,
+                 max_value   REAL NOT NULL,
+                 first_value REAL NOT NULL,
+                 last_value  REAL NOT NULL,
+                 quality     INTEGER NOT NULL,
+                 PRIMARY KEY (resolution, hour, der, quantity, start_ms)
+             ) STRICT, WITHOUT ROWID;
+             CREATE TABLE IF NOT EXISTS horizon (
+                 one  INTEGER PRIMARY KEY CHECK (one = 1),
+                 hour INTEGER NOT NULL
+             ) STRICT;",
         )?;
         Ok(Self { connection })
     }
 
     /// Stores samples that come in the order of the table's key.
-    pub(super) fn insert(&mut self, samples: &[&Sample]) -> Result<usize, TelemetryError> {
+    pub(super) fn insert(&mut self, samples: &[&Sample]) -> Result<Inserted, TelemetryError> {
         let behavior = TransactionBehavior::Immediate;
         let transaction = self.connection.transaction_with_behavior(behavior)?;
+        let horizon = retired::horizon(&transaction)?;
+        let too_old = samples.partition_point(|sample| hour(sample.at) < horizon);
         let mut insert = transaction.prepare_cached(
             "INSERT INTO sample (hour, der, at_ms, quantity, value, quality)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
         )?;
         let mut new = 0;
-        for sample in samples {
+        for sample in &samples[too_old..] {
             new += insert.execute(params![
                 hour(sample.at),
                 sample.der.0,
@@ -80,7 +103,7 @@ impl Samples {
         }
         drop(insert);
         transaction.commit()?;
-        Ok(new)
+        Ok(Inserted { new, too_old })
     }
 
     pub(super) fn query(
@@ -213,21 +236,6 @@ impl Samples {
                 None => return Ok(()),
             }
         }
-    }
-
-    /// The file keeps its size and fills the room again.
-    pub(super) fn delete_before(
-        &mut self,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize, TelemetryError> {
-        let mut delete = self.connection.prepare_cached(
-            "DELETE FROM sample WHERE (hour, der, at_ms, quantity) IN (
-                 SELECT hour, der, at_ms, quantity FROM sample WHERE hour < ?1
-                 ORDER BY hour, der, at_ms, quantity LIMIT ?2)",
-        )?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(delete.execute(params![hour(before), limit])?)
     }
 
     /// The first hour with samples, from `hour` on.

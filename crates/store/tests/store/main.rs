@@ -16,6 +16,7 @@ mod microgrid;
 mod nodes;
 mod record;
 mod replay;
+mod rollup;
 mod sample;
 mod settings;
 mod telemetry;

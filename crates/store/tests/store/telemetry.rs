@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fleet::{DerId, Quality};
-use store::telemetry::{Quantity, Sample};
+use store::telemetry::{Inserted, Kept, Quantity, Resolution, Sample};
 use store::{Address, Postgres, Telemetry};
 use units::{Interval, Timestamp};
 
@@ -43,12 +43,13 @@ fn values(telemetry: &Telemetry, interval: Interval, limit: usize) -> Vec<f64> {
     samples.iter().map(|sample| sample.value).collect()
 }
 
-const CASES: [fn(Telemetry); 7] = [
+const CASES: [fn(Telemetry); 8] = [
     samples_come_back_by_time_whenever_they_came_in,
     a_repeated_sample_changes_nothing,
     what_is_no_number_is_left_out,
     the_latest_of_each_der_and_quantity_is_found,
-    old_hours_are_deleted_in_turns,
+    old_hours_retire_in_turns,
+    rollups_are_kept_for_their_own_times,
     an_insert_has_a_limit,
     an_answer_has_a_limit,
 ];
@@ -87,7 +88,7 @@ fn telemetry_in_a_database_keeps_the_contract() {
 }
 
 /// A handle on the samples of a database with its tables.
-fn connected(url: &str) -> Telemetry {
+pub(crate) fn connected(url: &str) -> Telemetry {
     let address = Address::new(url, None).unwrap();
     Postgres::open(&address, JOURNAL).unwrap();
     Telemetry::connect(&address).unwrap()
@@ -105,7 +106,7 @@ fn samples_come_back_by_time_whenever_they_came_in(mut telemetry: Telemetry) {
         sample(2, Quantity::P, NOON, 9.0),
         sample(1, Quantity::P, -5, 0.25),
     ];
-    assert_eq!(telemetry.insert(&samples).unwrap(), 6);
+    assert_eq!(telemetry.insert(&samples).unwrap().new, 6);
     assert_eq!(values(&telemetry, EVER, 10), [0.25, 1.5, 2.0, 3.0]);
     assert_eq!(values(&telemetry, EVER, 2), [0.25, 1.5]);
     assert_eq!(values(&telemetry, EVER, 0), [0.0; 0]);
@@ -126,14 +127,14 @@ fn a_repeated_sample_changes_nothing(mut telemetry: Telemetry) {
         value: 2.0,
         ..first
     };
-    assert_eq!(telemetry.insert(&[first, second]).unwrap(), 1);
-    assert_eq!(telemetry.insert(&[second, first]).unwrap(), 0);
+    assert_eq!(telemetry.insert(&[first, second]).unwrap().new, 1);
+    assert_eq!(telemetry.insert(&[second, first]).unwrap().new, 0);
     assert_eq!(values(&telemetry, EVER, 10), [1.0]);
 }
 
 fn what_is_no_number_is_left_out(mut telemetry: Telemetry) {
     let samples = [f64::NAN, f64::INFINITY, -0.5].map(|value| sample(1, Quantity::P, NOON, value));
-    assert_eq!(telemetry.insert(&samples).unwrap(), 1);
+    assert_eq!(telemetry.insert(&samples).unwrap().new, 1);
     assert_eq!(values(&telemetry, EVER, 10), [-0.5]);
 }
 
@@ -155,22 +156,88 @@ fn the_latest_of_each_der_and_quantity_is_found(mut telemetry: Telemetry) {
     assert_eq!(latest, [p, old_soc, other]);
 }
 
-fn old_hours_are_deleted_in_turns(mut telemetry: Telemetry) {
+/// From when on samples are kept, and roll-ups of any time.
+fn kept_from(samples: Timestamp) -> Kept {
+    let ever = Timestamp::from_millis(i64::MIN);
+    Kept {
+        samples,
+        rollups: [ever; 3],
+    }
+}
+
+fn old_hours_retire_in_turns(mut telemetry: Telemetry) {
     let hour = 3_600_000;
     let start = NOON.div_euclid(hour) * hour;
-    let samples: Vec<Sample> = (0..100)
-        .map(|i| sample(1, Quantity::P, start - 50 * 60_000 + i * 60_000, 0.0))
+    let at = |der: u32, minute: i64| sample(der, Quantity::P, start + minute * 60_000, 0.25);
+    let of = |der: u32| (-50..50).map(move |minute| at(der, minute));
+    let samples: Vec<Sample> = (1..6).flat_map(of).collect();
+    telemetry.insert(&samples).unwrap();
+    let kept = kept_from(Timestamp::from_millis(start + 59 * 60_000));
+    let turns: Vec<usize> = (0..5)
+        .map(|_| telemetry.retire(&kept, 120).unwrap())
+        .collect();
+    assert_eq!(turns, [100, 100, 50, 0, 0], "whole hours of DER only");
+    let now = between(start, 3_600_000);
+    assert_eq!(values(&telemetry, now, 100).len(), 50, "kept whole");
+    let old = |minute| at(9, minute);
+    let inserted = telemetry.insert(&[old(-1), old(0), old(-40)]).unwrap();
+    assert_eq!(inserted, Inserted { new: 1, too_old: 2 });
+
+    let ever = kept_from(Timestamp::from_millis(i64::MAX));
+    assert_eq!(
+        telemetry.retire(&ever, 1).unwrap(),
+        0,
+        "the newest hour is kept"
+    );
+    telemetry.insert(&[at(1, 60)]).unwrap();
+    let turns = (0..7).map(|_| telemetry.retire(&ever, 1).unwrap());
+    assert_eq!(turns.collect::<Vec<_>>(), [50, 50, 50, 50, 50, 1, 0]);
+    assert_eq!(telemetry.insert(&samples).unwrap().too_old, samples.len());
+    let before = kept_from(Timestamp::from_millis(start - 9 * hour));
+    assert_eq!(telemetry.retire(&before, 9).unwrap(), 0);
+    assert_eq!(
+        telemetry.insert(&samples).unwrap().new,
+        0,
+        "it never goes back"
+    );
+}
+
+/// Each resolution for its own time; what is too old for one is never stored as that.
+fn rollups_are_kept_for_their_own_times(mut telemetry: Telemetry) {
+    let hour = 3_600_000;
+    let start = NOON.div_euclid(hour) * hour;
+    let samples: Vec<Sample> = (0..=600)
+        .map(|minute| sample(1, Quantity::P, start + minute * 60_000, 0.5))
         .collect();
     telemetry.insert(&samples).unwrap();
-    let before = Timestamp::from_millis(start + 59 * 60_000);
-    let deleted = |telemetry: &mut Telemetry| telemetry.delete_before(before, 20).unwrap();
-    let turns: Vec<usize> = (0..4).map(|_| deleted(&mut telemetry)).collect();
-    assert_eq!(turns, [20, 20, 10, 0]);
+    let from = |hours: i64| Timestamp::from_millis(start + hours * hour + 1);
+    let mut kept = Kept {
+        samples: from(9),
+        rollups: [from(6), from(4), from(0)],
+    };
+    let counts = |telemetry: &Telemetry| {
+        Resolution::ALL.map(|resolution| {
+            let of = (DerId(1), Quantity::P);
+            let found = telemetry.rollups(of, EVER, resolution, 1_000).unwrap();
+            found.rollups.len()
+        })
+    };
+    while telemetry.retire(&kept, 60).unwrap() != 0 {}
+    assert_eq!(counts(&telemetry), [4 * 60 + 1, 6 * 4 + 1, 11]);
+    kept.rollups = [from(9), from(9), from(3)];
+    let mut turns = Vec::new();
+    loop {
+        match telemetry.retire(&kept, 60).unwrap() {
+            0 => break,
+            deleted => turns.push(deleted),
+        }
+    }
     assert_eq!(
-        values(&telemetry, EVER, 100).len(),
-        50,
-        "the hour of `before` is kept whole"
+        turns,
+        [60 + 20 + 3, 60, 60],
+        "at most 60 of each resolution"
     );
+    assert_eq!(counts(&telemetry), [61, 5, 8]);
 }
 
 fn an_insert_has_a_limit(mut telemetry: Telemetry) {
@@ -178,7 +245,7 @@ fn an_insert_has_a_limit(mut telemetry: Telemetry) {
     let refused = telemetry.insert(&samples).unwrap_err();
     assert_eq!(refused.to_string(), "at most 100000 samples at a time");
     samples.pop();
-    assert_eq!(telemetry.insert(&samples).unwrap(), 1);
+    assert_eq!(telemetry.insert(&samples).unwrap().new, 1);
 }
 
 fn an_answer_has_a_limit(mut telemetry: Telemetry) {
@@ -186,7 +253,7 @@ fn an_answer_has_a_limit(mut telemetry: Telemetry) {
     let all: Vec<Sample> = (0..=100_000).map(at).collect();
     let (first, last) = all.split_at(100_000);
     assert_eq!(
-        telemetry.insert(first).unwrap() + telemetry.insert(last).unwrap(),
+        telemetry.insert(first).unwrap().new + telemetry.insert(last).unwrap().new,
         100_001
     );
     assert_eq!(
@@ -251,18 +318,18 @@ fn partitions_are_made_ahead_and_dropped_by_age() {
     assert_eq!(values(&telemetry, EVER, 10).len(), 4);
 
     let before = Timestamp::from_millis((today - 2) * DAY + DAY - 1);
-    assert_eq!(telemetry.delete_before(before, 10).unwrap(), 0);
+    while telemetry.retire(&kept_from(before), 1).unwrap() != 0 {}
     assert_eq!(
         partitions(&url),
         days(&[-2, 0, 1, 2]),
         "a day goes when all of it is too old"
     );
     let end = Timestamp::from_millis((today - 1) * DAY);
-    telemetry.delete_before(end, 10).unwrap();
+    while telemetry.retire(&kept_from(end), 1).unwrap() != 0 {}
     assert_eq!(partitions(&url), days(&[0, 1, 2]));
     assert_eq!(values(&telemetry, EVER, 10).len(), 2);
-    telemetry.insert(&[at(-2)]).unwrap();
-    assert_eq!(partitions(&url), days(&[-2, 0, 1, 2]), "back-dated again");
+    assert_eq!(telemetry.insert(&[at(-2)]).unwrap().too_old, 1);
+    assert_eq!(partitions(&url), days(&[0, 1, 2]), "nor made again");
 }
 
 /// However wrong clients' clocks are, they make no partitions without end, and what they sent is
@@ -274,7 +341,7 @@ fn times_out_of_reach_make_no_partitions() {
     let today = today(&url);
     let far = [-100_000, -801, 3, 4, 100_000];
     let samples = far.map(|day| sample(1, Quantity::P, (today + day) * DAY, 0.5));
-    assert_eq!(telemetry.insert(&samples).unwrap(), 5);
+    assert_eq!(telemetry.insert(&samples).unwrap().new, 5);
     assert_eq!(partitions(&url).len(), 3);
     assert_eq!(values(&telemetry, EVER, 10).len(), 5);
 
@@ -284,12 +351,12 @@ fn times_out_of_reach_make_no_partitions() {
         .batch_execute(&format!("DROP TABLE wattfold.{gone}"))
         .unwrap();
     let early = sample(1, Quantity::P, day * DAY + 7, 0.25);
-    assert_eq!(telemetry.insert(&[early]).unwrap(), 1);
+    assert_eq!(telemetry.insert(&[early]).unwrap().new, 1);
     let count = "SELECT count(*) FROM wattfold.sample_other";
     let rows: i64 = other.query_one(count, &[]).unwrap().get(0);
     assert_eq!(rows, 6, "its partition was gone, so it went to the others");
     let mut later = connected(&url);
-    assert_eq!(later.insert(&[early]).unwrap(), 0);
+    assert_eq!(later.insert(&[early]).unwrap().new, 0);
     assert!(partitions(&url).contains(&gone));
     let rows: i64 = other.query_one(count, &[]).unwrap().get(0);
     assert_eq!(rows, 5, "moved to the day's own partition");
@@ -306,7 +373,7 @@ fn a_lost_connection_is_made_again() {
     end.execute(cut, &[]).unwrap();
     let samples = [sample(1, Quantity::P, NOON, 1.0)];
     if telemetry.insert(&samples).is_err() {
-        assert_eq!(telemetry.insert(&samples).unwrap(), 1);
+        assert_eq!(telemetry.insert(&samples).unwrap().new, 1);
     }
     assert_eq!(values(&telemetry, EVER, 10), [1.0]);
 }

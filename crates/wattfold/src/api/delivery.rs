@@ -1,14 +1,23 @@
 //! What became of a dispatch at each of its members.
 
+#![expect(
+    unused_qualifications,
+    reason = "what `utoipa::path` expands to has them"
+)]
+
+mod file;
+
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
 use fleet::{Control, DerId, Dispatch, Origin};
-use serde::Serialize;
-use utoipa::ToSchema;
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::api::Api;
 use crate::api::control::{self, DeliveryStep, LedgerEntry};
@@ -18,6 +27,7 @@ use crate::api::judgement::{self, Member};
 use crate::api::page::{Direction, Page, PageQuery, Slice};
 use crate::api::problem::Problem;
 use crate::api::request::{Named, Params};
+use crate::api::table::TableFormat;
 use crate::api::value::{MeasuredValue, Time};
 use crate::api::verdict::{BaselineView, EvidenceRank, Outcome};
 
@@ -159,15 +169,89 @@ pub struct DeliveryRow {
     pub controls: Vec<DeliveryControl>,
 }
 
+/// Which members of a dispatch are wanted, and in which form.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeliveryQuery {
+    /// Most items to answer with, 1 to 1000; 100 without it. A file has all of them.
+    pub limit: Option<usize>,
+    /// `next` of the page before.
+    pub after: Option<u32>,
+    /// Form of the answer, instead of what `Accept` says.
+    #[param(inline)]
+    pub format: Option<TableFormat>,
+}
+
+/// Which deliveries are wanted in a file.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeliveriesQuery {
+    /// The first instant, RFC 3339.
+    pub from: Time,
+    /// The instant after the last, RFC 3339.
+    pub to: Time,
+    /// Form of the file, `csv` or `parquet`, instead of what `Accept` says; CSV without either.
+    #[param(inline)]
+    pub format: Option<TableFormat>,
+}
+
+/// Write a file of what became of the dispatches of a time at their members.
+///
+/// It has the dispatches that run at any time in the range, each with a row for each member.
+#[utoipa::path(get, path = "/api/v1/deliveries", operation_id = "export_deliveries", tag = "dispatches",
+    params(DeliveriesQuery),
+    responses((status = 200, content((String = "text/csv"), (Vec<u8> = "application/vnd.apache.parquet"))),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn export(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Params(query): Params<DeliveriesQuery>,
+) -> Result<Response, Problem> {
+    if query.to < query.from {
+        return Err(Problem::field("to", "lies before from"));
+    }
+    let (from, to) = (query.from.0, query.to.0);
+    let dispatches = api.world(|world| {
+        let runs = |dispatch: &&Dispatch| {
+            let span = dispatch.span();
+            span.is_some_and(|span| span.start < to && from < span.end())
+        };
+        let found = world.fleet.dispatches().iter().filter(runs);
+        found.map(|dispatch| dispatch.id).collect()
+    });
+    file::send(
+        &api,
+        TableFormat::wanted(query.format, &headers),
+        dispatches,
+    )
+}
+
 /// List what became of a dispatch at its members, in order of their enrolment.
+///
+/// With `format` or `Accept` of `text/csv` or `application/vnd.apache.parquet` the answer is a file
+/// with every member.
 #[utoipa::path(get, path = "/api/v1/dispatches/{mrid}/deliveries", operation_id = "list_deliveries", tag = "dispatches",
-    params(("mrid" = String, Path, description = "IEC 61968 mRID"), PageQuery),
-    responses((status = 200, body = Page<DeliveryRow>), (status = 404, body = Problem)))]
+    params(("mrid" = String, Path, description = "IEC 61968 mRID"), DeliveryQuery),
+    responses((status = 200, content((Page<DeliveryRow> = "application/json"), (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.parquet"))),
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub(super) async fn list(
     State(api): State<Api>,
     Named(mrid): Named,
-    Params(query): Params<PageQuery>,
-) -> Result<Json<Page<DeliveryRow>>, Problem> {
+    headers: HeaderMap,
+    Params(query): Params<DeliveryQuery>,
+) -> Result<Response, Problem> {
+    let format = TableFormat::wanted(query.format, &headers);
+    if format != TableFormat::Json {
+        let dispatch = api.world(|world| find(world.fleet, &mrid).map(|found| found.id))?;
+        return file::send(&api, format, vec![dispatch]);
+    }
+    let query = PageQuery {
+        limit: query.limit,
+        after: query.after,
+    };
     let (slice, id) = api.world(|world| {
         let dispatch = find(world.fleet, &mrid)?;
         let index = judgement::controls(world.fleet, &[dispatch]);
@@ -182,7 +266,7 @@ pub(super) async fn list(
     })
     .await?;
     let mut rows = rows.into_iter();
-    Ok(Json(slice.render_all(|_| rows.next())))
+    Ok(Json(slice.render_all(|_| rows.next())).into_response())
 }
 
 fn row(world: &World<'_>, dispatch: &Dispatch, member: &Member<'_>) -> DeliveryRow {

@@ -63,7 +63,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         alarm::acknowledge, alarm::acknowledge_many, alarm::list, alarm::shelve, alarm::show,
         alarm::unshelve, alarm_kind::list, alarm_metrics::show, suppression::end,
         suppression::list, suppression::set,
-        explanation::show, session::show, stream::open, summary::show, telemetry::show
+        explanation::show, session::show, stream::open, summary::show, telemetry::show, telemetry::retention, delivery::export
     ),
     components(schemas(stream::Ping, alarm::AlarmCounts)),
     modifiers(&Credentials),

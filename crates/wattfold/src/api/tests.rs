@@ -9,6 +9,7 @@ mod dispatching;
 mod explanation;
 mod flexibility;
 mod groups;
+mod history;
 mod imports;
 mod microgrids;
 mod places;

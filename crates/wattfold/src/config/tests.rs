@@ -82,6 +82,7 @@ fn each_rule_is_checked_and_names_its_key() {
     let web = "enterprise = { listen = \"127.0.0.1:8080\", ";
     let control = |setting: &str| format!("{LEAST}[control]\n{setting}\n");
     let devices = |setting: &str| format!("{}{DEVICES}", control(setting));
+    let telemetry = |setting: &str| format!("{LEAST}[telemetry]\n{setting}\n");
     let cases = [
         ("enterprise.tls_cert", format!("{web}tls_cert = \"a\" }}")),
         ("enterprise.tls_cert", format!("{web}tls_key = \"a\" }}")),
@@ -94,11 +95,28 @@ fn each_rule_is_checked_and_names_its_key() {
         ("control.silent_after_s", control("silent_after_s = 0")),
         ("control.silent_after_s", devices("silent_after_s = 1199")),
         ("control.lead_s", devices("lead_s = 599")),
+        ("telemetry.retention_days", telemetry("retention_days = 0")),
+        ("telemetry.minute_days", telemetry("minute_days = 36601")),
+        ("telemetry.hour_days", telemetry("hour_days = 0")),
     ];
     for (index, (key, text)) in cases.iter().enumerate() {
         let refusal = refusal(&format!("rule{index}"), text);
         assert!(refusal.starts_with(key), "{key}: {refusal}");
     }
+}
+
+#[test]
+fn rollups_are_kept_as_long_as_what_is_finer() {
+    let days = |text: &str| {
+        let (_, config) = read("retention", &format!("{LEAST}[telemetry]\n{text}\n"));
+        let retention = config.unwrap().telemetry.retention();
+        let [minute, quarter_hour, hour] = retention.rollups;
+        [retention.samples, minute, quarter_hour, hour].map(|time| time.as_secs() / 86_400)
+    };
+    assert_eq!(days(""), [400, 800, 1_830, 3_660]);
+    assert_eq!(days("retention_days = 2000"), [2_000, 2_000, 2_000, 3_660]);
+    let own = "retention_days = 1\nminute_days = 2\nquarter_hour_days = 3\nhour_days = 4";
+    assert_eq!(days(own), [1, 2, 3, 4]);
 }
 
 #[test]

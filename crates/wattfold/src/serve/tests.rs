@@ -11,6 +11,7 @@ use store::{Document, DocumentChange, DocumentKey};
 use units::{Interval, Percent, Watts};
 
 use super::*;
+use crate::telemetry::Retention;
 
 fn config() -> Config {
     toml::from_str("enterprise = { listen = \"127.0.0.1:0\" }").unwrap()
@@ -154,7 +155,7 @@ fn recalled(state: &State, sampled: &[(u32, i64)], resources: &Resources) -> Vec
     let mut file = store::Telemetry::open(data.path()).unwrap();
     file.insert(&samples).unwrap();
     drop(file);
-    let telemetry = Telemetry::open(data.path(), Duration::MAX, Arc::default()).unwrap();
+    let telemetry = Telemetry::open(data.path(), Retention::EVER, Arc::default()).unwrap();
     restart::recall(
         &super::samples(&telemetry, NOW).unwrap(),
         (state, resources),
