@@ -4,11 +4,12 @@ use fleet::{DerId, Quality};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
-use store::Telemetry;
 use store::telemetry::{Kept, Quantity, Resolution, Rollup, Sample};
+use store::{Address, Sqlite, Telemetry, backup};
 use units::{Interval, Timestamp};
 
 use crate::cluster::Cluster;
+use crate::sample::JOURNAL;
 use crate::telemetry::connected;
 
 const HOUR: i64 = 3_600_000;
@@ -200,6 +201,39 @@ fn rollups_of_many_samples_come_in_turns() {
     let found = paged(&telemetry, all, Resolution::Hour, 100);
     assert_eq!(found, by_sql(&samples, all, Resolution::Hour));
     assert_eq!(found.len(), 20);
+}
+
+/// What is retired goes along to a database and back into files, in the middle of retiring.
+#[test]
+fn what_is_retired_is_part_of_a_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, kept] = ["old", "kept"].map(|name| folder.path().join(name));
+    drop(Sqlite::open(&old, JOURNAL).unwrap());
+    let mut telemetry = Telemetry::open(&old).unwrap();
+    let at = |i: u32| sample(START + i64::from(i) * 61_000, f64::from(i), Quality::Valid);
+    let samples: Vec<Sample> = (0..300).map(at).collect();
+    telemetry.insert(&samples).unwrap();
+    let from = Timestamp::from_millis(START + 3 * HOUR);
+    retire(&mut telemetry, from, 1);
+    let all = between(START - HOUR, START + 9 * HOUR);
+    let shown = |telemetry: &Telemetry| {
+        let rollups = |resolution| paged(telemetry, all, resolution, 50);
+        (Resolution::ALL.map(rollups), telemetry.horizon().unwrap())
+    };
+    let expected = shown(&telemetry);
+    assert_eq!(expected.0[0], by_sql(&samples, all, Resolution::Minute));
+    drop(telemetry);
+
+    let address = Address::new(&Cluster::shared().database(), None).unwrap();
+    backup::to_database(&old, &address).unwrap();
+    let mut moved = Telemetry::connect(&address).unwrap();
+    assert_eq!(shown(&moved), expected);
+    retire(&mut moved, from, 1);
+    assert_eq!(shown(&moved), expected);
+    backup::from_database(&address, &kept).unwrap();
+    let mut kept = Telemetry::open(&kept).unwrap();
+    assert_eq!(shown(&kept), expected);
+    assert_eq!(kept.insert(&samples[..2]).unwrap().too_old, 2);
 }
 
 #[test]
