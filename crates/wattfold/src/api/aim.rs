@@ -2,9 +2,10 @@
 
 use fleet::Aim;
 use serde::{Deserialize, Serialize};
-use units::{Money, Percent, Watts};
+use units::{Money, Watts};
 use utoipa::ToSchema;
 
+use crate::api::control_base::percent;
 use crate::api::problem::Problem;
 
 /// Largest magnitude of a net target, in watts: a thousand gigawatts.
@@ -51,7 +52,8 @@ impl AimView {
         let aims = [
             self.p_w.map(|p| watts("p_w", p).map(Aim::Net)),
             self.delta_w.map(|p| watts("delta_w", p).map(Aim::Delta)),
-            self.pct.map(|pct| percent(pct).map(Aim::Percent)),
+            self.pct
+                .map(|pct| percent("pct", pct, -100.0).map(Aim::Percent)),
             self.at_most_w
                 .map(|p| watts("at_most_w", p).map(Aim::AtMost)),
             self.at_least_w
@@ -98,16 +100,4 @@ impl From<Aim> for AimView {
             },
         }
     }
-}
-
-fn percent(pct: f64) -> Result<Percent, Problem> {
-    if !(-100.0..=100.0).contains(&pct) {
-        return Err(Problem::field("pct", "must be -100 to 100"));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "checked to be at most 100 %"
-    )]
-    let hundredths = (pct * 100.0).round() as i32;
-    Ok(Percent::from_hundredths(hundredths))
 }

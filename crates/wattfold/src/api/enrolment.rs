@@ -10,6 +10,7 @@ use store::Actor;
 use units::Percent;
 use utoipa::ToSchema;
 
+use crate::api::control_base::percent;
 use crate::api::der::{self, DerDetail, Kind, detail};
 use crate::api::problem::Problem;
 use crate::api::request::{Bodies, Named, OneOrMany};
@@ -215,14 +216,5 @@ pub(super) fn pin(given: Option<u32>) -> Result<Pin, Problem> {
 }
 
 pub(super) fn reserve(pct: Option<f64>) -> Result<Percent, Problem> {
-    let pct = pct.unwrap_or(0.0);
-    if !(0.0..=100.0).contains(&pct) {
-        return Err(Problem::field("reserve_pct", "must be 0 to 100"));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "checked to be at most 100 %"
-    )]
-    let hundredths = (pct * 100.0).round() as i32;
-    Ok(Percent::from_hundredths(hundredths))
+    percent("reserve_pct", pct.unwrap_or(0.0), 0.0)
 }

@@ -7,9 +7,10 @@ use axum::extract::State;
 use fleet::enrolment::{Departure, Flexibility, Switching, Thermal};
 use fleet::{Command, EnrolmentCommand};
 use serde::{Deserialize, Serialize};
-use units::{Percent, WattHours};
+use units::WattHours;
 use utoipa::ToSchema;
 
+use crate::api::control_base::percent;
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named};
 use crate::api::value::Time;
@@ -116,7 +117,7 @@ impl FlexibilityView {
         let departure = self.departure.map(|departure| {
             Ok::<_, Problem>(Departure {
                 at: departure.at.0,
-                soc: percent("departure.soc_pct", departure.soc_pct)?,
+                soc: percent("departure.soc_pct", departure.soc_pct, 0.0)?,
             })
         });
         let thermal = self.thermal.map(|thermal| {
@@ -128,10 +129,11 @@ impl FlexibilityView {
         });
         Ok(Flexibility {
             departure: departure.transpose()?,
-            charge_efficiency: percent("charge_efficiency_pct", self.charge_efficiency_pct)?,
+            charge_efficiency: percent("charge_efficiency_pct", self.charge_efficiency_pct, 0.0)?,
             discharge_efficiency: percent(
                 "discharge_efficiency_pct",
                 self.discharge_efficiency_pct,
+                0.0,
             )?,
             switching: self.switching.map(|switching| Switching {
                 min_on: Duration::from_secs(switching.min_on_s.into()),
@@ -173,16 +175,4 @@ fn energy(field: &str, wh: f64) -> Result<WattHours, Problem> {
         ));
     }
     Ok(WattHours::from_f64(wh))
-}
-
-fn percent(field: &str, pct: f64) -> Result<Percent, Problem> {
-    if !(0.0..=100.0).contains(&pct) {
-        return Err(Problem::field(field, "must be 0 to 100"));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "checked to be at most 100 %"
-    )]
-    let hundredths = (pct * 100.0).round() as i32;
-    Ok(Percent::from_hundredths(hundredths))
 }
