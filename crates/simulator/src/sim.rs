@@ -10,6 +10,7 @@ pub mod fault;
 pub mod horizon;
 
 mod clock;
+mod island;
 mod link;
 mod mishap;
 mod operator;

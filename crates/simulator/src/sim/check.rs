@@ -3,9 +3,11 @@
 pub mod answers;
 pub mod conservation;
 pub mod durability;
+pub mod energy;
 pub mod expiry;
 pub mod fallback;
 pub mod generation;
+pub mod island;
 pub mod ledger;
 pub mod limits;
 pub mod replay;

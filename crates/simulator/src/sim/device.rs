@@ -7,7 +7,7 @@ use ieee2030_5::client::setpoint::Setpoint;
 use ieee2030_5::client::{Answer, Client, DeviceIndex, Method, Outcome, Phase, Request, Sample};
 use ieee2030_5::codec::read::{Complex as _, Document};
 use ieee2030_5::server::Response;
-use ieee2030_5::wire::response::DerControlResponse;
+use ieee2030_5::wire::response::{DerControlResponse, ResponseStatus};
 use units::{Timestamp, Vars, Watts};
 
 use super::clock::{Clock, Quality};
@@ -257,6 +257,10 @@ impl Device {
         };
         let life = self.lives.entry(response.subject.value()).or_default();
         life.sent.extend(response.status.map(|status| status.0));
+        // An event whose programme is shown no more is let go of at once: this is the last of it.
+        if response.status == Some(ResponseStatus::ABORTED_BY_SERVER) {
+            life.over = Some(Outcome::Abandoned);
+        }
     }
 
     fn save(&mut self, now: Timestamp) {

@@ -59,6 +59,8 @@ faults! {
     StuckMeter = "stuck-meter",
     /// A meter counts the wrong way.
     ReversedMeter = "reversed-meter",
+    /// A microgrid leaves the grid, planned or not, and comes back.
+    Islands = "islands",
 }
 
 impl fmt::Display for Fault {

@@ -6,6 +6,7 @@ use units::Timestamp;
 
 use super::device::Memory;
 use super::fault::{Fault, Faults};
+use super::island::{MICROGRIDS, Why};
 use super::link::Direction;
 use super::server::Moment;
 use crate::noise::Noise;
@@ -46,6 +47,11 @@ pub(super) enum Mishap {
         moment: Moment,
         until: Timestamp,
     },
+    Island {
+        microgrid: usize,
+        why: Why,
+        until: Timestamp,
+    },
 }
 
 impl Mishap {
@@ -64,12 +70,13 @@ impl Mishap {
             Self::Inert { .. } => Fault::Inert,
             Self::Meter { fault, .. } => *fault,
             Self::Crash { .. } => Fault::Crash,
+            Self::Island { .. } => Fault::Islands,
         }
     }
 }
 
-/// Hours of one device, or of the server, between two faults of a kind.
-const HOURS_BETWEEN: [(Fault, f64); 10] = [
+/// Hours of one device, one microgrid, or the server, between two faults of a kind.
+const HOURS_BETWEEN: [(Fault, f64); 11] = [
     (Fault::Partition, 8.0),
     (Fault::OneWay, 16.0),
     (Fault::Reboot, 12.0),
@@ -80,6 +87,7 @@ const HOURS_BETWEEN: [(Fault, f64); 10] = [
     (Fault::StuckMeter, 48.0),
     (Fault::ReversedMeter, 96.0),
     (Fault::Crash, 1.0),
+    (Fault::Islands, 3.0),
 ];
 /// Of partitions, how many cut off a whole area.
 const AREA_SHARE: f64 = 0.05;
@@ -102,7 +110,11 @@ pub(super) fn draw(
         if !faults.has(fault) {
             continue;
         }
-        let many = if fault == Fault::Crash { 1 } else { ders };
+        let many = match fault {
+            Fault::Crash => 1,
+            Fault::Islands => MICROGRIDS,
+            _ => ders,
+        };
         let mean_s = hours * 3_600.0 / many as f64;
         let mut at_s = 0.0;
         loop {
@@ -158,6 +170,11 @@ fn mishap(
         Fault::Crash => Mishap::Crash {
             until: lasts(CRASH_MAX_S),
             moment: [Moment::BeforeCommit, Moment::BeforeAnswers, Moment::Idle][below(noise, 3)],
+        },
+        Fault::Islands => Mishap::Island {
+            until: lasts(LASTS_S.1),
+            microgrid: below(noise, MICROGRIDS),
+            why: [Why::Planned, Why::Unplanned, Why::Dark][below(noise, 3)],
         },
         _ => {
             let until = lasts(LASTS_S.1);

@@ -1,15 +1,18 @@
 //! What operators and other systems ask of the fleet, drawn from the seed.
 
+mod event;
+
 use std::time::Duration;
 
 use fleet::{
-    ActivePower, AssignmentId, CimMrid, Command, Conduct, ControlBase, DefaultControl, DerFunction,
+    ActivePower, AssignmentId, CimMrid, Command, ControlBase, DefaultControl, DerFunction,
     DerFunctions, DerId, DerKind, DispatchId, Envelope, EnvelopePoint, Fallback, Fleet,
-    GroupChange, GroupId, Level, Name, NewAssignment, NewControl, NewDispatch, NewGroup,
-    NewProgram, Origin, ProgramId, Scaled, Scope, Setting, Share, Target, Terms,
+    GroupChange, GroupId, Level, Name, NewAssignment, NewControl, NewGroup, NewProgram, Origin,
+    ProgramId, Scaled, Scope, Setting, Share, Terms,
 };
 use units::{Interval, Percent, Timestamp, Watts};
 
+use super::island;
 use super::roster::Member;
 use super::server::Server;
 use crate::noise::Noise;
@@ -106,6 +109,8 @@ impl Operator {
                 version: None,
             })
         }));
+        commands.extend(event::founding(members));
+        commands.extend(island::founding(members.len()));
         commands
     }
 
@@ -124,7 +129,7 @@ impl Operator {
                 expected: Expected::Either,
             })
         };
-        match self.below(20) {
+        match self.below(26) {
             0..=5 => {
                 let depth = [0.15, 0.3, 0.8][self.below(3)];
                 self.dispatch(fleet, now, depth)
@@ -141,6 +146,10 @@ impl Operator {
             ),
             17 => either("issue a control for one", self.own_control(fleet, now)?),
             18 => either("change a group", self.change_group(fleet)?),
+            19..=20 => either("approve a dispatch", self.approve(fleet, now)?),
+            21 => either("publish a dispatch", self.publish(fleet, now)?),
+            22..=23 => either("change a dispatch", self.change_dispatch(fleet, now)?),
+            24 => either("set a departure", self.departure(fleet, now)?),
             _ => self.stale_plan(fleet, now),
         }
     }
@@ -161,51 +170,6 @@ impl Operator {
         let start = now.after(Duration::from_secs_f64(ahead_s)).ceil_secs();
         let duration_s = self.noise.between(300.0, 1_500.0).round();
         Interval::between(start, start.after(Duration::from_secs_f64(duration_s)))
-    }
-
-    /// Of a group; `depth` is how much of its range may be asked for, over one for too much.
-    fn dispatch(&mut self, fleet: &Fleet, now: Timestamp, depth: f64) -> Option<Wish> {
-        let groups: Vec<GroupId> = fleet.groups().map(|group| group.id).collect();
-        let id = self.pick(&groups)?;
-        let group = fleet.group(id)?;
-        let settings = group.members.iter().filter_map(|id| fleet.der(*id));
-        let settings = settings.filter_map(|der| der.settings.as_ref());
-        let range = settings.fold((0.0, 0.0), |(low, high), settings| {
-            let (absorb, inject) = (settings.p_absorb_max, settings.p_inject_max);
-            (low - absorb.as_f64(), high + inject.as_f64())
-        });
-        let count = 1 + self.below(3);
-        let mut start = self.interval(now).start;
-        let mut schedule = Vec::new();
-        for _ in 0..count {
-            let duration_s = self.noise.between(300.0, 890.0).round();
-            let interval =
-                Interval::between(start, start.after(Duration::from_secs_f64(duration_s)));
-            let p_w = match depth {
-                ..=1.0 => self.noise.between(range.0, range.1) * depth,
-                depth => (range.1 - range.0 + 1.0) * depth,
-            };
-            let p = Watts::whole(Watts::from_f64(p_w).micro() / units::MICRO);
-            schedule.push(Target::net(interval, p));
-            start = interval.end();
-        }
-        let new = NewDispatch {
-            mrid: CimMrid::new(&format!("dispatch-{}", self.count)).expect("a few letters"),
-            name: None,
-            group: id,
-            schedule,
-            ramp: Some(Duration::from_secs(60)),
-            conduct: Conduct::default(),
-        };
-        let (what, expected) = match depth {
-            ..=1.0 => ("dispatch", Expected::Either),
-            _ => ("dispatch beyond reach", Expected::Refusal),
-        };
-        Some(Wish {
-            what,
-            command: Command::CreateDispatch(new),
-            expected,
-        })
     }
 
     fn cancel_dispatch(&mut self, fleet: &Fleet, now: Timestamp) -> Option<Command> {

@@ -13,6 +13,10 @@ use crate::plant::{EvCharger, EvRating, Plant, Pv, Storage, StorageRating};
 
 /// What is spoken: the envelope modes of CSIP-AUS are known to storage and chargers.
 pub(super) const PROFILE: Profile = Profile::new(Edition::Y2018, Extension::CsipAus12);
+/// Of batteries, one way.
+pub(super) const EFFICIENCY: f64 = 0.95;
+/// What owners of batteries keep.
+const RESERVE: Percent = Percent::from_hundredths(2_500);
 /// Requests that a device has under way at once.
 const MAX_IN_FLIGHT: usize = 4;
 
@@ -28,6 +32,8 @@ pub(super) struct Member {
     pub(super) plant: Plant,
     /// Most that its terminals can inject and absorb, as magnitudes.
     pub(super) rating_w: (f64, f64),
+    /// Share of its energy that its owner keeps.
+    pub(super) reserve: Percent,
     seed: u64,
 }
 
@@ -56,6 +62,10 @@ impl Member {
             nameplate,
             plant,
             rating_w,
+            reserve: match kind {
+                DerKind::Storage => RESERVE,
+                _ => Percent::default(),
+            },
             seed: noise.bits(),
         }
     }
@@ -68,7 +78,7 @@ impl Member {
             lfdi: self.lfdi,
             pin: self.pin,
             registered: true,
-            reserve: Percent::default(),
+            reserve: self.reserve,
             manager: None,
             assignments: Vec::new(),
         }
@@ -105,8 +115,9 @@ fn storage(rated_w: f64, noise: &mut Noise) -> Made {
         p_discharge_max_w: rated_w,
         p_charge_max_w: rated_w,
         capacity_wh: rated_w * 4.0,
-        efficiency: 0.95,
-        reserve_pct: 10.0,
+        efficiency: EFFICIENCY,
+        // What its owner keeps is the server's to know.
+        reserve_pct: 0.0,
         ramp_per_s: RAMP_PER_S,
     };
     let modes = DerControlType::CHARGE | DerControlType::DISCHARGE;

@@ -3,6 +3,7 @@
 mod mend;
 mod round;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use fleet::DerId;
@@ -16,6 +17,7 @@ use super::clock::Quality;
 use super::device::{Device, Memory};
 use super::fault::{Counts, Fault};
 use super::horizon::Horizon;
+use super::island::{Island, MICROGRIDS};
 use super::link::{Direction, Link, TIMEOUT};
 use super::mishap::{self, Mishap};
 use super::operator::{AHEAD, Operator, Wish};
@@ -54,6 +56,8 @@ enum Happening {
     Round,
     Tick,
     Operate,
+    /// The controller of a microgrid looks.
+    Island(usize),
     Look,
     Mishap(Mishap),
     Mend(Mend),
@@ -93,7 +97,9 @@ pub(super) struct Run {
     links: Vec<Link>,
     wakes: Vec<u64>,
     operator: Operator,
-    wishes: Vec<Wish>,
+    wishes: VecDeque<Wish>,
+    /// Which microgrids are off the grid, or on their way.
+    islands: [Option<Island>; MICROGRIDS],
     watch: Watch,
     trace: Trace,
     noise: Noise,
@@ -140,7 +146,8 @@ impl Run {
             devices,
             links,
             operator,
-            wishes: Vec::new(),
+            wishes: VecDeque::new(),
+            islands: [const { None }; MICROGRIDS],
             watch: Watch::default(),
             trace: Trace::new(setup.keep),
             noise,
@@ -243,6 +250,7 @@ impl Run {
                 self.queue.push(self.now.after(TICK), Happening::Tick);
             }
             Happening::Operate => self.operate(),
+            Happening::Island(number) => self.island(number),
             Happening::Look => {
                 self.look();
                 self.queue.push(self.now.after(LOOK_EVERY), Happening::Look);

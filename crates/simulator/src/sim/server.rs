@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleet::{Access, DerId, Fleet, Identity, Lfdi, Observation};
+use fleet::{Access, DerId, Event, Fleet, Identity, Lfdi, Observation};
 use ieee2030_5::client;
 use ieee2030_5::server::{PollRates, Response, ServerConfig, Submission, TimeZone};
 use store::telemetry::{Quantity, Sample};
-use store::{Actor, Batch, JournalId, Memory, Store};
+use store::{Actor, Batch, Entry, JournalId, Memory, Store};
 use units::Timestamp;
 use wattfold::config::{Control, Limit};
 use wattfold::node::core::{Answer, Committed, Core, Decided, Input, Rim, Rules};
@@ -53,6 +53,8 @@ pub(super) type Answered = (Asker, Result<Answer, Unavailable>);
 /// What came of one round.
 pub(super) struct Rounded {
     pub(super) batch: Option<Batch>,
+    /// What devices were known to do, where a plan was made of it.
+    pub(super) seen: Vec<Observation>,
     pub(super) answers: Vec<Answered>,
 }
 
@@ -238,6 +240,11 @@ impl Server {
             self.crash();
             return None;
         }
+        let adopts = |entry: &Entry| matches!(entry.event, Event::PlanAdopted(_));
+        let seen = match decided.batch().entries.iter().any(adopts) {
+            true => self.observations.clone(),
+            false => Vec::new(),
+        };
         let durable = &self.durable;
         let committed = core.commit(decided, || durable.clone());
         if crash == Some(Moment::BeforeAnswers) {
@@ -261,6 +268,7 @@ impl Server {
         }
         Some(Rounded {
             batch: published,
+            seen,
             answers: askers.into_iter().zip(answers).collect(),
         })
     }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use fleet::{ControlBase, DeliveryState, DerId, Event, Mrid, Origin, ProgramId};
+use fleet::{
+    ControlBase, DeliveryState, DerId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin,
+    ProgramId,
+};
 use ieee2030_5::client::setpoint::Source;
 use store::{Batch, Store};
-use units::{Timestamp, Watts};
+use units::{Interval, Timestamp, Watts};
 use wattfold::config::Limit;
 use wattfold::node::{Durable, restart};
 
@@ -14,7 +17,8 @@ use super::check::fallback::Defaults;
 use super::check::generation::Generations;
 use super::check::limits::{self, Envelopes, GRACE};
 use super::check::{
-    Checks, answers, conservation, durability, expiry, fallback, ledger, replay, shared,
+    Checks, answers, conservation, durability, energy, expiry, fallback, island, ledger, replay,
+    shared,
 };
 use super::device::Device;
 use super::run::by;
@@ -33,8 +37,13 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// A batch is durable and published.
-    pub(super) fn committed(&mut self, batch: &Batch, durable: &Durable, now: Timestamp) -> Found {
+    /// A batch is durable and published; `seen` is what its plans were made of.
+    pub(super) fn committed(
+        &mut self,
+        (batch, seen): (&Batch, &[Observation]),
+        durable: &Durable,
+        now: Timestamp,
+    ) -> Found {
         let fleet = &durable.state.fleet;
         for entry in &batch.entries {
             match &entry.event {
@@ -44,14 +53,23 @@ impl Watch {
                     if let Some(dispatch) = fleet.dispatch(plan.dispatch) {
                         self.checks.add("conservation");
                         by("conservation", conservation::check(plan, dispatch))?;
+                        self.checks.add("energy");
+                        let store = |der| store_of(der, fleet, (seen, plan.made));
+                        by("energy", energy::check(plan, &dispatch.schedule, store))?;
                     }
+                    self.checks.add("island");
+                    by("island", island::plan(plan, fleet))?;
                 }
                 Event::EnvelopeSet(envelope) => {
-                    let of = fleet.envelopes_of(envelope.der);
-                    self.envelopes.changed(envelope.der, of, now);
+                    self.enveloped(envelope.der, fleet, now);
                 }
-                Event::EnvelopeCleared(der, _) => {
-                    self.envelopes.changed(*der, fleet.envelopes_of(*der), now);
+                Event::EnvelopeCleared(der, _) => self.enveloped(*der, fleet, now),
+                Event::Microgrid(MicrogridEvent::Moved(id, _)) => {
+                    let known = fleet.microgrids().microgrid(*id);
+                    for member in known.iter().flat_map(|(it, _)| &it.members) {
+                        self.enveloped(member.der, fleet, now);
+                        self.defaults.shown(member.der, now);
+                    }
                 }
                 Event::ProgramCreated(program) | Event::ProgramChanged(program) => {
                     self.defaults.changed(program.id, now);
@@ -59,7 +77,15 @@ impl Watch {
                 _ => {}
             }
         }
-        Ok(())
+        by("island", island::controls(fleet, now))
+    }
+
+    fn enveloped(&mut self, der: DerId, fleet: &Fleet, now: Timestamp) {
+        let envelopes = match fleet.is_separated(der) {
+            true => &[],
+            false => fleet.envelopes_of(der),
+        };
+        self.envelopes.changed(der, envelopes, now);
     }
 
     /// An operator was told of these.
@@ -99,6 +125,13 @@ impl Watch {
         if !device.is_on() || device.is_astray {
             return Ok(());
         }
+        let fleet = &durable.state.fleet;
+        for mrid in followed(device) {
+            if let Some(control) = fleet.control_by_mrid(Mrid(mrid)) {
+                self.checks.add("island");
+                by("island", island::follows(der, control, fleet, known))?;
+            }
+        }
         let heeds = !device.is_inert && !device.is_opted_out;
         if heeds && device.heeds_since.after(GRACE) <= now && !is_contested(der, device, durable) {
             let allowed = self.envelopes.allowed(der, known.before(GRACE), now);
@@ -114,7 +147,7 @@ impl Watch {
         let programs = durable.state.fleet.programs_of(der);
         let ids: Vec<ProgramId> = programs.iter().map(|program| program.id).collect();
         let is_free = device.is_opted_out || !followed(device).is_empty();
-        if !is_free && self.defaults.are_known(&ids, known) {
+        if !is_free && self.defaults.are_known(der, &ids, known) {
             let defaults: Vec<&ControlBase> = programs
                 .iter()
                 .map(|program| &program.default.base)
@@ -139,7 +172,10 @@ impl Watch {
     ) -> Found {
         let fleet = &durable.state.fleet;
         let asked = |der: DerId| {
-            let device = devices.get(der.index());
+            // What a member does with its switch open loads nothing of the grid.
+            let device = devices
+                .get(der.index())
+                .filter(|_| !fleet.is_separated(der));
             device
                 .and_then(|device| dispatched(device, durable))
                 .unwrap_or_default()
@@ -218,6 +254,40 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// What is behind `der` by what was `seen` of it when a plan was made.
+fn store_of(
+    der: DerId,
+    fleet: &Fleet,
+    (seen, made): (&[Observation], Timestamp),
+) -> Option<energy::Store> {
+    let der = fleet.der(der)?;
+    let settings = der.settings.as_ref()?;
+    let rated = der.capability.as_ref().and_then(|c| c.energy_max);
+    let whole_wh = settings.energy_max.or(rated)?.as_f64();
+    let soc_pct = seen.get(der.id.index())?.soc_pct.map(|soc| soc.value);
+    let flexibility = fleet.enrolment().flexibility(der.id);
+    let flexibility = flexibility.cloned().unwrap_or_default();
+    let share_wh = |pct: f64| whole_wh * pct.max(0.0) / 100.0;
+    let departure = flexibility.departure.filter(|it| made < it.at);
+    let need = departure.zip(soc_pct).and_then(|(departure, soc_pct)| {
+        // Charging may be limited by others; then it is not the plan that keeps it from being full.
+        let span = Interval::between(made, departure.at);
+        let is_free = fleet.limits_during(der, settings, span).1.is_none();
+        is_free.then(|| energy::Need {
+            energy_wh: share_wh(departure.soc.as_f64() - soc_pct),
+            by: departure.at,
+            p_charge_max_w: settings.p_absorb_max.as_f64(),
+        })
+    });
+    Some(energy::Store {
+        above_reserve_wh: soc_pct.map_or(0.0, |soc| share_wh(soc - der.reserve.as_f64())),
+        room_wh: soc_pct.map_or(0.0, |soc| share_wh(100.0 - soc)),
+        charge_efficiency: flexibility.charge_efficiency.as_f64() / 100.0,
+        discharge_efficiency: flexibility.discharge_efficiency.as_f64() / 100.0,
+        need,
+    })
 }
 
 /// The events that a device acts on.

@@ -3,29 +3,40 @@
 
 use std::collections::BTreeMap;
 
-use fleet::{ControlBase, ProgramId, Setting};
+use fleet::{ControlBase, DerId, ProgramId, Setting};
 use ieee2030_5::client::setpoint::{Asked, Modes, Request, Source};
 use ieee2030_5::wire::control_mode::DerControlType;
 use units::Timestamp;
 
 use super::Verdict;
 
-/// When the default control of each programme was changed last.
+/// When the default control of each programme was changed last, and when which programmes a DER is
+/// shown.
+///
+/// Programmes for many are not shown in an island, and their defaults do not hold there.
 #[derive(Clone, Debug, Default)]
-pub struct Defaults(BTreeMap<ProgramId, Timestamp>);
+pub struct Defaults {
+    changed: BTreeMap<ProgramId, Timestamp>,
+    shown: BTreeMap<DerId, Timestamp>,
+}
 
 impl Defaults {
     /// Takes in that a programme was made or changed.
     pub fn changed(&mut self, program: ProgramId, at: Timestamp) {
-        self.0.insert(program, at);
+        self.changed.insert(program, at);
     }
 
-    /// Whether nothing of `programs` has changed since `known`.
+    /// Takes in that `der` is shown other programmes than before.
+    pub fn shown(&mut self, der: DerId, at: Timestamp) {
+        self.shown.insert(der, at);
+    }
+
+    /// Whether nothing of `programs`, those of `der`, has changed since `known`.
     #[must_use]
-    pub fn are_known(&self, programs: &[ProgramId], known: Timestamp) -> bool {
-        programs
-            .iter()
-            .all(|id| self.0.get(id).is_none_or(|at| *at <= known))
+    pub fn are_known(&self, der: DerId, programs: &[ProgramId], known: Timestamp) -> bool {
+        let mut changed = programs.iter().filter_map(|id| self.changed.get(id));
+        let shown = self.shown.get(&der);
+        changed.all(|at| *at <= known) && shown.is_none_or(|at| *at <= known)
     }
 }
 

@@ -1,5 +1,8 @@
 //! Each checker sees what it is there for, and nothing in what is right.
 
+mod energy;
+mod island;
+
 use std::time::Duration;
 
 use fleet::dispatch::plan::Balance;
@@ -227,8 +230,11 @@ fn a_device_that_does_not_fall_back_to_its_default_is_seen() {
 fn only_defaults_that_a_device_knows_count() {
     let mut defaults = Defaults::default();
     defaults.changed(ProgramId(1), later(10));
-    assert!(defaults.are_known(&[ProgramId(0), ProgramId(1)], later(10)));
-    assert!(!defaults.are_known(&[ProgramId(0), ProgramId(1)], later(9)));
+    assert!(defaults.are_known(DerId(0), &[ProgramId(0), ProgramId(1)], later(10)));
+    assert!(!defaults.are_known(DerId(0), &[ProgramId(0), ProgramId(1)], later(9)));
+    defaults.shown(DerId(0), later(20));
+    assert!(!defaults.are_known(DerId(0), &[ProgramId(0)], later(19)));
+    assert!(defaults.are_known(DerId(1), &[ProgramId(0)], later(19)));
 }
 
 #[test]

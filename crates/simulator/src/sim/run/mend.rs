@@ -5,6 +5,7 @@ use units::Timestamp;
 use super::{Happening, Mend, Run};
 use crate::sim::device::Meter;
 use crate::sim::fault::Fault;
+use crate::sim::island::Island;
 use crate::sim::mishap::Mishap;
 use crate::sim::server::{Moment, TICK};
 
@@ -69,6 +70,15 @@ impl Run {
                     _ => Meter::Reversed,
                 };
                 (Mend::Meter(device), until)
+            }
+            Mishap::Island {
+                microgrid,
+                why,
+                until,
+            } => {
+                let island = Island::new(why, self.now, until);
+                self.islands[microgrid].get_or_insert(island);
+                return self.island(microgrid);
             }
             Mishap::Crash {
                 moment: Moment::Idle,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use fleet::{Event, Rejection};
+use fleet::{Event, MicrogridEvent, MicrogridId, Rejection};
 use wattfold::node::core::{Answer, Input};
 
 use super::{GATHER_S, Happening, QUIET, Reply, Run, Tells};
-use crate::sim::operator::Expected;
+use crate::sim::island::{self, Step};
+use crate::sim::operator::{Expected, Wish};
 use crate::sim::server::{self, Asker};
 
 impl Run {
@@ -41,7 +42,9 @@ impl Run {
                 self.trace
                     .tell(self.now, format_args!("  {}", named(&entry.event)));
             }
-            let verdict = self.watch.committed(batch, &self.server.durable, self.now);
+            let verdict =
+                self.watch
+                    .committed((batch, &rounded.seen), &self.server.durable, self.now);
             self.judge(verdict);
         }
         for (asker, answer) in rounded.answers {
@@ -62,9 +65,8 @@ impl Run {
     }
 
     fn outcomes(&mut self, outcomes: Vec<Result<Vec<Event>, Rejection>>) {
-        let mut wishes = std::mem::take(&mut self.wishes).into_iter();
         for outcome in outcomes {
-            let wish = wishes.next();
+            let wish = self.wishes.pop_front();
             let what = wish.as_ref().map_or("found", |wish| wish.what);
             match outcome {
                 Ok(events) => {
@@ -94,16 +96,45 @@ impl Run {
         if let Some(wish) = self.operator.wish(fleet, self.now)
             && self.server.is_up()
         {
-            self.trace
-                .tell(self.now, format_args!("operator: {}", wish.what));
-            self.commands += 1;
-            let input = Input::Commands(server::operator(), vec![wish.command.clone()]);
-            self.wishes.push(wish);
-            self.server.ask(input, Asker::Operator);
-            self.soon();
+            self.ask(wish);
         }
         let pause = self.operator.pause();
         self.queue.push(self.now.after(pause), Happening::Operate);
+    }
+
+    fn ask(&mut self, wish: Wish) {
+        self.trace
+            .tell(self.now, format_args!("operator: {}", wish.what));
+        self.commands += 1;
+        let input = Input::Commands(server::operator(), vec![wish.command.clone()]);
+        self.wishes.push_back(wish);
+        self.server.ask(input, Asker::Operator);
+        self.soon();
+    }
+
+    /// What the controller of a microgrid has to say.
+    pub(super) fn island(&mut self, number: usize) {
+        let Some(mut island) = self.islands[number].take() else {
+            return;
+        };
+        let id = MicrogridId(u32::try_from(number).expect("there are few"));
+        let fleet = &self.server.durable.state.fleet;
+        let step = match self.server.is_up() {
+            true => island.step(id, fleet, self.now),
+            false => Step::Wait,
+        };
+        match step {
+            Step::Over => return,
+            Step::Wait => {}
+            Step::Ask(what, command) => self.ask(Wish {
+                what,
+                command,
+                expected: Expected::Either,
+            }),
+        }
+        self.islands[number] = Some(island);
+        let next = self.now.after(island::LOOK_EVERY);
+        self.queue.push(next, Happening::Island(number));
     }
 }
 
@@ -132,6 +163,9 @@ fn named(event: &Event) -> String {
             )
         }
         Event::ProgramCreated(program) => format!("programme {} made", program.id.0),
+        Event::Microgrid(MicrogridEvent::Moved(id, transition)) => {
+            format!("microgrid {} is {}", id.0, transition.to.name())
+        }
         Event::DispatchCreated(dispatch) => format!("dispatch {} made", dispatch.id.0),
         other => {
             let all = format!("{other:?}");

@@ -1,0 +1,126 @@
+//! What a plan asks can be done with the energy that there is, and leaves what owners need.
+
+use std::collections::BTreeMap;
+
+use fleet::dispatch::Plan;
+use fleet::{DerId, Target};
+use units::{Interval, Timestamp};
+
+use super::Verdict;
+
+/// Rounding of shares to what the wire can hold, in each interval.
+const TOLERANCE_WH: f64 = 5.0;
+
+/// The energy behind a member as it was known when a plan was made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Store {
+    /// Above what its owner keeps; nothing where it is below that.
+    pub above_reserve_wh: f64,
+    /// Until it is full.
+    pub room_wh: f64,
+    /// Stored of what is absorbed.
+    pub charge_efficiency: f64,
+    /// Injected of what is taken.
+    pub discharge_efficiency: f64,
+    /// What has to come into a vehicle, if anything has.
+    pub need: Option<Need>,
+}
+
+/// Energy that has to be in a vehicle when it leaves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Need {
+    /// More than it holds.
+    pub energy_wh: f64,
+    /// When it leaves.
+    pub by: Timestamp,
+    /// With how much it can charge when nobody asks it for anything.
+    pub p_charge_max_w: f64,
+}
+
+/// Judges a plan for `schedule`: `store` is what is behind a member, none where there is no store.
+///
+/// Taken for itself, from the state of charge that was last reported, no plan takes from a store what
+/// its owner keeps or fills one beyond what it holds; and a vehicle that could still be charged in time
+/// can be when the plan is carried out.
+pub fn check(plan: &Plan, schedule: &[Target], store: impl Fn(DerId) -> Option<Store>) -> Verdict {
+    let mut shares: BTreeMap<DerId, Vec<(Interval, f64)>> = BTreeMap::new();
+    for allocation in &plan.allocations {
+        let target = schedule.get(allocation.interval as usize);
+        let interval = target.ok_or("a share of no interval")?.interval;
+        let from = interval.start.max(plan.effective);
+        let left = Interval::between(from, interval.end().max(from));
+        let p_w = allocation.share.p().as_f64();
+        shares.entry(allocation.der).or_default().push((left, p_w));
+    }
+    for (der, mut asked) in shares {
+        let Some(store) = store(der) else {
+            continue;
+        };
+        asked.sort_by_key(|(interval, _)| interval.start);
+        level(&store, &asked).map_err(|found| format!("d{}: {found}", der.0))?;
+        departure(&store, &asked, plan.made).map_err(|found| format!("d{}: {found}", der.0))?;
+    }
+    Ok(())
+}
+
+fn level(store: &Store, asked: &[(Interval, f64)]) -> Verdict {
+    let mut drawn_wh = 0.0;
+    let mut tolerance_wh = 0.0;
+    for (interval, p_w) in asked {
+        drawn_wh += store.drawn_wh(*p_w, hours(*interval));
+        tolerance_wh += TOLERANCE_WH;
+        let (most_wh, least_wh) = (store.above_reserve_wh, -store.room_wh);
+        if most_wh + tolerance_wh < drawn_wh {
+            return Err(format!(
+                "is to give {drawn_wh:.0} Wh, and {most_wh:.0} Wh are above its reserve"
+            ));
+        }
+        if drawn_wh < least_wh - tolerance_wh {
+            let (taken_wh, room_wh) = (-drawn_wh, -least_wh);
+            return Err(format!(
+                "is to take {taken_wh:.0} Wh, and {room_wh:.0} Wh fill it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn departure(store: &Store, asked: &[(Interval, f64)], made: Timestamp) -> Verdict {
+    let Some(need) = store.need else {
+        return Ok(());
+    };
+    let whole_h = hours(Interval::between(made, need.by.max(made)));
+    let fastest_wh = |h: f64| -store.drawn_wh(-need.p_charge_max_w, h);
+    if fastest_wh(whole_h) < need.energy_wh + TOLERANCE_WH {
+        return Ok(());
+    }
+    let before = asked.iter().map(|(interval, p_w)| {
+        let end = interval.end().min(need.by);
+        let h = hours(Interval::between(interval.start.min(end), end));
+        (h, -store.drawn_wh(*p_w, h))
+    });
+    let (planned_h, planned_wh) =
+        before.fold((0.0, 0.0), |(h, wh), more| (h + more.0, wh + more.1));
+    let most_wh = planned_wh + fastest_wh((whole_h - planned_h).max(0.0));
+    let tolerance_wh = TOLERANCE_WH * asked.len() as f64;
+    if most_wh + tolerance_wh < need.energy_wh {
+        return Err(format!(
+            "can have {most_wh:.0} Wh until its vehicle leaves, which needs {:.0} Wh",
+            need.energy_wh
+        ));
+    }
+    Ok(())
+}
+
+impl Store {
+    fn drawn_wh(&self, p_w: f64, h: f64) -> f64 {
+        match p_w < 0.0 {
+            true => p_w * h * self.charge_efficiency,
+            false => p_w * h / self.discharge_efficiency,
+        }
+    }
+}
+
+fn hours(interval: Interval) -> f64 {
+    interval.duration.as_secs_f64() / 3_600.0
+}
