@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use fleet::dispatch::Plan;
 use fleet::{
     ControlBase, DeliveryState, DerId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin,
     ProgramId,
@@ -54,7 +55,7 @@ impl Watch {
                         self.checks.add("conservation");
                         by("conservation", conservation::check(plan, dispatch))?;
                         self.checks.add("energy");
-                        let store = |der| store_of(der, fleet, (seen, plan.made));
+                        let store = |der| store_of(der, fleet, (seen, plan));
                         by("energy", energy::check(plan, &dispatch.schedule, store))?;
                     }
                     self.checks.add("island");
@@ -260,9 +261,10 @@ impl Watch {
 fn store_of(
     der: DerId,
     fleet: &Fleet,
-    (seen, made): (&[Observation], Timestamp),
+    (seen, plan): (&[Observation], &Plan),
 ) -> Option<energy::Store> {
     let der = fleet.der(der)?;
+    let made = plan.made;
     let settings = der.settings.as_ref()?;
     let rated = der.capability.as_ref().and_then(|c| c.energy_max);
     let whole_wh = settings.energy_max.or(rated)?.as_f64();
@@ -281,13 +283,19 @@ fn store_of(
             p_charge_max_w: settings.p_absorb_max.as_f64(),
         })
     });
-    Some(energy::Store {
+    let store = energy::Store {
         above_reserve_wh: soc_pct.map_or(0.0, |soc| share_wh(soc - der.reserve.as_f64())),
         room_wh: soc_pct.map_or(0.0, |soc| share_wh(100.0 - soc)),
         charge_efficiency: flexibility.charge_efficiency.as_f64() / 100.0,
         discharge_efficiency: flexibility.discharge_efficiency.as_f64() / 100.0,
         need,
-    })
+    };
+    let own = fleet.own_controls_of(der.id).filter(|control| {
+        let of = matches!(control.origin, Origin::Dispatch { dispatch, .. } if dispatch == plan.dispatch);
+        of && control.created < made
+    });
+    let asked = own.filter_map(|control| Some((control.interval, control.base.p(Some(settings))?)));
+    Some(store.after(asked, Interval::between(made, plan.effective.max(made))))
 }
 
 /// The events that a device acts on.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fleet::dispatch::Plan;
 use fleet::{DerId, Target};
-use units::{Interval, Timestamp};
+use units::{Interval, Timestamp, Watts};
 
 use super::Verdict;
 
@@ -39,7 +39,8 @@ pub struct Need {
 
 /// Judges a plan for `schedule`: `store` is what is behind a member, none where there is no store.
 ///
-/// Taken for itself, from the state of charge that was last reported, no plan takes from a store what
+/// Taken for itself, from the state of charge that was last reported and with what members were asked
+/// until it takes effect, no plan takes from a store what
 /// its owner keeps or fills one beyond what it holds; and a vehicle that could still be charged in time
 /// can be when the plan is carried out.
 pub fn check(plan: &Plan, schedule: &[Target], store: impl Fn(DerId) -> Option<Store>) -> Verdict {
@@ -113,6 +114,26 @@ fn departure(store: &Store, asked: &[(Interval, f64)], made: Timestamp) -> Verdi
 }
 
 impl Store {
+    /// The store once `meanwhile` is over, in which its member may have been `asked` for these powers:
+    /// with the most that it can have gained by any of them, and the most room.
+    #[must_use]
+    pub fn after(
+        mut self,
+        asked: impl Iterator<Item = (Interval, Watts)>,
+        meanwhile: Interval,
+    ) -> Self {
+        let (mut gained_wh, mut given_wh) = (0.0_f64, 0.0_f64);
+        let whole_h = hours(meanwhile);
+        for (_, p) in asked.filter(|(interval, _)| interval.overlaps(meanwhile)) {
+            let drawn_wh = self.drawn_wh(p.as_f64(), whole_h);
+            gained_wh = gained_wh.max(-drawn_wh);
+            given_wh = given_wh.max(drawn_wh);
+        }
+        self.above_reserve_wh += gained_wh;
+        self.room_wh += given_wh;
+        self
+    }
+
     fn drawn_wh(&self, p_w: f64, h: f64) -> f64 {
         match p_w < 0.0 {
             true => p_w * h * self.charge_efficiency,
