@@ -302,32 +302,6 @@ fn a_change_voids_approvals() {
 }
 
 #[test]
-fn a_member_that_is_not_needed_any_more_is_let_go() {
-    let mut scene = Scene::new(3_000);
-    scene.reconcile(11);
-    (0..3).for_each(|der| scene.hear(der, 1_000, 110));
-    let change = DispatchChange {
-        objective: Some(Objective::FewestDevices),
-        ..DispatchChange::default()
-    };
-    scene.must(&Command::ChangeDispatch(DispatchId(0), change), 110);
-    step(&mut scene, DispatchId(0), 110);
-    let plan = scene.rig.fleet.dispatches()[0].plan.clone().unwrap();
-    assert!(
-        plan.unasked
-            .iter()
-            .any(|(_, standing)| *standing == Standing::Spare)
-    );
-    (110..115).for_each(|now| drop(scene.reconcile(now)));
-    let asked = (0..3).filter_map(|der| scene.asked(der, 116));
-    assert_eq!(
-        asked.sum::<Watts>(),
-        watts(3_000),
-        "no share is given twice"
-    );
-}
-
-#[test]
 fn what_has_begun_stays_and_the_running_interval_may_end_at_another_time() {
     let mut scene = Scene::new(3_000);
     scene.reconcile(11);
