@@ -14,7 +14,7 @@ use crate::plant::{EvCharger, EvRating, Plant, Pv, Storage, StorageRating};
 /// What is spoken: the envelope modes of CSIP-AUS are known to storage and chargers.
 pub(super) const PROFILE: Profile = Profile::new(Edition::Y2018, Extension::CsipAus12);
 /// Of batteries, one way.
-pub(super) const EFFICIENCY: f64 = 0.95;
+pub(super) const EFFICIENCY: Percent = Percent::from_hundredths(9_500);
 /// What owners of batteries keep.
 const RESERVE: Percent = Percent::from_hundredths(2_500);
 /// Requests that a device has under way at once.
@@ -115,7 +115,7 @@ fn storage(rated_w: f64, noise: &mut Noise) -> Made {
         p_discharge_max_w: rated_w,
         p_charge_max_w: rated_w,
         capacity_wh: rated_w * 4.0,
-        efficiency: EFFICIENCY,
+        efficiency: EFFICIENCY.as_f64() / 100.0,
         // What its owner keeps is the server's to know.
         reserve_pct: 0.0,
         ramp_per_s: RAMP_PER_S,

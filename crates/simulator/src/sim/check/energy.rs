@@ -37,6 +37,9 @@ pub struct Need {
     pub p_charge_max_w: f64,
 }
 
+/// When a member is asked for how much, in watts.
+type Share = (Interval, f64);
+
 /// Judges a plan for `schedule`: `store` is what is behind a member, none where there is no store.
 ///
 /// Taken for itself, from the state of charge that was last reported and with what members were asked
@@ -44,7 +47,7 @@ pub struct Need {
 /// its owner keeps or fills one beyond what it holds; and a vehicle that could still be charged in time
 /// can be when the plan is carried out.
 pub fn check(plan: &Plan, schedule: &[Target], store: impl Fn(DerId) -> Option<Store>) -> Verdict {
-    let mut shares: BTreeMap<DerId, Vec<(Interval, f64)>> = BTreeMap::new();
+    let mut shares: BTreeMap<DerId, Vec<Share>> = BTreeMap::new();
     for allocation in &plan.allocations {
         let target = schedule.get(allocation.interval as usize);
         let interval = target.ok_or("a share of no interval")?.interval;
@@ -64,7 +67,7 @@ pub fn check(plan: &Plan, schedule: &[Target], store: impl Fn(DerId) -> Option<S
     Ok(())
 }
 
-fn level(store: &Store, asked: &[(Interval, f64)]) -> Verdict {
+fn level(store: &Store, asked: &[Share]) -> Verdict {
     let mut drawn_wh = 0.0;
     let mut tolerance_wh = 0.0;
     for (interval, p_w) in asked {
@@ -86,7 +89,7 @@ fn level(store: &Store, asked: &[(Interval, f64)]) -> Verdict {
     Ok(())
 }
 
-fn departure(store: &Store, asked: &[(Interval, f64)], made: Timestamp) -> Verdict {
+fn departure(store: &Store, asked: &[Share], made: Timestamp) -> Verdict {
     let Some(need) = store.need else {
         return Ok(());
     };

@@ -38,8 +38,9 @@ fn within(p_w: f64, (inject, absorb): (Option<f64>, Option<f64>), what: &str) ->
     ))
 }
 
-/// The envelopes of every DER, as they were set one after another. In an island a DER has none: they
-/// are limits of the grid, are lifted when its switch is open for sure, and hold again as they are then
+/// The envelopes of every DER, as they were set one after another.
+///
+/// In an island a DER has none: they are limits of the grid, are lifted when its switch is open for sure, and hold again as they are then
 /// before it closes.
 #[derive(Clone, Debug, Default)]
 pub struct Envelopes(BTreeMap<DerId, Vec<Version>>);

@@ -26,10 +26,9 @@ pub(super) fn founding(members: &[Member]) -> Vec<Command> {
     let stores = stores.filter(|(_, member)| member.kind == DerKind::Storage);
     let mut commands: Vec<Command> = stores
         .map(|(index, _)| {
-            let efficiency = Percent::from_hundredths((EFFICIENCY * 10_000.0).round() as i32);
             let flexibility = Flexibility {
-                charge_efficiency: efficiency,
-                discharge_efficiency: efficiency,
+                charge_efficiency: EFFICIENCY,
+                discharge_efficiency: EFFICIENCY,
                 ..Flexibility::default()
             };
             flexible(DerId::from(index), flexibility)
@@ -100,9 +99,12 @@ impl Operator {
     fn aim(&mut self, (low, high): (f64, f64), depth: f64) -> Aim {
         let p = whole(self.noise.between(low, high) * depth);
         let percent = self.noise.between(-100.0, 100.0) * depth;
+        let hundredths = Watts::from_f64((percent * 100.0).round()).micro() / units::MICRO;
         match self.below(8) {
             0 => Aim::Delta(p),
-            1 => Aim::Percent(Percent::from_hundredths((percent * 100.0).round() as i32)),
+            1 => Aim::Percent(Percent::from_hundredths(
+                i32::try_from(hundredths).unwrap_or_default(),
+            )),
             2 => Aim::AtMost(p),
             3 => Aim::AtLeast(p),
             _ => Aim::Net(p),

@@ -11,8 +11,7 @@ use crate::sim::server::{Moment, TICK};
 
 impl Run {
     pub(super) fn mishap(&mut self, mishap: Mishap) {
-        let is_crash = matches!(mishap, Mishap::Crash { .. });
-        if !is_crash {
+        if !matches!(mishap, Mishap::Crash { .. }) {
             self.counts.add(mishap.fault());
             self.trace.tell(self.now, format_args!("fault: {mishap:?}"));
         }
@@ -43,13 +42,7 @@ impl Run {
                 (Mend::Start(device, memory), until)
             }
             Mishap::SetClock { device, by_ms } => {
-                if !self.devices[device].is_on() {
-                    return;
-                }
-                self.devices[device].set_clock(by_ms);
-                self.devices[device].horizon.impair(self.now);
-                self.clearance(device);
-                return self.wake(device);
+                return self.set_clock(device, by_ms);
             }
             Mishap::OptOut { device, until } => {
                 self.devices[device].opt_out(self.now);
@@ -76,9 +69,7 @@ impl Run {
                 why,
                 until,
             } => {
-                let island = Island::new(why, self.now, until);
-                self.islands[microgrid].get_or_insert(island);
-                return self.island(microgrid);
+                return self.leave(microgrid, Island::new(why, self.now, until));
             }
             Mishap::Crash {
                 moment: Moment::Idle,
@@ -90,6 +81,21 @@ impl Run {
             }
         };
         self.queue.push(until, Happening::Mend(mend));
+    }
+
+    fn set_clock(&mut self, device: usize, by_ms: i64) {
+        if self.devices[device].is_on() {
+            self.devices[device].set_clock(by_ms);
+            self.devices[device].horizon.impair(self.now);
+            self.clearance(device);
+            self.wake(device);
+        }
+    }
+
+    /// A microgrid leaves the grid, unless it is off it already.
+    fn leave(&mut self, microgrid: usize, island: Island) {
+        self.islands[microgrid].get_or_insert(island);
+        self.island(microgrid);
     }
 
     pub(super) fn mend(&mut self, mend: Mend) {

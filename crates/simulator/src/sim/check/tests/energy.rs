@@ -41,8 +41,10 @@ fn what_was_over_when_a_plan_took_effect_takes_nothing() {
 fn what_was_asked_before_a_plan_takes_effect_counts_once() {
     let asked = [-500, -1_000, 400].map(|w| (interval(600), Watts::whole(w)));
     let after = STORE.after(asked.into_iter(), interval(900));
-    assert_eq!(after.above_reserve_wh, 1_000.0 + 1_000.0 * 0.25 * 0.8);
-    assert_eq!(after.room_wh, 1_000.0 + 400.0 * 0.25 / 0.8);
+    let gained_wh = after.above_reserve_wh - STORE.above_reserve_wh;
+    assert!((gained_wh - 1_000.0 * 0.25 * 0.8).abs() < 1e-6);
+    let given_wh = after.room_wh - STORE.room_wh;
+    assert!((given_wh - 400.0 * 0.25 / 0.8).abs() < 1e-6);
     let over = (interval(600), Watts::whole(-500));
     let later = units::Interval::between(later(600), later(900));
     assert_eq!(STORE.after([over].into_iter(), later), STORE);
