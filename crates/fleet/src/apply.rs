@@ -75,9 +75,11 @@ impl Fleet {
                 if let Some(slot) = self.dispatches.get_mut(changed.id.index()) {
                     let plan = slot.plan.take();
                     let superseded = std::mem::take(&mut slot.superseded);
+                    let asked_before = std::mem::take(&mut slot.asked_before);
                     *slot = Dispatch {
                         plan,
                         superseded,
+                        asked_before,
                         ..Dispatch::clone(changed)
                     };
                 }

@@ -104,6 +104,8 @@ pub struct DispatchChange {
     pub objective: Option<Objective>,
     /// New priority.
     pub priority: Option<Priority>,
+    /// Who changes it.
+    pub by: Option<Name>,
 }
 
 /// A control to issue.

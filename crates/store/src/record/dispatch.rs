@@ -1,6 +1,7 @@
 //! Dispatches.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleet::enrolment::DemandResponseProgramId;
@@ -63,6 +64,7 @@ impl DispatchV1<'_> {
             cancelled: self.cancelled_ms.map(Timestamp::from_millis),
             plan: self.plan.map(PlanV1::read).transpose()?,
             superseded: Vec::new(),
+            asked_before: BTreeMap::new(),
         })
     }
 }
@@ -175,6 +177,8 @@ struct ConductV1<'a> {
     release_ms: u64,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     author: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    revised_by: Vec<Cow<'a, str>>,
 }
 
 impl<'a> ConductV1<'a> {
@@ -186,6 +190,11 @@ impl<'a> ConductV1<'a> {
             on_command: conduct.publish == Publish::OnCommand,
             release_ms: millis(KIND, "release", conduct.release)?,
             author: conduct.author.as_ref().map(|text| text.as_str().into()),
+            revised_by: conduct
+                .revised_by
+                .iter()
+                .map(|text| text.as_str().into())
+                .collect(),
         })
     }
 
@@ -200,6 +209,11 @@ impl<'a> ConductV1<'a> {
             },
             release: Duration::from_millis(self.release_ms),
             author: optional_text("author", self.author.as_ref())?,
+            revised_by: self
+                .revised_by
+                .iter()
+                .map(|by| text("revised_by", by))
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -307,6 +321,7 @@ impl DispatchV2<'_> {
             cancelled: self.cancelled_ms.map(Timestamp::from_millis),
             plan: self.plan.map(PlanV1::read).transpose()?,
             superseded: Vec::new(),
+            asked_before: BTreeMap::new(),
         })
     }
 }

@@ -6,7 +6,7 @@
 )]
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::Json;
@@ -458,6 +458,7 @@ pub(super) async fn change(
         ramp: patch.ramp_s.map(|s| Duration::from_secs(s.into())),
         objective: patch.objective.map(Into::into),
         priority: patch.priority.map(Into::into),
+        by: Some(author(&principal)?),
     };
     api.command_one(&principal, Command::ChangeDispatch(id, change))
         .await?;
@@ -534,6 +535,7 @@ fn new_dispatch(
             },
             release: Duration::from_secs(given.release_s.into()),
             author: Some(author),
+            revised_by: BTreeSet::new(),
         },
     })
 }

@@ -3,6 +3,7 @@
 mod alarms;
 mod approvals;
 mod bad_input;
+mod changes;
 mod default_control;
 mod deliveries;
 mod dispatching;
