@@ -34,6 +34,7 @@ pub mod log_event;
 pub mod microgrid;
 pub mod owner;
 pub mod page;
+pub mod person;
 pub mod plan;
 pub mod problem;
 pub mod program;
@@ -106,6 +107,7 @@ pub struct ApiState {
     secure: bool,
     /// Accounts that act for the balancing authority.
     balancing_authority: BTreeSet<String>,
+    personal: person::Personal,
     started: Timestamp,
     reading: Semaphore,
     tables: Arc<Semaphore>,
@@ -128,6 +130,8 @@ pub struct Given {
     pub tls: Tls,
     /// Accounts that act for the balancing authority.
     pub balancing_authority: BTreeSet<String>,
+    /// Personal data, and who may see them.
+    pub personal: person::Personal,
 }
 
 impl ApiState {
@@ -146,6 +150,7 @@ impl ApiState {
             limits: limits.collect(),
             secure: given.tls == Tls::On,
             balancing_authority: given.balancing_authority,
+            personal: given.personal,
             started: clock::now(),
             reading: Semaphore::new(MAX_READERS),
             tables: Arc::new(Semaphore::new(table::MAX_TABLES)),
@@ -195,10 +200,8 @@ impl ApiState {
         principal: &Principal,
         commands: Vec<Command>,
     ) -> Result<Vec<Result<Vec<Event>, Problem>>, Problem> {
-        let outcomes = self
-            .node
-            .command(Actor::Account(principal.account), commands)
-            .await?;
+        let actor = Actor::Account(principal.account);
+        let outcomes = self.node.command(actor, commands).await?;
         Ok(outcomes
             .into_iter()
             .map(|outcome| outcome.map_err(Problem::from))
@@ -490,6 +493,7 @@ fn enrolment_records() -> Router<Api> {
     Router::new()
         .route("/owners", get(owner::list))
         .route("/owners/{mrid}", get(owner::show).put(owner::put))
+        .route("/owners/{mrid}/person", person::route())
         .route("/sites", get(site::list))
         .route("/sites/{mrid}", put(site::put))
         .route("/service_points", get(site::list_points))

@@ -14,6 +14,7 @@ mod golden;
 mod lease;
 mod microgrid;
 mod nodes;
+mod person;
 mod record;
 mod replay;
 mod rollup;

@@ -13,6 +13,7 @@ mod groups;
 mod history;
 mod imports;
 mod microgrids;
+mod persons;
 mod places;
 mod programs;
 mod served;
