@@ -47,6 +47,8 @@ pub mod settings_comparison;
 pub mod settings_profile;
 pub mod settings_requirement;
 pub mod site;
+pub mod strategy;
+pub mod strategy_occurrence;
 pub mod stream;
 pub mod subscription;
 pub mod summary;
@@ -410,6 +412,7 @@ fn v1() -> Router<Api> {
         .merge(settings())
         .merge(alarms())
         .merge(microgrids())
+        .merge(strategies())
         .route("/groups", get(group::list).post(group::create))
         .route(
             "/groups/{mrid}",
@@ -437,6 +440,28 @@ fn v1() -> Router<Api> {
         .route("/deliveries", get(delivery::export))
         .route("/telemetry", get(telemetry::show))
         .route("/telemetry/retention", get(telemetry::retention))
+}
+
+/// What makes dispatches by itself.
+fn strategies() -> Router<Api> {
+    Router::new()
+        .route("/strategies", get(strategy::list).post(strategy::create))
+        .route(
+            "/strategies/{mrid}",
+            get(strategy::show)
+                .put(strategy::put)
+                .delete(strategy::retire),
+        )
+        .route("/strategies/{mrid}/pause", post(strategy::pause))
+        .route("/strategies/{mrid}/resume", post(strategy::resume))
+        .route(
+            "/strategies/{mrid}/occurrences",
+            get(strategy_occurrence::list),
+        )
+        .route(
+            "/strategies/{mrid}/preview",
+            get(strategy_occurrence::preview),
+        )
 }
 
 /// Who is enrolled, and where they belong.

@@ -15,7 +15,7 @@ use store::{Actor, Asked, Batch, Entry, JournalId, Lease, Postgres, Shared, Sqli
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
-use units::Timestamp;
+use units::{Timestamp, UTC, Zone};
 
 use crate::auth::{self, Auth};
 use crate::config::{self, Config, Devices, Forward};
@@ -302,6 +302,7 @@ fn open_shared(
         limits: config.limits.clone(),
         control: config.control.clone(),
         devices: device_config(config.ieee2030_5.as_ref())?,
+        zone: zone(config.ieee2030_5.as_ref()),
         metrics,
     };
     let (sender, errands) = std::sync::mpsc::sync_channel(MAX_ERRANDS);
@@ -365,6 +366,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         limits: config.limits.clone(),
         control: config.control.clone(),
         devices: device_config(config.ieee2030_5.as_ref())?,
+        zone: zone(config.ieee2030_5.as_ref()),
         metrics,
     };
     let (node, owner) = Node::start(parts)?;
@@ -460,6 +462,12 @@ fn samples(telemetry: &Telemetry, now: Timestamp) -> Result<Vec<Sample>, ServeEr
         place: telemetry.place().to_owned(),
         source,
     })
+}
+
+/// Local time where the devices are.
+fn zone(devices: Option<&Devices>) -> Zone {
+    let zone = devices.map(|devices| devices.time_zone.zone(clock::now()));
+    zone.unwrap_or_else(|| UTC.clone())
 }
 
 fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {

@@ -19,4 +19,5 @@ mod replay;
 mod rollup;
 mod sample;
 mod settings;
+mod strategy;
 mod telemetry;

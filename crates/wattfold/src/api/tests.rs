@@ -17,6 +17,7 @@ mod programs;
 mod served;
 mod sessions;
 mod settings;
+mod strategies;
 mod streaming;
 mod world;
 
