@@ -208,6 +208,8 @@ impl Standing {
     /// The standing of this name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|standing| standing.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|standing| standing.name() == name)
     }
 }

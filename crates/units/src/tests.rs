@@ -111,7 +111,10 @@ fn zone(first_s: i32, changes: &[(i64, i32)]) -> Zone {
 /// from another implementation: Python 3.11 `zoneinfo`, tzdata 2025b, every minute tried in turn.
 #[test]
 fn a_local_time_is_the_first_instant_that_shows_it() {
-    let new_york = zone(-18_000, &[(1_772_953_200, -14_400), (1_793_512_800, -18_000)]);
+    let new_york = zone(
+        -18_000,
+        &[(1_772_953_200, -14_400), (1_793_512_800, -18_000)],
+    );
     let berlin = zone(3_600, &[(1_774_746_000, 7_200), (1_792_890_000, 3_600)]);
     let lord_howe = zone(39_600, &[(1_775_314_800, 37_800), (1_791_041_400, 39_600)]);
     for (zone, month, day, (hour, minute), at) in [

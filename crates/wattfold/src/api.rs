@@ -412,7 +412,7 @@ fn v1() -> Router<Api> {
         .merge(settings())
         .merge(alarms())
         .merge(microgrids())
-        .merge(strategies())
+        .merge(strategy::routes())
         .route("/groups", get(group::list).post(group::create))
         .route(
             "/groups/{mrid}",
@@ -440,28 +440,6 @@ fn v1() -> Router<Api> {
         .route("/deliveries", get(delivery::export))
         .route("/telemetry", get(telemetry::show))
         .route("/telemetry/retention", get(telemetry::retention))
-}
-
-/// What makes dispatches by itself.
-fn strategies() -> Router<Api> {
-    Router::new()
-        .route("/strategies", get(strategy::list).post(strategy::create))
-        .route(
-            "/strategies/{mrid}",
-            get(strategy::show)
-                .put(strategy::put)
-                .delete(strategy::retire),
-        )
-        .route("/strategies/{mrid}/pause", post(strategy::pause))
-        .route("/strategies/{mrid}/resume", post(strategy::resume))
-        .route(
-            "/strategies/{mrid}/occurrences",
-            get(strategy_occurrence::list),
-        )
-        .route(
-            "/strategies/{mrid}/preview",
-            get(strategy_occurrence::preview),
-        )
 }
 
 /// Who is enrolled, and where they belong.

@@ -30,7 +30,7 @@ const BANNED_PHRASES: [&str; 13] = [
 ];
 
 /// Documents, by name or by the folder that holds them.
-const MARKDOWN: [&str; 24] = [
+const MARKDOWN: [&str; 25] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -55,6 +55,7 @@ const MARKDOWN: [&str; 24] = [
     "docs/relay.md",
     "docs/settings.md",
     "docs/simulator.md",
+    "docs/strategies.md",
 ];
 const MARKDOWN_FOLDERS: [&str; 4] = [
     "docs/standards/",

@@ -38,7 +38,9 @@ impl StrategyBook {
 
     /// Every strategy that is kept, in order of creation.
     pub fn strategies(&self) -> impl DoubleEndedIterator<Item = (&Strategy, &Progress)> {
-        self.strategies.values().map(|(it, progress)| (it, progress))
+        self.strategies
+            .values()
+            .map(|(it, progress)| (it, progress))
     }
 
     /// One strategy.

@@ -208,7 +208,10 @@ fn check_time(
         return Ok(());
     }
     let (least, most) = (least.as_secs(), most.as_secs());
-    Err(invalid(field, &format!("is {least} to {most} whole seconds")))
+    Err(invalid(
+        field,
+        &format!("is {least} to {most} whole seconds"),
+    ))
 }
 
 fn invalid(field: &'static str, rule: &str) -> Rejection {

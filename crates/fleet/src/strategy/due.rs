@@ -12,9 +12,7 @@ use super::{
 };
 use crate::dispatch::LinearLimit;
 use crate::dispatch::assess::World;
-use crate::{
-    CimMrid, Conduct, Dispatch, DispatchPhase, Fleet, NewDispatch, StrategyId, Target,
-};
+use crate::{CimMrid, Conduct, Dispatch, DispatchPhase, Fleet, NewDispatch, StrategyId, Target};
 
 /// So much that follows the calendar is found before a look at further strategies is left to the next
 /// one.
@@ -52,12 +50,7 @@ pub struct Watch {
 
 impl Watch {
     /// What is due now.
-    pub fn due(
-        &mut self,
-        world: &World<'_>,
-        limits: &[LinearLimit],
-        zone: &Zone,
-    ) -> Vec<Due> {
+    pub fn due(&mut self, world: &World<'_>, limits: &[LinearLimit], zone: &Zone) -> Vec<Due> {
         let book = world.fleet.strategies();
         let running = || {
             let all = book.strategies();
@@ -93,11 +86,7 @@ impl Watch {
                 continue;
             };
             if let Trigger::Threshold(threshold) = &strategy.trigger {
-                due.extend(self.due_by_threshold(
-                    (strategy, progress),
-                    (threshold, limits),
-                    world,
-                ));
+                due.extend(self.due_by_threshold((strategy, progress), (threshold, limits), world));
                 terms += threshold.terms(world, limits);
             }
             self.last = Some(*id);

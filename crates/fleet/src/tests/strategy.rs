@@ -219,13 +219,17 @@ fn a_time_that_is_left_out_or_comes_twice_happens_once() {
     let zone = new_york();
     let starts = |calendar: &Calendar, from: i64, days: i64| -> Vec<i64> {
         let starts = calendar.starts(&zone, t(from), t(from + days * DAY));
-        starts.map(units::Timestamp::secs).collect()
+        starts.map(Timestamp::secs).collect()
     };
     let spring = [1_772_868_600, 1_772_953_200, 1_773_037_800];
     assert_eq!(starts(&daily(2, 30), 1_772_841_600, 3), spring);
     let autumn = [1_793_424_600, 1_793_511_000, 1_793_601_000];
     assert_eq!(starts(&daily(1, 30), 1_793_404_800, 3), autumn);
-    assert_eq!(starts(&daily(1, 30), autumn[1], 1), NONE, "nor from in between");
+    assert_eq!(
+        starts(&daily(1, 30), autumn[1], 1),
+        NONE,
+        "nor from in between"
+    );
 }
 
 #[test]
@@ -239,7 +243,7 @@ fn days_months_and_excluded_dates_decide() {
     let zone = new_york();
     let found: Vec<i64> = calendar
         .starts(&zone, t(MARCH), t(MARCH + 45 * DAY))
-        .map(units::Timestamp::secs)
+        .map(Timestamp::secs)
         .collect();
     assert_eq!(found, [2, 9, 13, 16, 20, 23, 27, 30].map(five));
 }
@@ -249,7 +253,11 @@ fn what_could_not_be_made_in_time_is_told_and_not_made() {
     let calendar = Trigger::Calendar(daily(17, 0));
     let mut scene = Scene::with(new_strategy(calendar, template(0, 7_200)), MARCH);
     let tolerance = i64::try_from(Strategy::TOLERANCE.as_secs()).unwrap();
-    assert_eq!(scene.tick(five(1) + tolerance), [five(1)], "late is soon enough");
+    assert_eq!(
+        scene.tick(five(1) + tolerance),
+        [five(1)],
+        "late is soon enough"
+    );
     assert_eq!(scene.tick(five(3) + tolerance + 1), NONE);
     let missed = Outcome::Missed(Missed::Down);
     assert_eq!(
@@ -274,7 +282,11 @@ fn one_dispatch_at_a_time_is_open() {
     scene
         .rig
         .must(&Command::CancelDispatch(DispatchId(1)), five(2) + 60);
-    assert_eq!(scene.tick(five(2) + 60), [five(3)], "called off is over too");
+    assert_eq!(
+        scene.tick(five(2) + 60),
+        [five(3)],
+        "called off is over too"
+    );
     let change = crate::DispatchChange {
         schedule: Some(vec![target(five(3), 26 * 3_600, 2_000)]),
         ..crate::DispatchChange::default()
@@ -474,15 +486,36 @@ fn what_makes_no_sense_is_refused() {
     let power = |w: i64| Level::Power(watts(w));
     let long = "e".repeat(Strategy::MAX_MRID_CHARS + 1);
     let wrong = [
-        ("mrid", NewStrategy { mrid: mrid(&long), ..good() }),
-        ("start", new_strategy(Trigger::Calendar(daily(24, 0)), template(0, 600))),
-        ("months", new_strategy(Trigger::Calendar(month), template(0, 600))),
+        (
+            "mrid",
+            NewStrategy {
+                mrid: mrid(&long),
+                ..good()
+            },
+        ),
+        (
+            "start",
+            new_strategy(Trigger::Calendar(daily(24, 0)), template(0, 600)),
+        ),
+        (
+            "months",
+            new_strategy(Trigger::Calendar(month), template(0, 600)),
+        ),
         ("duration", new_strategy(calendar(), template(0, 0))),
         ("duration", new_strategy(calendar(), template(0, 86_401))),
-        ("lead", new_strategy(calendar(), template(7 * 86_400 + 1, 600))),
+        (
+            "lead",
+            new_strategy(calendar(), template(7 * 86_400 + 1, 600)),
+        ),
         (
             "ramp",
-            new_strategy(calendar(), Template { ramp: Some(secs(600)), ..template(0, 600) }),
+            new_strategy(
+                calendar(),
+                Template {
+                    ramp: Some(secs(600)),
+                    ..template(0, 600)
+                },
+            ),
         ),
         (
             "above",
@@ -494,7 +527,10 @@ fn what_makes_no_sense_is_refused() {
         ),
         (
             "below",
-            new_strategy(threshold(of_group(), (power(1), power(2))), template(0, 600)),
+            new_strategy(
+                threshold(of_group(), (power(1), power(2))),
+                template(0, 600),
+            ),
         ),
     ];
     for (field, new) in wrong {
@@ -518,7 +554,10 @@ fn what_makes_no_sense_is_refused() {
     }
     let full = new_strategy(Trigger::Calendar(many), template(0, 600));
     let refused = scene.ask(StrategyCommand::Put(Box::new(full)), 0);
-    assert!(matches!(refused, Err(Rejection::TooMany { max: 1_000, .. })));
+    assert!(matches!(
+        refused,
+        Err(Rejection::TooMany { max: 1_000, .. })
+    ));
 }
 
 #[test]
@@ -563,7 +602,12 @@ fn strategies_retired_ones_and_occurrences_have_limits() {
         };
         scene.must(StrategyCommand::Note(StrategyId(5), occurrence), n);
     }
-    let (_, progress) = scene.rig.fleet.strategies().strategy(StrategyId(5)).unwrap();
+    let (_, progress) = scene
+        .rig
+        .fleet
+        .strategies()
+        .strategy(StrategyId(5))
+        .unwrap();
     assert_eq!(progress.occurrences.len(), StrategyBook::MAX_OCCURRENCES);
     assert_eq!(progress.occurrences[0].start, t(44));
 }

@@ -315,9 +315,7 @@ impl<'a> StrategyV1<'a> {
             group: strategy.group.0,
             trigger: match &strategy.trigger {
                 Trigger::Calendar(calendar) => TriggerV1::Calendar(calendar.into()),
-                Trigger::Threshold(threshold) => {
-                    TriggerV1::Threshold(ThresholdV1::new(threshold)?)
-                }
+                Trigger::Threshold(threshold) => TriggerV1::Threshold(ThresholdV1::new(threshold)?),
             },
             template: TemplateV1::new(&strategy.template)?,
             standing: strategy.standing.name().into(),

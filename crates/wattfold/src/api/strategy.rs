@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use fleet::dispatch::assess::World;
 use fleet::enrolment::DemandResponseProgramId;
 use fleet::strategy::{
@@ -213,6 +214,23 @@ pub struct StrategyView {
     pub changed_at: Time,
 }
 
+/// What makes dispatches by itself.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/strategies", get(list).post(create))
+        .route("/strategies/{mrid}", get(show).put(put).delete(retire))
+        .route("/strategies/{mrid}/pause", post(pause))
+        .route("/strategies/{mrid}/resume", post(resume))
+        .route(
+            "/strategies/{mrid}/occurrences",
+            get(strategy_occurrence::list),
+        )
+        .route(
+            "/strategies/{mrid}/preview",
+            get(strategy_occurrence::preview),
+        )
+}
+
 /// List the strategies, in order of creation; the last 1000 retired ones with them.
 #[utoipa::path(get, path = "/api/v1/strategies", operation_id = "list_strategies", tag = "strategies", params(PageQuery),
     responses((status = 200, body = Page<StrategyView>), (status = 422, body = Problem)))]
@@ -223,9 +241,9 @@ pub(super) async fn list(
     api.world(|world| {
         let all = world.fleet.strategies().strategies();
         let slice = Slice::cut(all, |(it, _)| it.id.0, Direction::Ascending, &query)?;
-        Ok(Json(
-            slice.render(|(it, progress)| view(&api, world, (it, progress))),
-        ))
+        Ok(Json(slice.render(|(it, progress)| {
+            view(&api, world, (it, progress))
+        })))
     })
 }
 
@@ -595,9 +613,7 @@ fn view(api: &Api, world: &World<'_>, (it, progress): (&Strategy, &Progress)) ->
             title: group.title().to_owned(),
         }),
         trigger: match &it.trigger {
-            Trigger::Calendar(calendar) => {
-                StrategyTrigger::Calendar(CalendarTrigger::of(calendar))
-            }
+            Trigger::Calendar(calendar) => StrategyTrigger::Calendar(CalendarTrigger::of(calendar)),
             Trigger::Threshold(threshold) => {
                 StrategyTrigger::Threshold(ThresholdTrigger::of(fleet, threshold))
             }

@@ -133,7 +133,9 @@ pub(super) async fn list(
 ) -> Result<Json<StrategyOccurrences>, Problem> {
     api.world(|world| {
         let (strategy, progress) = find(world.fleet, &mrid)?;
-        let from = query.from.map_or(world.now.before(DEFAULT_REACH), |it| it.0);
+        let from = query
+            .from
+            .map_or(world.now.before(DEFAULT_REACH), |it| it.0);
         let to = query.to.map_or(world.now.after(DEFAULT_REACH), |it| it.0);
         if to < from || from.after(MAX_WINDOW) < to {
             let rule = "is not before from, and at most 366 days after it";
@@ -166,9 +168,7 @@ pub(super) async fn preview(
         let start = match &strategy.trigger {
             Trigger::Calendar(_) => next(api.node.zone(), (strategy, progress), world.now),
             Trigger::Threshold(_) if strategy.standing == Standing::Retired => None,
-            Trigger::Threshold(_) => {
-                Some(world.now.ceil_secs().after(strategy.template.lead))
-            }
+            Trigger::Threshold(_) => Some(world.now.ceil_secs().after(strategy.template.lead)),
         };
         let kind = crate::api::problem::Kind::Conflict;
         let none = || Problem::new(kind, "no dispatch is to come within 366 days");
@@ -207,7 +207,9 @@ pub(super) fn next(
 ) -> Option<Timestamp> {
     let earliest = now.before(Strategy::TOLERANCE);
     let window = (earliest, now.after(MAX_WINDOW));
-    coming(zone, (strategy, progress), window).into_iter().next()
+    coming(zone, (strategy, progress), window)
+        .into_iter()
+        .next()
 }
 
 /// What is to come by the calendar after the first instant and up to the second.
@@ -264,7 +266,11 @@ impl StrategyOccurrence {
             }
             Outcome::Missed(Missed::Open(id)) => {
                 let reason = "the dispatch before it was not over";
-                (OccurrenceOutcome::Missed, mrid(*id), Some(reason.to_owned()))
+                (
+                    OccurrenceOutcome::Missed,
+                    mrid(*id),
+                    Some(reason.to_owned()),
+                )
             }
         };
         Self {

@@ -97,10 +97,15 @@ async fn a_dispatch_comes_when_it_is_due_and_says_which_strategy_made_it() {
         .must_put(EVENING, evening(&group, start, 6_000.0))
         .await;
     let made = server
-        .until("it has made a dispatch", |it| !it["open_dispatch"].is_null())
+        .until("it has made a dispatch", |it| {
+            !it["open_dispatch"].is_null()
+        })
         .await;
     let mrid = made["open_dispatch"].as_str().unwrap();
-    assert!(mrid.starts_with("evening-20") && mrid.ends_with('Z'), "{mrid}");
+    assert!(
+        mrid.starts_with("evening-20") && mrid.ends_with('Z'),
+        "{mrid}"
+    );
     assert_eq!(made["failure"], Value::Null);
     let dispatch = server.get(&format!("/api/v1/dispatches/{mrid}")).await;
     let dispatch = dispatch.json();
@@ -143,7 +148,11 @@ async fn a_dispatch_comes_when_it_is_due_and_says_which_strategy_made_it() {
     assert_eq!(own.json()["total"], 1);
     let preview = server.get(&format!("{EVENING}/preview")).await.json();
     assert_eq!(
-        (&preview["start"], &preview["is_feasible"], &preview["asked"]),
+        (
+            &preview["start"],
+            &preview["is_feasible"],
+            &preview["asked"]
+        ),
         (&items[1]["start"], &json!(true), &json!(2)),
         "{preview}"
     );
@@ -163,7 +172,10 @@ async fn what_is_refused_is_told_once_with_its_reason() {
     assert!(reason.contains("short by 1000.0 W"), "{reason}");
     let mut alarms = Value::Null;
     for _ in 0..100 {
-        alarms = server.get("/api/v1/alarms?kind=strategy_failed").await.json();
+        alarms = server
+            .get("/api/v1/alarms?kind=strategy_failed")
+            .await
+            .json();
         if alarms["total"] == json!(1) {
             break;
         }
@@ -211,7 +223,9 @@ async fn what_is_measured_makes_a_dispatch() {
         server.measured(DerId(der), Quantity::ActivePower, -4_500.0);
     }
     let made = server
-        .until("it has made a dispatch", |it| !it["open_dispatch"].is_null())
+        .until("it has made a dispatch", |it| {
+            !it["open_dispatch"].is_null()
+        })
         .await;
     assert_eq!(made["next_at"], Value::Null);
 }
@@ -229,7 +243,10 @@ async fn a_strategy_is_paused_resumed_and_retired() {
     assert_eq!(created["standing"], "running");
     let taken = server.ask("PUT", EVENING, Some(body.clone())).await;
     assert_eq!(taken.status, StatusCode::CONFLICT, "its name is in use");
-    let paused = server.post(&format!("{path}/pause"), json!({})).await.json();
+    let paused = server
+        .post(&format!("{path}/pause"), json!({}))
+        .await
+        .json();
     assert_eq!(
         (&paused["standing"], &paused["next_at"]),
         (&json!("paused"), &Value::Null)

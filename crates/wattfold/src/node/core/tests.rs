@@ -239,6 +239,13 @@ fn a_dispatch_of_a_strategy_is_made_once_whenever_the_leader_dies() {
             assert_eq!(made(&core), noon);
         }
     }
-    let (_, progress) = core.working().state.fleet.strategies().strategies().next().unwrap();
+    let (_, progress) = core
+        .working()
+        .state
+        .fleet
+        .strategies()
+        .strategies()
+        .next()
+        .unwrap();
     assert_eq!(progress.occurrences.len(), 1);
 }
