@@ -72,13 +72,6 @@ impl StrategyBook {
 }
 
 impl Progress {
-    /// What came of the occurrence that begins then.
-    #[must_use]
-    pub fn at(&self, start: Timestamp) -> Option<&Occurrence> {
-        let mut newest = self.occurrences.iter().rev();
-        newest.find(|occurrence| occurrence.start == start)
-    }
-
     /// The last dispatch that it made.
     #[must_use]
     pub fn last_dispatch(&self) -> Option<DispatchId> {
@@ -98,6 +91,17 @@ impl Progress {
 }
 
 impl Strategy {
+    /// Whether it is decided what comes of the occurrence that begins then: a dispatch was made, or
+    /// none could be by the strategy as it is.
+    #[must_use]
+    pub fn has_decided(&self, progress: &Progress, start: Timestamp) -> bool {
+        let mut of_start = progress.occurrences.iter().rev();
+        of_start.any(|it| {
+            let made = matches!(it.outcome, Outcome::Created(_));
+            it.start == start && (made || self.changed.at <= it.decided)
+        })
+    }
+
     /// Its last occurrence, if that came to nothing and nobody has changed the strategy since.
     #[must_use]
     pub fn failure<'a>(&self, progress: &'a Progress) -> Option<&'a Occurrence> {

@@ -136,8 +136,8 @@ impl Fleet {
         id: StrategyId,
         occurrence: &Occurrence,
     ) -> Result<Option<StrategyEvent>, Rejection> {
-        let (_, progress) = self.known_strategy(id)?;
-        let known = progress.at(occurrence.start).is_some();
+        let (strategy, progress) = self.known_strategy(id)?;
+        let known = strategy.has_decided(progress, occurrence.start);
         Ok((!known).then(|| StrategyEvent::Occurred(id, occurrence.clone())))
     }
 }

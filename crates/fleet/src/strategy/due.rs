@@ -148,7 +148,7 @@ impl Fleet {
         let until = now.after(strategy.template.lead);
         let starts = calendar.starts(zone, progress.settled, until);
         let mut due = Vec::new();
-        for start in starts.filter(|start| progress.at(*start).is_none()) {
+        for start in starts.filter(|start| !strategy.has_decided(progress, *start)) {
             let latest = start.after(Strategy::TOLERANCE);
             if now <= latest {
                 if !is_open {

@@ -333,6 +333,25 @@ fn what_was_to_begin_during_a_pause_or_before_a_change_is_not_due() {
     assert!(scene.ask(again, five(4)).is_err());
 }
 
+#[test]
+fn what_was_refused_is_tried_again_when_the_strategy_is_changed() {
+    let calendar = || Trigger::Calendar(daily(17, 0));
+    let mut scene = Scene::with(new_strategy(calendar(), template(3_600, 600)), MARCH);
+    let refused = Occurrence {
+        start: t(five(1)),
+        decided: t(five(1) - 3_600),
+        outcome: Outcome::Refused(Note::new("short by 1 W").unwrap()),
+    };
+    scene.must(StrategyCommand::Note(ID, refused.clone()), five(1) - 3_600);
+    assert_eq!(scene.tick(five(1) - 3_590), NONE);
+    let again = scene.ask(StrategyCommand::Note(ID, refused), five(1) - 3_590);
+    assert_eq!(again, Ok(0), "that is known");
+    let shorter = new_strategy(calendar(), template(3_600, 300));
+    scene.must(StrategyCommand::Put(Box::new(shorter)), five(1) - 1_800);
+    assert_eq!(scene.tick(five(1) - 1_790), [five(1)]);
+    assert_eq!(scene.tick(five(1) - 1_780), NONE);
+}
+
 fn threshold(gauge: Gauge, (above, below): (Level, Level)) -> Trigger {
     Trigger::Threshold(Threshold {
         gauge,

@@ -221,7 +221,9 @@ fn coming(
     match &strategy.trigger {
         Trigger::Calendar(calendar) if strategy.standing == Standing::Running => {
             let starts = calendar.starts(zone, after.max(progress.settled), to);
-            starts.filter(|at| progress.at(*at).is_none()).collect()
+            starts
+                .filter(|at| !strategy.has_decided(progress, *at))
+                .collect()
         }
         Trigger::Calendar(_) | Trigger::Threshold(_) => Vec::new(),
     }
