@@ -9,6 +9,7 @@ use super::*;
 use crate::dispatch::LinearLimit;
 use crate::dispatch::assess::{Policy, World};
 use crate::enrolment::{Dated, DemandResponseProgram, DemandResponseProgramId, Terms};
+use crate::strategy::due;
 use crate::strategy::{
     Calendar, Due, Flow, Gauge, Level, Missed, NewStrategy, Occurrence, Outcome, Standing,
     Strategy, StrategyBook, StrategyCommand, Template, Threshold, Trigger, Watch,
@@ -485,98 +486,144 @@ fn a_refusal_is_not_tried_again_before_the_pause_is_over() {
     assert_eq!(tries, [1_030, 1_630, 2_230, 2_830]);
 }
 
-#[test]
-fn what_makes_no_sense_is_refused() {
-    let mut scene = Scene::new();
-    let calendar = || Trigger::Calendar(daily(17, 0));
-    let good = || new_strategy(calendar(), template(0, 600));
-    let dates = (0..1_001).map(Date::of_day).collect();
-    let many = Calendar {
-        excluded: dates,
-        ..daily(17, 0)
-    };
-    let month = Calendar {
-        months: BTreeSet::from([13]),
-        ..daily(17, 0)
-    };
-    let share = Level::Share(Percent::WHOLE);
-    let of_group = || Gauge::Group(GroupId(0), Flow::Export);
-    let of_limit = || Gauge::Limit(Name::new("any").unwrap());
-    let power = |w: i64| Level::Power(watts(w));
-    let long = "e".repeat(Strategy::MAX_MRID_CHARS + 1);
-    let wrong = [
-        (
-            "mrid",
-            NewStrategy {
-                mrid: mrid(&long),
-                ..good()
-            },
-        ),
-        (
-            "start",
-            new_strategy(Trigger::Calendar(daily(24, 0)), template(0, 600)),
-        ),
-        (
-            "months",
-            new_strategy(Trigger::Calendar(month), template(0, 600)),
-        ),
-        ("duration", new_strategy(calendar(), template(0, 0))),
-        ("duration", new_strategy(calendar(), template(0, 86_401))),
-        (
-            "lead",
-            new_strategy(calendar(), template(7 * 86_400 + 1, 600)),
-        ),
-        (
-            "ramp",
-            new_strategy(
-                calendar(),
-                Template {
-                    ramp: Some(secs(600)),
-                    ..template(0, 600)
-                },
-            ),
-        ),
-        (
-            "above",
-            new_strategy(threshold(of_group(), (share, share)), template(0, 600)),
-        ),
-        (
-            "below",
-            new_strategy(threshold(of_limit(), (share, power(1))), template(0, 600)),
-        ),
-        (
-            "below",
-            new_strategy(
-                threshold(of_group(), (power(1), power(2))),
-                template(0, 600),
-            ),
-        ),
-    ];
-    for (field, new) in wrong {
-        let refused = scene.ask(StrategyCommand::Put(Box::new(new)), 0);
+impl Scene {
+    /// Such a strategy is refused for this field.
+    fn refuses(&mut self, field: &str, new: NewStrategy) {
+        let refused = self.ask(StrategyCommand::Put(Box::new(new)), 0);
         let named = matches!(&refused, Err(Rejection::Invalid { field: at, .. }) if *at == field);
         assert!(named, "{field}: {refused:?}");
     }
-    let unknown = [
+}
+
+#[test]
+fn a_calendar_or_template_that_makes_no_sense_is_refused() {
+    let mut scene = Scene::new();
+    let by = |calendar: Calendar| new_strategy(Trigger::Calendar(calendar), template(0, 600));
+    let asking = |template: Template| new_strategy(Trigger::Calendar(daily(17, 0)), template);
+    let good = || by(daily(17, 0));
+    let months = BTreeSet::from([13]);
+    scene.refuses("start", by(daily(24, 0)));
+    scene.refuses(
+        "months",
+        by(Calendar {
+            months,
+            ..daily(17, 0)
+        }),
+    );
+    let ramp = Some(secs(600));
+    scene.refuses("duration", asking(template(0, 0)));
+    scene.refuses("duration", asking(template(0, 86_401)));
+    scene.refuses("lead", asking(template(7 * 86_400 + 1, 600)));
+    scene.refuses(
+        "ramp",
+        asking(Template {
+            ramp,
+            ..template(0, 600)
+        }),
+    );
+    let long = mrid(&"e".repeat(Strategy::MAX_MRID_CHARS + 1));
+    scene.refuses(
+        "mrid",
         NewStrategy {
-            program: DemandResponseProgramId(9),
+            mrid: long,
             ..good()
         },
-        NewStrategy {
-            group: GroupId(9),
-            ..good()
-        },
-    ];
-    for new in unknown {
+    );
+    let nowhere = NewStrategy {
+        program: DemandResponseProgramId(9),
+        ..good()
+    };
+    let nobody = NewStrategy {
+        group: GroupId(9),
+        ..good()
+    };
+    for new in [nowhere, nobody] {
         let refused = scene.ask(StrategyCommand::Put(Box::new(new)), 0);
         assert!(matches!(refused, Err(Rejection::Unknown { .. })));
     }
-    let full = new_strategy(Trigger::Calendar(many), template(0, 600));
-    let refused = scene.ask(StrategyCommand::Put(Box::new(full)), 0);
+    let many = by(Calendar {
+        excluded: (0..1_001).map(Date::of_day).collect(),
+        ..daily(17, 0)
+    });
+    let refused = scene.ask(StrategyCommand::Put(Box::new(many)), 0);
     assert!(matches!(
         refused,
         Err(Rejection::TooMany { max: 1_000, .. })
     ));
+}
+
+#[test]
+fn a_threshold_that_makes_no_sense_is_refused() {
+    let mut scene = Scene::new();
+    let share = Level::Share(Percent::WHOLE);
+    let power = |w: i64| Level::Power(watts(w));
+    let of_group = || Gauge::Group(GroupId(0), Flow::Export);
+    let of_limit = || Gauge::Limit(Name::new("any").unwrap());
+    let by = |gauge: Gauge, levels: (Level, Level)| {
+        new_strategy(threshold(gauge, levels), template(0, 600))
+    };
+    scene.refuses("above", by(of_group(), (share, share)));
+    scene.refuses("below", by(of_limit(), (share, power(1))));
+    scene.refuses("below", by(of_group(), (power(1), power(2))));
+    for (field, lasting, pause) in [
+        ("lasting", 86_401, 60),
+        ("pause", 0, 59),
+        ("pause", 0, 7 * 86_400 + 1),
+    ] {
+        let trigger = Trigger::Threshold(Threshold {
+            gauge: of_group(),
+            above: power(2),
+            below: power(1),
+            lasting: secs(lasting),
+            pause: secs(pause),
+        });
+        scene.refuses(field, new_strategy(trigger, template(0, 600)));
+    }
+}
+
+#[test]
+fn one_look_finds_so_much_and_the_next_goes_on() {
+    let calendar = Trigger::Calendar(daily(17, 0));
+    let mut scene = Scene::with(new_strategy(calendar, template(0, 600)), MARCH);
+    let later = MARCH + 150 * DAY;
+    assert_eq!(scene.tick(later), NONE);
+    assert_eq!(scene.outcomes().len(), due::MAX_DUE);
+    assert_eq!(scene.tick(later), NONE);
+    assert_eq!(scene.outcomes().len(), 150);
+}
+
+#[test]
+fn one_look_adds_up_so_many_der_and_the_next_goes_on() {
+    let mut scene = Scene::new();
+    let limit = Name::new("many").unwrap();
+    scene.limits.push(LinearLimit {
+        name: limit.clone(),
+        terms: vec![(DerId(9), 1.0); due::MAX_TERMS],
+        max: watts(1),
+        during: None,
+    });
+    for text in ["one", "two"] {
+        let below = Level::Power(watts(-1));
+        let trigger = Trigger::Threshold(Threshold {
+            gauge: Gauge::Limit(limit.clone()),
+            above: below,
+            below,
+            lasting: Duration::ZERO,
+            pause: secs(60),
+        });
+        let new = NewStrategy {
+            mrid: mrid(text),
+            name: Name::new(text).unwrap(),
+            ..new_strategy(trigger, template(0, 600))
+        };
+        scene.must(StrategyCommand::Put(Box::new(new)), 0);
+    }
+    let of = |due: &[Due]| match due {
+        [Due::Create { strategy, .. }] => strategy.0,
+        _ => panic!("{due:?}"),
+    };
+    let looks = [0, 1].map(|now| of(&scene.due(now)));
+    assert_eq!(looks, [0, 1]);
 }
 
 #[test]

@@ -269,79 +269,86 @@ async fn a_strategy_is_paused_resumed_and_retired() {
     }
 }
 
+/// Such a strategy is refused for this field.
+async fn refuses(server: &Server, field: &str, body: Value) {
+    let refused = server.ask("PUT", EVENING, Some(body)).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{field}: {}",
+        refused.text
+    );
+    assert_eq!(refused.json()["field"], field, "{}", refused.text);
+}
+
 #[tokio::test]
 async fn what_makes_no_sense_names_its_field() {
     let server = Server::start();
     let group = server.with_contracts().await;
     let good = evening(&group, soon(), 0.0);
-    let calendar = |field: &str, value: Value| {
+    let dates = "trigger.calendar.excluded_dates";
+    let many: Vec<&str> = vec!["2026-12-25"; 1_001];
+    for (field, key, value) in [
+        ("trigger.calendar.start", "start", json!("24:00")),
+        ("trigger.calendar.start", "start", json!("5 pm")),
+        (dates, "excluded_dates", json!(["2026-02-29"])),
+        (dates, "excluded_dates", json!(many)),
+        ("months", "months", json!([13])),
+    ] {
         let mut body = good.clone();
-        body["trigger"]["calendar"][field] = value;
-        body
-    };
-    let threshold = |given: Value| {
-        let mut body = good.clone();
-        body["trigger"] = json!({ "threshold": given });
-        body
-    };
-    let template = |field: &str, value: Value| {
-        let mut body = good.clone();
-        body["template"][field] = value;
-        body
-    };
+        body["trigger"]["calendar"][key] = value;
+        refuses(&server, field, body).await;
+    }
     let mut nowhere = good.clone();
     nowhere["group"] = json!("nowhere");
-    let many: Vec<&str> = vec!["2026-12-25"; 1_001];
-    for (field, body) in [
-        ("group", nowhere),
-        ("trigger.calendar.start", calendar("start", json!("24:00"))),
-        ("trigger.calendar.start", calendar("start", json!("5 pm"))),
-        (
-            "trigger.calendar.excluded_dates",
-            calendar("excluded_dates", json!(["2026-02-29"])),
-        ),
-        (
-            "trigger.calendar.excluded_dates",
-            calendar("excluded_dates", json!(many)),
-        ),
-        ("months", calendar("months", json!([13]))),
-        (
-            "trigger.threshold.group",
-            threshold(json!({ "above_w": 1.0, "pause_s": 60 })),
-        ),
-        (
-            "trigger.threshold.above_w",
-            threshold(json!({ "group": group, "pause_s": 60 })),
-        ),
-        (
-            "above",
-            threshold(json!({ "group": group, "above_pct": 90.0, "pause_s": 60 })),
-        ),
-        (
-            "pause",
-            threshold(json!({ "limit": "a", "above_pct": 90.0, "pause_s": 59 })),
-        ),
-        (
-            "trigger.threshold.flow",
-            threshold(json!({ "limit": "a", "flow": "export", "above_w": 1.0, "pause_s": 60 })),
-        ),
-        ("duration", template("duration_s", json!(0))),
-        ("template.aim.p_w", template("aim", json!({}))),
-    ] {
-        let refused = server.ask("PUT", EVENING, Some(body)).await;
-        assert_eq!(
-            refused.status,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "{field}: {}",
-            refused.text
-        );
-        assert_eq!(refused.json()["field"], field, "{}", refused.text);
-    }
+    refuses(&server, "group", nowhere).await;
+    let mut brief = good.clone();
+    brief["template"]["duration_s"] = json!(0);
+    refuses(&server, "duration", brief).await;
+    let mut aimless = good.clone();
+    aimless["template"]["aim"] = json!({});
+    refuses(&server, "template.aim.p_w", aimless).await;
     let long = format!("/api/v1/strategies/{}", "e".repeat(47));
-    let refused = server.ask("PUT", &long, Some(good)).await;
+    let refused = server.ask("PUT", &long, Some(good.clone())).await;
     assert_eq!(refused.json()["field"], "mrid", "{}", refused.text);
-    server.must_put(EVENING, evening(&group, soon(), 0.0)).await;
+    server.must_put(EVENING, good).await;
     let wide = "?from=2026-01-01T00:00:00Z&to=2027-01-03T00:00:00Z";
     let refused = server.get(&format!("{EVENING}/occurrences{wide}")).await;
     assert_eq!(refused.json()["field"], "to", "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_threshold_that_makes_no_sense_names_its_field() {
+    let server = Server::start();
+    let group = server.with_contracts().await;
+    for (field, threshold) in [
+        (
+            "trigger.threshold.group",
+            json!({ "above_w": 1.0, "pause_s": 60 }),
+        ),
+        (
+            "trigger.threshold.above_w",
+            json!({ "group": group, "pause_s": 60 }),
+        ),
+        (
+            "trigger.threshold.above_pct",
+            json!({ "group": group, "above_w": 1.0, "above_pct": 1.0, "pause_s": 60 }),
+        ),
+        (
+            "above",
+            json!({ "group": group, "above_pct": 90.0, "pause_s": 60 }),
+        ),
+        (
+            "pause",
+            json!({ "limit": "a", "above_pct": 90.0, "pause_s": 59 }),
+        ),
+        (
+            "trigger.threshold.flow",
+            json!({ "limit": "a", "flow": "export", "above_w": 1.0, "pause_s": 60 }),
+        ),
+    ] {
+        let mut body = evening(&group, soon(), 0.0);
+        body["trigger"] = json!({ "threshold": threshold });
+        refuses(&server, field, body).await;
+    }
 }
