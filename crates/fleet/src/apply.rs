@@ -161,6 +161,7 @@ impl Fleet {
             Event::Enrolment(event) => self.apply_enrolment(event),
             Event::Alarm(event) => self.alarms.apply(event),
             Event::Microgrid(event) => self.microgrids.apply(event),
+            Event::Strategy(event) => self.strategies.apply(event),
             _ => {}
         }
     }

@@ -8,6 +8,7 @@ mod author;
 mod envelopes;
 mod settings;
 mod signs;
+pub(crate) mod strategies;
 
 use std::collections::VecDeque;
 
@@ -15,12 +16,13 @@ use fleet::dispatch::assess::{Policy, World};
 use fleet::dispatch::correction::{Correction, correction, renewed};
 use fleet::dispatch::plan::OnShort;
 use fleet::dispatch::{LinearLimit, reconcile};
+use fleet::strategy::Watch;
 use fleet::{
     Command, ControlId, DeliveryEntry, DerId, Dispatch, DispatchId, Event, Evidence, Fleet, Ledger,
     Observation, Rejection,
 };
 use store::{Actor, Batch, Entry};
-use units::Timestamp;
+use units::{Timestamp, Zone};
 
 use alarms::AlarmPass;
 pub use alarms::Vitals;
@@ -45,6 +47,8 @@ pub struct State {
     settings_pass: SettingsPass,
     /// Where looking for alarms has got to.
     alarm_pass: AlarmPass,
+    /// What has been seen of the gauges of strategies.
+    strategy_watch: Watch,
 }
 
 /// What decisions rest on besides the state.
@@ -56,6 +60,8 @@ pub struct Inputs<'a> {
     pub policy: Policy,
     /// Limits over several DER.
     pub limits: &'a [LinearLimit],
+    /// Local time by which strategies follow the calendar.
+    pub zone: &'a Zone,
     /// The instant.
     pub now: Timestamp,
 }
@@ -76,6 +82,7 @@ impl State {
             envelope_pass: None,
             settings_pass: SettingsPass::default(),
             alarm_pass: AlarmPass::default(),
+            strategy_watch: Watch::default(),
         }
     }
 
@@ -271,9 +278,10 @@ impl State {
         next.is_some()
     }
 
-    /// One round of the loop: note who follows and who is silent, correct plans that no longer
+    /// One round of the loop: make the dispatches that are due, note who follows and who is silent, correct plans that no longer
     /// fit, bring controls to plans.
     pub fn tick(&mut self, inputs: &Inputs<'_>, changes: &mut Batch) {
+        self.run_strategies(inputs, changes);
         let open: Vec<DispatchId> = self
             .fleet
             .open_dispatches(inputs.now)

@@ -17,7 +17,7 @@ use store::{
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
-use units::Timestamp;
+use units::{Timestamp, UTC, Zone};
 
 use crate::api::person::{self, Personal};
 use crate::auth::{self, Auth};
@@ -311,6 +311,7 @@ fn open_shared(
         limits: config.limits.clone(),
         control: config.control.clone(),
         devices: device_config(config.ieee2030_5.as_ref())?,
+        zone: zone(config.ieee2030_5.as_ref()),
         metrics,
     };
     let (sender, errands) = std::sync::mpsc::sync_channel(MAX_ERRANDS);
@@ -376,6 +377,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         limits: config.limits.clone(),
         control: config.control.clone(),
         devices: device_config(config.ieee2030_5.as_ref())?,
+        zone: zone(config.ieee2030_5.as_ref()),
         metrics,
     };
     let (node, owner) = Node::start(parts)?;
@@ -479,6 +481,12 @@ fn samples(telemetry: &Telemetry, now: Timestamp) -> Result<Vec<Sample>, ServeEr
         place: telemetry.place().to_owned(),
         source,
     })
+}
+
+/// Local time where the devices are.
+fn zone(devices: Option<&Devices>) -> Zone {
+    let zone = devices.map(|devices| devices.time_zone.zone(clock::now()));
+    zone.unwrap_or_else(|| UTC.clone())
 }
 
 fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {

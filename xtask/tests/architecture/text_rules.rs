@@ -30,7 +30,7 @@ const BANNED_PHRASES: [&str; 13] = [
 ];
 
 /// Documents, by name or by the folder that holds them.
-const MARKDOWN: [&str; 25] = [
+const MARKDOWN: [&str; 26] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -56,6 +56,7 @@ const MARKDOWN: [&str; 25] = [
     "docs/relay.md",
     "docs/settings.md",
     "docs/simulator.md",
+    "docs/strategies.md",
 ];
 const MARKDOWN_FOLDERS: [&str; 4] = [
     "docs/standards/",

@@ -72,7 +72,7 @@ impl DispatchV1<'_> {
 /// Micro-watts, hundredths of a percent, or millionths of the currency.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum AimV1 {
+pub(super) enum AimV1 {
     Net(i64),
     Delta(i64),
     Percent(i32),
@@ -95,7 +95,7 @@ impl From<Aim> for AimV1 {
 }
 
 impl AimV1 {
-    const fn read(&self) -> Aim {
+    pub(super) const fn read(&self) -> Aim {
         match *self {
             Self::Net(micro) => Aim::Net(Watts::from_micro(micro)),
             Self::Delta(micro) => Aim::Delta(Watts::from_micro(micro)),
@@ -109,7 +109,7 @@ impl AimV1 {
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-enum PriorityV1 {
+pub(super) enum PriorityV1 {
     Economic,
     Reliability,
     Emergency,
@@ -137,7 +137,7 @@ impl From<PriorityV1> for Priority {
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-enum ObjectiveV1 {
+pub(super) enum ObjectiveV1 {
     ProRata,
     LeastCost,
     LeastUsed,

@@ -20,4 +20,5 @@ mod replay;
 mod rollup;
 mod sample;
 mod settings;
+mod strategy;
 mod telemetry;

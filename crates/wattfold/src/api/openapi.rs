@@ -13,8 +13,8 @@ use crate::api::{
     demand_response_program, der, dispatch, document, enrolment, envelope, explanation,
     flexibility, group, import, interconnection, log_event, microgrid, owner, person, plan,
     program, program_control, program_default, rates, roll_out, series, session,
-    settings_comparison, settings_profile, settings_requirement, site, stream, subscription,
-    summary, suppression, telemetry, usage_point,
+    settings_comparison, settings_profile, settings_requirement, site, strategy,
+    strategy_occurrence, stream, subscription, summary, suppression, telemetry, usage_point,
 };
 use crate::auth::SESSION_COOKIE;
 
@@ -63,7 +63,8 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         alarm::acknowledge, alarm::acknowledge_many, alarm::list, alarm::shelve, alarm::show,
         alarm::unshelve, alarm_kind::list, alarm_metrics::show, suppression::end,
         suppression::list, suppression::set,
-        explanation::show, session::show, stream::open, summary::show, telemetry::show, telemetry::retention, delivery::export
+        explanation::show, session::show, strategy::create, strategy::list, strategy::pause, strategy::put, strategy::resume,
+        strategy::retire, strategy::show, strategy_occurrence::list, strategy_occurrence::preview, stream::open, summary::show, telemetry::show, telemetry::retention, delivery::export
     ),
     components(schemas(stream::Ping, alarm::AlarmCounts)),
     modifiers(&Credentials),

@@ -19,6 +19,7 @@ mod programs;
 mod served;
 mod sessions;
 mod settings;
+mod strategies;
 mod streaming;
 mod world;
 

@@ -84,6 +84,7 @@ impl Server {
                 ..Control::default()
             },
             devices: ServerConfig::new(Lfdi([0; 20])),
+            zone: units::UTC.clone(),
             metrics,
         };
         let (node, _owner) = Node::start(parts).unwrap();
