@@ -13,6 +13,7 @@
 mod conformance;
 mod fuzz;
 mod live;
+mod portion;
 mod process;
 mod setup;
 mod simulation;
@@ -68,6 +69,12 @@ enum Command {
     Soak {
         /// Only these: sim, kill, flood
         parts: Vec<String>,
+        /// The first seed of the simulation; those that were run before are left out
+        #[arg(long)]
+        from: Option<u64>,
+        /// How many seeds, in this sitting; without, all up to 10,000
+        #[arg(long)]
+        seeds: Option<u64>,
     },
     /// Run every fuzz target
     Fuzz {
@@ -101,7 +108,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Conformance { procedures } => conformance::conformance(&procedures),
         Command::Bench { name } => tasks::bench(&name),
         Command::Sim { args } => simulation::sim(&args),
-        Command::Soak { parts } => soak::soak(&parts),
+        Command::Soak { parts, from, seeds } => soak::soak(&parts, soak::Seeds { from, seeds }),
         Command::Fuzz { seconds } => {
             setup::debian_packages()?;
             fuzz::every_target(seconds)

@@ -16,6 +16,15 @@ struct Long {
     says: &'static str,
 }
 
+/// Which seeds of the simulation are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seeds {
+    /// From this one on, else from the first.
+    pub(crate) from: Option<u64>,
+    /// So many, else all.
+    pub(crate) seeds: Option<u64>,
+}
+
 /// Kills in the middle of dispatches.
 const KILL: [Long; 3] = [
     Long {
@@ -55,7 +64,7 @@ const FLOOD: [Long; 2] = [
 ];
 
 /// Runs the named parts, or all of them; what came of each is kept, whatever it is.
-pub(crate) fn soak(parts: &[String]) -> Result<()> {
+pub(crate) fn soak(parts: &[String], seeds: Seeds) -> Result<()> {
     let known = ["sim", "kill", "flood"];
     if let Some(part) = parts.iter().find(|part| !known.contains(&part.as_str())) {
         bail!("there is no part `{part}`, only {}", known.join(", "));
@@ -67,7 +76,7 @@ pub(crate) fn soak(parts: &[String]) -> Result<()> {
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let mut outcomes = Vec::new();
     if wanted("sim") {
-        outcomes.push(simulation::soak());
+        outcomes.push(simulation::soak(seeds));
     }
     if wanted("kill") {
         outcomes.push(long("kill", "dev", &KILL));
@@ -78,10 +87,15 @@ pub(crate) fn soak(parts: &[String]) -> Result<()> {
     outcomes.into_iter().collect()
 }
 
-/// Writes a result down with the command and the revision that led to it.
-pub(crate) fn keep(part: &str, how: &str, found: &str) -> Result<()> {
+/// The revision of the sources.
+pub(crate) fn revision() -> Result<String> {
     let revision = output_of(&mut command("git", &["rev-parse", "--short=12", "HEAD"]));
-    let revision = revision.context("the revision is not known: git does not answer")?;
+    revision.context("the revision is not known: git does not answer")
+}
+
+/// Writes a result down with the command and the revision that led to it.
+fn keep(part: &str, how: &str, found: &str) -> Result<()> {
+    let revision = revision()?;
     let text = format!("command: cargo xtask soak {part} ({how})\nrevision: {revision}\n{found}\n");
     print!("{text}");
     let path = format!("docs/evidence/soak-{part}.txt");

@@ -34,6 +34,12 @@ impl Fleet {
             };
         };
         let (wanted, fallback) = wanted(der, envelopes, now);
+        let is_open = |control: &Control| is_open(control, now);
+        if wanted.is_empty() && !self.own_controls_of(der.id).any(is_open) {
+            return default_command(program, der, fallback)
+                .into_iter()
+                .collect();
+        }
         let present = Present::of(self, der.id, program, now);
         let missing = wanted.values().filter_map(|point| present.missing(point));
         let mut commands: Vec<Command> = missing.map(Command::IssueControl).collect();
@@ -98,10 +104,8 @@ impl<'a> Present<'a> {
     fn of(fleet: &'a Fleet, der: DerId, program: &'a Program, now: Timestamp) -> Self {
         let candidates = fleet.ranked_controls_of(der);
         let mut by_end: BTreeMap<Timestamp, Vec<&Control>> = BTreeMap::new();
-        let own = fleet.own_controls_of(der).filter(|control| {
-            let open = control.cancelled.is_none() && now < control.interval.end();
-            control.origin == Origin::Envelope && open
-        });
+        let own = fleet.own_controls_of(der);
+        let own = own.filter(|control| is_open(control, now));
         for control in own {
             by_end
                 .entry(control.interval.end())
@@ -186,6 +190,12 @@ impl<'a> Present<'a> {
         let lost = self.lost.iter().filter_map(|lost| lost.get(&control.id));
         lost.map(|loss| loss.at).min()
     }
+}
+
+/// Whether `control` is of an envelope, and neither withdrawn nor over.
+fn is_open(control: &Control, now: Timestamp) -> bool {
+    let open = control.cancelled.is_none() && now < control.interval.end();
+    control.origin == Origin::Envelope && open
 }
 
 /// The settings of which envelopes are made.

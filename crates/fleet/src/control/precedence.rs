@@ -56,7 +56,7 @@ pub fn in_force<'a>(
     let running = candidates
         .iter()
         .map(|(control, primacy)| Claim::of(control, *primacy))
-        .filter(|claim| claim.begins <= now && now < claim.ends);
+        .filter(|claim| claim.runs_at(now));
     let holds = |claim: &Claim<'_>, setting: &Setting| {
         asks(setting) && loss(candidates, *claim, setting.class()).is_none_or(|loss| now < loss.at)
     };
@@ -86,6 +86,22 @@ pub(crate) fn may_take(one: Ranked<'_>, other: Ranked<'_>) -> bool {
         && classes.any(|class| other.0.base.asks_class(class))
 }
 
+/// Whether two controls of one device run at one time and ask something alike, so that one of them
+/// may lose it.
+#[must_use]
+pub(crate) fn may_meet(one: &Control, other: &Control) -> bool {
+    let mut classes = one.base.classes();
+    one.id != other.id
+        && Claim::of(one, 0).overlaps(&Claim::of(other, 0))
+        && classes.any(|class| other.base.asks_class(class))
+}
+
+/// Whether `control` runs at `at`, if nothing takes what it asks.
+#[must_use]
+pub(crate) fn may_run(control: &Control, at: Timestamp) -> bool {
+    Claim::of(control, 0).runs_at(at)
+}
+
 /// A control as far as it can hold anything.
 #[derive(Clone, Copy)]
 struct Claim<'a> {
@@ -109,6 +125,10 @@ impl<'a> Claim<'a> {
     /// Whether it ever held: one that was withdrawn before it began met nobody.
     fn holds(&self) -> bool {
         self.begins < self.ends
+    }
+
+    fn runs_at(&self, at: Timestamp) -> bool {
+        self.begins <= at && at < self.ends
     }
 
     /// The better one first.

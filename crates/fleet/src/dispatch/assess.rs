@@ -213,23 +213,31 @@ impl<'a> World<'a> {
     /// Whether the meter contradicts a control that has had time to act and that the member is
     /// able to follow.
     fn is_astray(&self, der: &Der, dispatch: &Dispatch) -> bool {
-        let observation = self.observation(der.id);
-        let (Some(metered), Some(range)) = (observation.p, self.range(der)) else {
+        let Some(metered) = self.observation(der.id).p else {
             return false;
         };
+        let allowed = self.allowed_deviation(der);
+        let strays = |control: &Control| {
+            let begun = control.interval.start.max(control.created);
+            let settled = begun.after(dispatch.ramp).after(self.policy.settle);
+            let asked = control.base.p(der.settings.as_ref());
+            let off = asked.filter(|asked| allowed < (metered.value - *asked).abs());
+            off.filter(|_| metered.at >= settled)
+        };
+        // Most members follow, and are spared the search for the control that is in force.
+        let mut own = self.controls(der.id, dispatch.id);
+        if !own.any(|control| control.interval.contains(self.now) && strays(control).is_some()) {
+            return false;
+        }
         let Some(control) = self.fleet.in_force(der.id, self.now) else {
             return false;
         };
         let own =
             matches!(control.origin, Origin::Dispatch { dispatch: id, .. } if id == dispatch.id);
-        let Some(asked) = control.base.p(der.settings.as_ref()) else {
+        let (Some(asked), Some(range)) = (strays(control).filter(|_| own), self.range(der)) else {
             return false;
         };
-        let begun = control.interval.start.max(control.created);
-        let settled = begun.after(dispatch.ramp).after(self.policy.settle);
-        let allowed = self.allowed_deviation(der);
-        let reachable = range.lo - allowed <= asked && asked <= range.hi + allowed;
-        own && metered.at >= settled && reachable && (metered.value - asked).abs() > allowed
+        range.lo - allowed <= asked && asked <= range.hi + allowed
     }
 
     /// Deviation of `der` that still counts as following.

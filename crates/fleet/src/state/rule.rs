@@ -90,7 +90,9 @@ impl Fleet {
     /// What controls of any programme take from `control` at its DER.
     #[must_use]
     pub fn losses<'a>(&'a self, control: &'a Control) -> Vec<Loss<'a>> {
-        let Some(der) = control.der.filter(|der| self.is_ruled(*der)) else {
+        let meets = |other: &Control| precedence::may_meet(control, other);
+        let contested = |der: &DerId| self.is_ruled(*der) && self.may_see(*der).any(meets);
+        let Some(der) = control.der.filter(contested) else {
             return Vec::new();
         };
         let primacy = self.primacy_of(control).unwrap_or(u8::MAX);
@@ -142,15 +144,20 @@ impl Fleet {
         !self.live_shared.is_empty() || self.own_controls_of(der).any(other)
     }
 
+    /// The controls that `der` is to see, and those for others under programmes for many: found
+    /// without looking for the programmes that address it. Few controls have anything beside them,
+    /// and those that have not are spared the search.
+    fn may_see(&self, der: DerId) -> impl Iterator<Item = &Control> {
+        let shared = self.live_shared.values().flatten();
+        let shared = shared.filter_map(|id| self.control(*id));
+        self.own_controls_of(der).chain(shared)
+    }
+
     /// The control that sets the active power of `der` at `at`, or takes it off the grid, if it is
     /// in force there and no dispatch's. A limit on injection sets the power of a DER whose shares
     /// would be such limits themselves: it obeys one of them only.
     #[must_use]
     pub fn commands_of(&self, der: &Der, at: Timestamp) -> Option<&Control> {
-        if !self.is_ruled(der.id) {
-            return None;
-        }
-        let candidates = self.ranked_controls_of(der.id);
         let sets = |setting: &Setting| match setting {
             Setting::FixedW(_)
             | Setting::TargetW(_)
@@ -160,6 +167,14 @@ impl Fleet {
             Setting::MaxLimW(_) => matches!(Grid::of(der), Some(Grid::MaxLimW { .. })),
             _ => false,
         };
+        let commands = |control: &Control| {
+            let other = !matches!(control.origin, Origin::Dispatch { .. });
+            other && precedence::may_run(control, at) && control.base.settings().iter().any(sets)
+        };
+        if !self.may_see(der.id).any(commands) {
+            return None;
+        }
+        let candidates = self.ranked_controls_of(der.id);
         let winner = precedence::in_force(&candidates, at, sets)?;
         (!matches!(winner.origin, Origin::Dispatch { .. })).then_some(winner)
     }

@@ -92,6 +92,14 @@ pub(super) struct Node {
     pub(super) subscribed: Subscribed,
 }
 
+impl Node {
+    /// Whether `body` is what was read last, and all of it.
+    pub(super) fn is_repeated(&self, body: &[u8]) -> bool {
+        let is_whole = self.is_loaded && self.reading.is_empty();
+        is_whole && matches!(self.bodies.as_slice(), [kept] if kept == body)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
     nodes: BTreeMap<NodeId, Node>,

@@ -146,6 +146,10 @@ impl Client {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), ReadError> {
+        // What was a whole list before is one now.
+        if self.graph.get(node).is_some_and(|it| it.is_repeated(body)) {
+            return self.list_read(node, vec![body.to_vec()], now);
+        }
         let (members, all) = counts(kind, body)?;
         let pages_max = match kind {
             Kind::EndDevices | Kind::Subscriptions => MAX_END_DEVICE_PAGES,
@@ -345,7 +349,7 @@ impl Client {
         let Some(it) = self.graph.get_mut(node) else {
             return false;
         };
-        let is_same = it.is_loaded && it.bodies.len() == 1 && it.bodies[0] == body;
+        let is_same = it.is_repeated(body);
         if !is_same {
             it.bodies = vec![body.to_vec()];
             it.is_loaded = true;

@@ -438,13 +438,14 @@ impl<'a> Reader<'a> {
             return Err(ReadError::TooDeep);
         }
         // Counted before quick-xml compares attribute names pairwise for repetition.
-        if tag
-            .attributes()
-            .with_checks(false)
-            .take(MAX_ATTRIBUTES + 1)
-            .count()
-            > MAX_ATTRIBUTES
-        {
+        let count = || {
+            let mut attributes = tag.attributes();
+            attributes
+                .with_checks(false)
+                .take(MAX_ATTRIBUTES + 1)
+                .count()
+        };
+        if has_attributes(&tag) && MAX_ATTRIBUTES < count() {
             return Err(ReadError::TooManyAttributes);
         }
         let vocabulary = match self.xml.resolver().resolve_element(tag.name()).0 {
@@ -458,6 +459,11 @@ impl<'a> Reader<'a> {
             vocabulary,
         })
     }
+}
+
+/// Whether a start tag has anything beside its name. Most have not.
+fn has_attributes(tag: &BytesStart<'_>) -> bool {
+    !tag.attributes_raw().is_empty()
 }
 
 fn is_blank(text: &str) -> bool {

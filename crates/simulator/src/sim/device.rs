@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ieee2030_5::client::setpoint::Setpoint;
-use ieee2030_5::client::{Answer, Client, DeviceIndex, Outcome, Phase, Request, Sample};
+use ieee2030_5::client::{Answer, Client, DeviceIndex, Method, Outcome, Phase, Request, Sample};
+use ieee2030_5::codec::read::{Complex as _, Document};
 use ieee2030_5::server::Response;
+use ieee2030_5::wire::response::DerControlResponse;
 use units::{Timestamp, Vars, Watts};
 
 use super::clock::{Clock, Quality};
@@ -30,7 +32,9 @@ pub struct Life {
     pub over: Option<Outcome>,
     /// The owner had the device out of it at some time.
     pub was_out: bool,
-    /// Responses that the server has acknowledged.
+    /// Responses that the device has sent, whatever became of them.
+    pub sent: Vec<u8>,
+    /// Responses of which the device knows that the server has them.
     pub taken: Vec<u8>,
     /// The device has lost its memory since it met it.
     pub forgotten: bool,
@@ -123,6 +127,7 @@ impl Device {
         };
         client.measure(OWN, sample, local);
         let requests = client.poll(local);
+        requests.iter().for_each(|request| self.note_sent(request));
         self.look(now);
         let was_set = self.client.as_ref().map(Client::leaps) != Some(self.leaps);
         if was_set || SAVE_EVERY <= now.since(self.saved.0) {
@@ -239,6 +244,19 @@ impl Device {
     pub(super) fn set_clock(&mut self, by_ms: i64) {
         self.clock.set(by_ms);
         self.is_astray = true;
+    }
+
+    fn note_sent(&mut self, request: &Request) {
+        if request.method != Method::Post {
+            return;
+        }
+        let document = Document::open(&request.body).ok();
+        let document = document.filter(|it| it.is(DerControlResponse::TABLE.name));
+        let Some(response) = document.and_then(|it| it.read::<DerControlResponse>().ok()) else {
+            return;
+        };
+        let life = self.lives.entry(response.subject.value()).or_default();
+        life.sent.extend(response.status.map(|status| status.0));
     }
 
     fn save(&mut self, now: Timestamp) {

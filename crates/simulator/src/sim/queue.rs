@@ -8,7 +8,8 @@ use units::Timestamp;
 /// Future happenings.
 #[derive(Debug)]
 pub(super) struct Queue<T> {
-    due: BTreeMap<(Timestamp, u64), T>,
+    /// Boxed, so that what is moved about in here is small.
+    due: BTreeMap<(Timestamp, u64), Box<T>>,
     count: u64,
 }
 
@@ -24,11 +25,11 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     pub(super) fn push(&mut self, at: Timestamp, what: T) {
         self.count += 1;
-        self.due.insert((at, self.count), what);
+        self.due.insert((at, self.count), Box::new(what));
     }
 
     pub(super) fn pop(&mut self) -> Option<(Timestamp, T)> {
         let ((at, _), what) = self.due.pop_first()?;
-        Some((at, what))
+        Some((at, *what))
     }
 }

@@ -284,9 +284,20 @@ impl Client {
         body: &[u8],
         now: Timestamp,
     ) -> Result<(), ReadError> {
+        let kept = self.graph.get(node).filter(|it| it.is_repeated(body));
+        let is_subscribable =
+            |it: &DefaultDerControl| it.subscribable.is_some_and(|bits| bits & 1 != 0);
+        if let Some(Content::Default(kept)) = kept.map(|it| &it.content) {
+            let is_subscribable = is_subscribable(&kept.resource);
+            self.repeat(node, None, now);
+            if is_subscribable {
+                self.want_subscription(node, now);
+            }
+            return Ok(());
+        }
         let resource: DefaultDerControl = read(body)?;
         self.repeat(node, None, now);
-        let is_subscribable = resource.subscribable.is_some_and(|bits| bits & 1 != 0);
+        let is_subscribable = is_subscribable(&resource);
         if self.is_news(node, body) {
             let requests = Requests::of(&resource.base);
             self.follow_curves(node, std::iter::once(&requests), now);

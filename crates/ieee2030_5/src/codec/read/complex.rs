@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::name::ResolveResult;
 
-use super::{Complex, Open, Place, ReadError, Reader, Vocabulary};
+use super::{Complex, Open, Place, ReadError, Reader, Vocabulary, has_attributes};
 use crate::codec::MAX_TEXT_BYTES;
 use crate::codec::table::{MAX_ROWS, Row};
 
@@ -84,6 +84,9 @@ fn read_attributes<T: Complex>(
     open: &Open<'_>,
 ) -> Result<(), ReadError> {
     let table = T::TABLE;
+    if table.attributes.is_empty() && !has_attributes(&open.tag) {
+        return Ok(());
+    }
     let mut counts = [0_u16; MAX_ROWS];
     for attribute in open.tag.attributes() {
         let attribute = attribute.map_err(|_| ReadError::Malformed)?;

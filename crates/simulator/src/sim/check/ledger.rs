@@ -29,6 +29,9 @@ pub fn acknowledged(life: &Life, row: Option<&Delivery>) -> Verdict {
 
 /// What the ledger says that a device did, it did. `life` is what became of the event there, none if
 /// it never met it.
+///
+/// The device may have sent a response without knowing that it arrived: the answer is lost, the device
+/// restarts as it was before, and says something else of the event or nothing.
 pub fn happened(row: &Delivery, life: Option<&Life>) -> Verdict {
     let control = row.control.0;
     let Some(life) = life else {
@@ -48,7 +51,7 @@ pub fn happened(row: &Delivery, life: Option<&Life>) -> Verdict {
         let Evidence::Response(status) = entry.evidence else {
             continue;
         };
-        if !life.forgotten && !life.taken.contains(&status) {
+        if !life.sent.contains(&status) {
             return Err(format!(
                 "control {control} has response {status}, which nobody sent"
             ));

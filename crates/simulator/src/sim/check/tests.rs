@@ -270,14 +270,15 @@ fn a_ledger_that_lacks_what_was_taken_is_seen() {
 fn a_ledger_that_tells_what_never_happened_is_seen() {
     let life = Life {
         active: Some(START),
-        taken: vec![1, 2],
+        sent: vec![1, 2],
+        taken: vec![1],
         ..Life::default()
     };
     assert_eq!(ledger::happened(&row(&[1, 2]), Some(&life)), Ok(()));
     assert!(ledger::happened(&row(&[1, 2, 3]), Some(&life)).is_err());
     assert!(ledger::happened(&row(&[1]), None).is_err());
     let idle = Life {
-        taken: vec![1, 2],
+        sent: vec![1, 2],
         ..Life::default()
     };
     assert!(ledger::happened(&row(&[1, 2]), Some(&idle)).is_err());
