@@ -44,7 +44,7 @@ pub(crate) fn sim(args: &[String]) -> Result<()> {
 pub(crate) fn brief() -> Result<()> {
     build()?;
     let sum = seeds(1, BRIEF_SEEDS)?;
-    println!("{sum}");
+    println!("{}", Value::Object(sum.clone()));
     passed(&sum)
 }
 

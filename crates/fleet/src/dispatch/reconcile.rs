@@ -472,9 +472,10 @@ fn resolved(targets: Vec<(u32, Target)>, current: Option<&Plan>) -> Vec<(u32, Ta
     targets.into_iter().map(net).collect()
 }
 
-/// `changed` with its plan in force, `current`'s, as far as it is about intervals that begin as they
-/// did and ask the same, or another difference to the same: what the plan made of other aims says
-/// nothing about theirs.
+/// `changed` with as much of the plan of `current` as still says something about it.
+///
+/// That is what is about intervals that begin as they did and ask the same, or another difference to
+/// the same.
 #[must_use]
 pub fn carried(changed: &Dispatch, current: &Dispatch) -> Dispatch {
     let old_at = |index: u32| current.schedule.get(index as usize);

@@ -215,6 +215,7 @@ impl Strategy {
                 publish: template.publish,
                 release: template.release,
                 author: Some(self.changed.by.clone()),
+                revised_by: BTreeSet::new(),
             },
         }
     }

@@ -55,6 +55,7 @@ fn dispatch() -> Dispatch {
         cancelled: None,
         plan: None,
         superseded: Vec::new(),
+        asked_before: std::collections::BTreeMap::new(),
     }
 }
 
