@@ -43,7 +43,7 @@ pub enum Cause {
         /// Who.
         der: DerId,
     },
-    /// A member's share is beyond what it can do now.
+    /// A member's share is beyond what it can do now, or beyond what is approved for it ahead.
     OutOfReach {
         /// Who.
         der: DerId,
@@ -240,6 +240,7 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
         if planned == standing || (planned, standing) == (Standing::Spare, Standing::Controllable) {
             return taken_elsewhere(world, (dispatch, plan), der, &rivals)
                 .or_else(|| rated_anew(plan, der, &ahead))
+                .or_else(|| no_longer_approved(world, plan, der, &ahead))
                 .or_else(|| out_of_reach(world, dispatch, plan, der));
         }
         // Silence alone frees nothing while the device holds the very shares of this plan.
@@ -307,6 +308,29 @@ fn rated_anew(plan: &Plan, der: &crate::Der, ahead: &[(u32, Target)]) -> Option<
     shares
         .any(|stale| stale)
         .then_some(Cause::Rated { der: der.id })
+}
+
+/// Whether a share ahead of `der` is beyond what is approved for it by now.
+fn no_longer_approved(
+    world: &World<'_>,
+    plan: &Plan,
+    der: &crate::Der,
+    ahead: &[(u32, Target)],
+) -> Option<Cause> {
+    let enrolment = world.fleet.enrolment();
+    let is_beyond = |asked: Watts, (inject, absorb): (Option<Watts>, Option<Watts>)| {
+        inject.is_some_and(|most| most < asked) || absorb.is_some_and(|most| asked < -most)
+    };
+    // The least of all intervals; most members are within it and are looked at no further.
+    let least = enrolment.limits_during(der.id, span_of(world, ahead));
+    let beyond = |(index, target): &(u32, Target)| {
+        let asked = plan.share(der.id, *index)?.p();
+        let beyond = is_beyond(asked, least)
+            && is_beyond(asked, enrolment.limits_during(der.id, target.interval));
+        beyond.then_some(asked)
+    };
+    let asked = ahead.iter().find_map(beyond)?;
+    Some(Cause::OutOfReach { der: der.id, asked })
 }
 
 fn planned_standing(plan: &Plan, der: DerId) -> Standing {

@@ -3,6 +3,8 @@
 use super::*;
 use crate::dispatch::plan::OnShort;
 use crate::dispatch::reconcile::{carried, plan_from};
+use crate::enrolment::Interconnection;
+use crate::enrolment::interconnection::{Discharge, Firmness};
 use crate::{Aim, DispatchChange, Target};
 
 /// The only dispatch with another schedule, planned as the control loop does.
@@ -150,4 +152,35 @@ fn whoever_was_asked_counts_though_left_out_later_or_called_off() {
     early.must(&Command::CancelDispatch(DispatchId(0)), 50);
     assert_eq!(dispatch(&early).asked_for().len(), 0);
     assert!(!dispatch(&early).asks(DerId(0)));
+}
+
+#[test]
+fn what_is_no_longer_approved_ahead_is_corrected_now() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    (0..3).for_each(|der| scene.hear(der, 0, 20));
+    assert_eq!(scene.cause(20), None);
+    let record = Interconnection {
+        permission_from: Some(t(0)),
+        permission_until: None,
+        export_max: Some(watts(990)),
+        import_max: None,
+        discharge: Discharge::Allowed,
+        category: None,
+        limited_generation: None,
+        firmness: Firmness::Firm,
+        fuel: None,
+    };
+    let put = EnrolmentCommand::PutInterconnection(DerId(1), Box::new(record));
+    scene.must(&Command::Enrolment(put), 21);
+    let expected = Cause::OutOfReach {
+        der: DerId(1),
+        asked: watts(1_000),
+    };
+    assert_eq!(scene.cause(22), Some(expected));
+    let plan = scene.replan(22);
+    scene.must(&Command::AdoptPlan(plan), 22);
+    scene.reconcile(22);
+    assert!(scene.asked(1, 110) <= Some(watts(990)));
+    assert_eq!(scene.cause(26), None);
 }
