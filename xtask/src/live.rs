@@ -13,7 +13,7 @@ use crate::process::{command, output_of, root, run};
 use crate::tasks::demo_driver;
 
 /// Documents whose commands are run, in this order, each in a shell of its own.
-const GUIDES: [&str; 10] = [
+const GUIDES: [&str; 12] = [
     "README.md",
     "docs/connect-an-inverter.md",
     "docs/settings.md",
@@ -24,6 +24,8 @@ const GUIDES: [&str; 10] = [
     "docs/enrolment.md",
     "docs/history.md",
     "docs/microgrids.md",
+    "docs/personal-data.md",
+    "docs/strategies.md",
 ];
 /// What marks a block of commands as meant for the running demo.
 const FOR_THE_DEMO: [&str; 4] = ["endpoints.json", "$API", "$SOAP", "$AUTH"];

@@ -26,7 +26,7 @@ use units::{Timestamp, Watts};
 use crate::microgrid::Coupling;
 use crate::{
     AggregatorId, AlarmId, AssignmentId, DerId, DispatchId, Fleet, MicrogridId, Name, Note,
-    SuppressionId,
+    StrategyId, SuppressionId,
 };
 
 pub use book::AlarmBook;
@@ -51,6 +51,8 @@ pub enum Subject {
     Limit(Name),
     /// A microgrid; of a rule, its members too.
     Microgrid(MicrogridId),
+    /// A strategy.
+    Strategy(StrategyId),
 }
 
 /// What is known of the condition beyond that it is there.

@@ -75,9 +75,11 @@ impl Fleet {
                 if let Some(slot) = self.dispatches.get_mut(changed.id.index()) {
                     let plan = slot.plan.take();
                     let superseded = std::mem::take(&mut slot.superseded);
+                    let asked_before = std::mem::take(&mut slot.asked_before);
                     *slot = Dispatch {
                         plan,
                         superseded,
+                        asked_before,
                         ..Dispatch::clone(changed)
                     };
                 }
@@ -159,6 +161,7 @@ impl Fleet {
             Event::Enrolment(event) => self.apply_enrolment(event),
             Event::Alarm(event) => self.alarms.apply(event),
             Event::Microgrid(event) => self.microgrids.apply(event),
+            Event::Strategy(event) => self.strategies.apply(event),
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     AggregatorId, AlarmCommand, AssignmentId, Capability, CimMrid, Client, ControlBase, ControlId,
     CurveId, CurveShape, DefaultControl, DerFunctions, DerId, DerKind, DispatchId,
     EnrolmentCommand, Envelope, GroupId, GroupName, Identity, Level, Lfdi, MicrogridCommand, Name,
-    Pin, ProgramId, Scope, Settings, SettingsCommand, Target, Terms, Version,
+    Pin, ProgramId, Scope, Settings, SettingsCommand, StrategyCommand, Target, Terms, Version,
 };
 
 /// A DER to enrol.
@@ -104,6 +104,8 @@ pub struct DispatchChange {
     pub objective: Option<Objective>,
     /// New priority.
     pub priority: Option<Priority>,
+    /// Who changes it.
+    pub by: Option<Name>,
 }
 
 /// A control to issue.
@@ -259,4 +261,6 @@ pub enum Command {
     Alarm(AlarmCommand),
     /// Something about microgrids.
     Microgrid(MicrogridCommand),
+    /// Something about strategies.
+    Strategy(StrategyCommand),
 }

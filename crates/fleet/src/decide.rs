@@ -84,6 +84,7 @@ impl Fleet {
             Command::Enrolment(command) => self.decide_enrolment(command, now),
             Command::Alarm(command) => self.decide_alarm(command, now),
             Command::Microgrid(command) => self.decide_microgrid(command, now),
+            Command::Strategy(command) => self.decide_strategy(command, now),
             _ => unreachable!("every other command is decided above"),
         }
     }

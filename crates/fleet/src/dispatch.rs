@@ -16,7 +16,7 @@ pub mod rival;
 pub mod share;
 pub mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use units::{Interval, Money, Percent, Timestamp, Watts};
@@ -71,7 +71,21 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether it is about the same time as `old` and, if it is relative, to the same.
+    pub(crate) fn keeps_reference_of(&self, old: &Self) -> bool {
+        let both_deltas = matches!((self.aim, old.aim), (Aim::Delta(_), Aim::Delta(_)));
+        self.interval.start == old.interval.start && (self.aim == old.aim || both_deltas)
+    }
+}
+
 impl Aim {
+    /// Whether it is relative to what members do unasked.
+    #[must_use]
+    pub const fn is_relative(self) -> bool {
+        matches!(self, Self::Delta(_) | Self::Percent(_))
+    }
+
     /// The net active power that is wanted, where that does not depend on the members.
     #[must_use]
     pub const fn p(self) -> Option<Watts> {
@@ -117,6 +131,8 @@ pub struct Dispatch {
     pub plan: Option<Plan>,
     /// The plans before it, oldest first: the newest [`Self::MAX_SUPERSEDED`].
     pub superseded: Vec<Superseded>,
+    /// For how long plans before it asked each member for something until they were superseded.
+    pub asked_before: BTreeMap<DerId, Duration>,
 }
 
 /// A plan that another one has taken the place of.
@@ -155,6 +171,11 @@ impl Dispatch {
 
     /// Takes up the next plan.
     pub(crate) fn succeed(&mut self, plan: &Plan) {
+        if self.published.is_some() {
+            for (der, time) in self.asked_by_plan(plan.effective) {
+                *self.asked_before.entry(der).or_default() += time;
+            }
+        }
         if let Some(old) = self.plan.replace(plan.clone()) {
             let asked: BTreeSet<DerId> = old.allocations.iter().map(|a| a.der).collect();
             let residues = old.balances.iter().map(|balance| balance.residue.abs());
@@ -169,6 +190,50 @@ impl Dispatch {
                 residue: residues.max().unwrap_or_default(),
             });
         }
+    }
+
+    /// The members that it asks or asked for something, each with for how long in all, up to when it
+    /// was called off.
+    #[must_use]
+    pub fn asked_for(&self) -> BTreeMap<DerId, Duration> {
+        let mut all = self.asked_before.clone();
+        for (der, time) in self.asked_by_plan(self.asked_until()) {
+            *all.entry(der).or_default() += time;
+        }
+        all
+    }
+
+    /// Whether it asks or asked `der` for something before it was called off.
+    #[must_use]
+    pub fn asks(&self, der: DerId) -> bool {
+        let until = self.asked_until();
+        let Some(plan) = &self.plan else {
+            return false;
+        };
+        self.asked_before.contains_key(&der)
+            || (0_u32..).zip(&self.schedule).any(|(index, target)| {
+                !asked_within(plan, target.interval, until).is_zero()
+                    && plan.share(der, index).is_some()
+            })
+    }
+
+    /// Until when its plan asks members for anything.
+    fn asked_until(&self) -> Timestamp {
+        let end = self.span().map(|span| span.end());
+        self.cancelled.or(end).unwrap_or(self.created)
+    }
+
+    /// For how long the plan in force asks members for something until `until`.
+    fn asked_by_plan(&self, until: Timestamp) -> Vec<(DerId, Duration)> {
+        let Some(plan) = &self.plan else {
+            return Vec::new();
+        };
+        let asked = plan.allocations.iter().filter_map(|allocation| {
+            let target = self.schedule.get(allocation.interval as usize)?;
+            let time = asked_within(plan, target.interval, until);
+            (!time.is_zero()).then_some((allocation.der, time))
+        });
+        asked.collect()
     }
 
     /// From the first interval's start to the last one's end; `None` without intervals.
@@ -236,4 +301,10 @@ impl Dispatch {
         }
         Ok(Event::PlanAdopted(plan))
     }
+}
+
+/// How much of `interval` lies under `plan` and before `until`.
+fn asked_within(plan: &Plan, interval: Interval, until: Timestamp) -> Duration {
+    let from = interval.start.max(plan.effective);
+    interval.end().min(until).since(from)
 }

@@ -50,7 +50,8 @@ pub enum EnrolmentCommand {
     Admit(Box<Admission>),
     /// Put an owner.
     PutOwner(Owner),
-    /// The owner's personal data are erased; the record stays.
+    /// The owner's personal data are erased, unless a contract needs them, and its consents end; the
+    /// record stays.
     EraseOwner(CimMrid),
     /// Put a site.
     PutSite(Site),

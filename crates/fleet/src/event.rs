@@ -6,7 +6,7 @@ use crate::dispatch::{Approval, ApprovalRule, Plan};
 use crate::{
     Aggregator, AlarmEvent, Assignment, Capability, Control, ControlId, Curve, CurveId, Der, DerId,
     Dispatch, DispatchId, EnrolmentEvent, Envelope, Group, GroupId, Identity, MicrogridEvent, Name,
-    Program, Settings, SettingsEvent,
+    Program, Settings, SettingsEvent, StrategyEvent,
 };
 
 /// One decision.
@@ -76,4 +76,6 @@ pub enum Event {
     Alarm(AlarmEvent),
     /// Something about microgrids.
     Microgrid(MicrogridEvent),
+    /// Something about strategies.
+    Strategy(StrategyEvent),
 }

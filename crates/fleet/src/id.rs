@@ -115,6 +115,10 @@ index!(
     MicrogridId
 );
 index!(
+    /// A strategy, in order of creation.
+    StrategyId
+);
+index!(
     /// A permit of a microgrid, in the order in which they were granted.
     PermitId
 );

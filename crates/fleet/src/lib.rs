@@ -25,6 +25,7 @@ pub mod observation;
 pub mod program;
 pub mod rejection;
 pub mod settings_profile;
+pub mod strategy;
 
 mod apply;
 mod consequence;
@@ -57,7 +58,7 @@ pub use group::{DerFunction, DerFunctions, Group, GroupName, Version};
 pub use id::{
     AggregatorId, AlarmId, AssignmentId, CimMrid, ControlId, CurveId, DerId, DispatchId, GroupId,
     IdError, Lfdi, MicrogridId, Mrid, Name, Note, PermitId, Pin, ProgramId, RollOutId,
-    SettingsProfileId, SuppressionId,
+    SettingsProfileId, StrategyId, SuppressionId,
 };
 pub use microgrid::{MicrogridBook, MicrogridCommand, MicrogridEvent};
 pub use observation::{Observation, Quality, Reading};
@@ -65,6 +66,7 @@ pub use program::{DefaultControl, EnterService, Program, Role, Scope};
 pub use rejection::Rejection;
 pub use settings_profile::{SettingsBook, SettingsCommand, SettingsEvent, SettingsProfile};
 pub use state::{Fleet, Identity, MridKind};
+pub use strategy::{Strategy, StrategyBook, StrategyCommand, StrategyEvent};
 
 #[cfg(test)]
 mod tests;

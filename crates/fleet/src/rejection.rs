@@ -107,6 +107,17 @@ pub enum Rejection {
         /// The state that was reported.
         to: &'static str,
     },
+    /// The owner's personal data are needed.
+    #[error("personal data of owner {owner} are needed for contract {contract}; end it first")]
+    ContractInForce {
+        /// Whose data.
+        owner: CimMrid,
+        /// For which contract.
+        contract: CimMrid,
+    },
+    /// The owner's personal data were erased, so it can agree to nothing.
+    #[error("personal data of owner {0} were erased; it takes another owner")]
+    OwnerErased(CimMrid),
     /// The DER is not part of the grid.
     #[error("DER {der} is in microgrid {microgrid}, which is {state}")]
     Islanded {

@@ -12,7 +12,7 @@ use crate::dispatch::ApprovalRule;
 use crate::{
     Aggregator, AggregatorId, AlarmBook, Assignment, CimMrid, Control, ControlId, Curve, CurveId,
     Der, DerId, Dispatch, DispatchId, EnrolmentBook, Envelope, Group, GroupId, Lfdi, MicrogridBook,
-    Mrid, Name, Program, ProgramId, Scope, SettingsBook,
+    Mrid, Name, Program, ProgramId, Scope, SettingsBook, StrategyBook,
 };
 
 /// What makes the mRIDs of a fleet its own.
@@ -94,6 +94,7 @@ pub struct Fleet {
     pub(crate) enrolment: EnrolmentBook,
     pub(crate) alarms: AlarmBook,
     pub(crate) microgrids: MicrogridBook,
+    pub(crate) strategies: StrategyBook,
 }
 
 impl Fleet {

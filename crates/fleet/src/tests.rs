@@ -10,6 +10,7 @@ mod place;
 mod plan;
 mod rated;
 mod reconcile;
+mod strategy;
 mod verdict;
 
 use std::time::Duration;

@@ -1,9 +1,11 @@
 //! Backup, restoring and moving to another medium.
 //!
-//! A backup is a data directory: the files `fleet.sqlite` and `telemetry.sqlite` as a server on
-//! SQLite keeps them, whatever medium they were taken from. A journal is taken over byte by byte,
-//! with its identity and its chain, and the chain is walked where it has arrived. Sessions,
-//! requests between nodes and what nodes tell one another are not part of it.
+//! A backup is a data directory: the files `fleet.sqlite`, `telemetry.sqlite` and `persons.sqlite`
+//! as a server on SQLite keeps them, whatever medium they were taken from. A journal is taken over
+//! byte by byte, with its identity and its chain, and the chain is walked where it has arrived.
+//! Personal data go along as they are sealed; their keys do not, so that what is erased can't be
+//! read in any backup. Sessions, requests between nodes and what nodes tell one another are not part
+//! of it.
 
 use std::path::Path;
 
@@ -11,11 +13,13 @@ use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use thiserror::Error;
 
-use crate::sqlite::{Lock, fleet_file, read_only, telemetry_file};
+use crate::person::{Ciphertexts, Keys};
+use crate::postgres::SharedPersons;
+use crate::sqlite::{Lock, fleet_file, keys_file, persons_file, read_only, telemetry_file};
 use crate::telemetry::TelemetryError;
 use crate::{
-    Address, Asked, CommitError, Head, Lease, OpenError, Postgres, ReadError, Sqlite, StorageError,
-    Store, Telemetry, audit,
+    Address, Asked, CommitError, Head, Lease, MAX_PERSONS_PER_TURN, OpenError, Postgres, ReadError,
+    Sqlite, StorageError, Store, Telemetry, audit,
 };
 
 /// Delivery steps read at a time.
@@ -38,6 +42,19 @@ pub struct Moved {
     pub accounts: usize,
     /// Samples of telemetry.
     pub samples: u64,
+    /// Records of personal data, sealed.
+    pub persons: u64,
+    /// Keys that open them, and marks of keys that were erased.
+    pub person_keys: u64,
+}
+
+/// Whether the keys of personal data go along.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PersonKeys {
+    /// They go.
+    Taken,
+    /// They stay behind, and what they open can't be read where it arrives.
+    Left,
 }
 
 /// Why something could not be taken over. Nothing of it is stored.
@@ -112,9 +129,13 @@ pub fn from_directory(data: &Path, to: &Path) -> Result<Moved, BackupError> {
     if telemetry_file(data).exists() {
         copy_file(&telemetry_file(data), &telemetry_file(to))?;
     }
+    if persons_file(data).exists() {
+        copy_file(&persons_file(data), &persons_file(to))?;
+    }
     drop(lock);
     let store = Sqlite::open(to, crate::JournalId(0))?;
-    checked(&store, &Telemetry::open(to)?)
+    let persons = Ciphertexts::open(to)?.count()?;
+    checked(&store, &Telemetry::open(to)?, persons)
 }
 
 /// Restores the backup in `from` as the data directory `data`, which must be empty or absent.
@@ -144,7 +165,10 @@ pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError>
     let mut samples = Telemetry::open(to)?;
     move_samples(&Telemetry::connect(address)?, &mut samples)?;
     drop(target);
-    let moved = checked(&Sqlite::open(to, source.journal())?, &samples)?;
+    let mut persons = Ciphertexts::open(to)?;
+    take_persons(&mut SharedPersons::new(address.clone()), &mut persons)?;
+    let store = Sqlite::open(to, source.journal())?;
+    let moved = checked(&store, &samples, persons.count()?)?;
     if moved.head != position.head {
         return Err(BackupError::Differs(format!("its head is {}", moved.head)));
     }
@@ -152,11 +176,12 @@ pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError>
 }
 
 /// Moves the data directory `from`, which no server uses, or a backup, to the empty database at
-/// `address`.
+/// `address`. Of a backup there are no keys to take.
 ///
 /// # Errors
-/// [`BackupError`]; the database is empty still, but for telemetry if that was the trouble.
-pub fn to_database(from: &Path, address: &Address) -> Result<Moved, BackupError> {
+/// [`BackupError`]; the database is empty still, but for telemetry or personal data if those were the
+/// trouble.
+pub fn to_database(from: &Path, address: &Address, keys: PersonKeys) -> Result<Moved, BackupError> {
     if !fleet_file(from).exists() {
         return Err(OpenError::Foreign(from.display().to_string()).into());
     }
@@ -170,7 +195,7 @@ pub fn to_database(from: &Path, address: &Address) -> Result<Moved, BackupError>
         Asked::Given(term) => term,
         Asked::Held(standing) => return Err(BackupError::Led(standing.holder)),
     };
-    let imported = under(&term, &source, &mut target, from);
+    let imported = under(&term, &source, &mut target, (from, keys));
     target.follow();
     lease.release(term)?;
     imported
@@ -180,18 +205,27 @@ fn under(
     term: &crate::Term,
     source: &Sqlite,
     target: &mut Postgres,
-    from: &Path,
+    (from, keys): (&Path, PersonKeys),
 ) -> Result<Moved, BackupError> {
     target.lead(term)?;
     target.import(source)?;
-    let (from, mut samples) = (
-        Telemetry::open(from)?,
-        Telemetry::connect(target.address())?,
-    );
-    let sent = move_samples(&from, &mut samples)?;
+    let mut samples = Telemetry::connect(target.address())?;
+    let sent = move_samples(&Telemetry::open(from)?, &mut samples)?;
+    let mut persons = SharedPersons::new(target.address().clone());
+    let sent_persons = give_persons(&Ciphertexts::open(from)?, &mut persons)?;
+    let person_keys = match keys {
+        PersonKeys::Taken if keys_file(from).exists() => {
+            give_keys(&Keys::open(from)?, &mut persons)?
+        }
+        _ => 0,
+    };
     agree(source, target)?;
-    let moved = checked(target, &samples)?;
-    if (moved.head, moved.samples) == (source.head(), sent) {
+    let moved = Moved {
+        person_keys,
+        ..checked(target, &samples, persons.count()?)?
+    };
+    let sent = (source.head(), sent, sent_persons);
+    if (moved.head, moved.samples, moved.persons) == sent {
         Ok(moved)
     } else {
         Err(BackupError::Differs(format!("{moved:?}")))
@@ -226,6 +260,44 @@ fn move_samples(from: &Telemetry, to: &mut Telemetry) -> Result<u64, BackupError
     }
 }
 
+fn take_persons(from: &mut SharedPersons, to: &mut Ciphertexts) -> Result<(), StorageError> {
+    let mut last = None;
+    loop {
+        let persons = from.page(last, MAX_PERSONS_PER_TURN)?;
+        to.put(&persons)?;
+        if persons.len() < MAX_PERSONS_PER_TURN {
+            return Ok(());
+        }
+        last = persons.last().map(|(person, _)| *person);
+    }
+}
+
+fn give_persons(from: &Ciphertexts, to: &mut SharedPersons) -> Result<u64, StorageError> {
+    let (mut last, mut sent) = (None, 0);
+    loop {
+        let persons = from.page(last, MAX_PERSONS_PER_TURN)?;
+        to.put(&persons)?;
+        sent += persons.len() as u64;
+        if persons.len() < MAX_PERSONS_PER_TURN {
+            return Ok(sent);
+        }
+        last = persons.last().map(|(person, _)| *person);
+    }
+}
+
+fn give_keys(from: &Keys, to: &mut SharedPersons) -> Result<u64, StorageError> {
+    let (mut last, mut sent) = (None, 0);
+    loop {
+        let keys = from.page(last, MAX_PERSONS_PER_TURN)?;
+        to.add_keys(&keys)?;
+        sent += keys.len() as u64;
+        if keys.len() < MAX_PERSONS_PER_TURN {
+            return Ok(sent);
+        }
+        last = keys.last().map(|(person, _)| *person);
+    }
+}
+
 /// Whether two stores have the same beside journal and telemetry.
 fn agree(one: &dyn Store, other: &dyn Store) -> Result<(), BackupError> {
     let differs = |what: &str| Err(BackupError::Differs(what.to_owned()));
@@ -256,7 +328,7 @@ fn agree(one: &dyn Store, other: &dyn Store) -> Result<(), BackupError> {
 }
 
 /// Walks the chain and counts.
-fn checked(store: &dyn Store, samples: &Telemetry) -> Result<Moved, BackupError> {
+fn checked(store: &dyn Store, samples: &Telemetry, persons: u64) -> Result<Moved, BackupError> {
     let report = audit::verify_store(store, &[store.head()])?;
     if !report.is_intact() {
         return Err(BackupError::Differs(report.to_string()));
@@ -275,5 +347,7 @@ fn checked(store: &dyn Store, samples: &Telemetry) -> Result<Moved, BackupError>
         documents: store.documents()?.len(),
         accounts: store.accounts()?.len(),
         samples: samples.count()?,
+        persons,
+        person_keys: 0,
     })
 }

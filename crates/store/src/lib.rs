@@ -1,5 +1,6 @@
 //! What must outlive the process: the journal, the delivery ledger, documents and accounts in one
-//! place that commits them together, and telemetry in another that may lag behind.
+//! place that commits them together, telemetry in another that may lag behind, and personal data
+//! where they can be erased.
 //!
 //! The journal holds every decided [`fleet::Event`] in order, hash-chained. A [`Batch`] is durable
 //! as a whole when [`Store::commit`] returns, or has left no trace. [`Memory`] and [`Sqlite`] keep
@@ -18,6 +19,7 @@ mod error;
 mod fold;
 mod journal;
 mod memory;
+mod person;
 mod postgres;
 mod sqlite;
 
@@ -29,6 +31,10 @@ pub use error::{CommitError, OpenError, ReadError, StorageError};
 pub use fold::{Note, fold, fold_noting, ledger};
 pub use journal::{Batch, Entry, RawEntry, Stored};
 pub use memory::Memory;
+pub use person::{
+    Draw, Holder, Kept, MAX_PERSONS_PER_TURN, Onto, Person, Persons, Put, PutError, PutOutcome,
+    Unreadable,
+};
 pub use postgres::{
     Address, AddressError, Asked, Inbox, Lease, MAX_REQUESTS, News, Observed, Position, Postgres,
     Reply, Request, RequestId, Session, Shared, Standing, Term, Waiting,

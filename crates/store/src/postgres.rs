@@ -10,6 +10,7 @@ mod inbox;
 mod journal;
 mod lease;
 mod link;
+mod person;
 mod schema;
 mod shared;
 mod tail;
@@ -38,6 +39,7 @@ pub use lease::{Asked, Lease, Standing, Term};
 pub use shared::{Observed, Session, Shared};
 pub use tail::{News, Position};
 
+pub(crate) use person::SharedPersons;
 pub(crate) use telemetry::Samples;
 
 /// Name of what is notified of every commit.

@@ -24,6 +24,7 @@ pub(crate) mod observation;
 mod plan;
 mod program;
 mod settings_profile;
+mod strategy;
 
 use fleet::{EnrolmentEvent, Event, SettingsEvent};
 use serde::{Deserialize, Serialize};
@@ -178,6 +179,7 @@ fn encode_place(event: &Event) -> Result<(&'static str, String), Unstorable> {
         Event::Enrolment(event) => encode_enrolment(event)?,
         Event::Alarm(event) => alarm::encode(event)?,
         Event::Microgrid(event) => microgrid::encode(event)?,
+        Event::Strategy(event) => strategy::encode(event)?,
         _ => unreachable!("every other event is encoded above"),
     })
 }
@@ -327,6 +329,9 @@ fn decode_place(kind: &str, version: u32, payload: &str) -> Result<Event, Record
 fn decode_book(kind: &str, version: u32, payload: &str) -> Result<Event, RecordError> {
     if let Some(event) = alarm::decode(kind, version, payload) {
         return event.map(Event::Alarm);
+    }
+    if let Some(event) = strategy::decode(kind, version, payload) {
+        return event.map(Event::Strategy);
     }
     match microgrid::decode(kind, version, payload) {
         Some(event) => event.map(Event::Microgrid),

@@ -24,9 +24,9 @@ use crate::{
 };
 
 pub use directory::fleet_file;
-pub(crate) use directory::{Lock, read_only, telemetry_file};
+pub(crate) use directory::{Lock, keys_file, persons_file, read_only, telemetry_file};
 pub(crate) use journal::{last, scan};
-pub(crate) use schema::recorded;
+pub(crate) use schema::{recorded, refused};
 
 /// A store in a data directory.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Sqlite {
     pub fn open(directory: &Path, new: JournalId) -> Result<Self, OpenError> {
         let lock = Lock::take(directory)?;
         let path = fleet_file(directory);
-        let storage = |source: rusqlite::Error| schema::refused(&path, source);
+        let storage = |source: rusqlite::Error| refused(&path, source);
         let mut connection = Connection::open(&path).map_err(storage)?;
         schema::prepare(&mut connection, &path, new)?;
         schema::check_pages(&connection, &path)?;

@@ -8,11 +8,13 @@ mod calendar;
 mod percent;
 mod quantity;
 mod time;
+mod zone;
 
-pub use calendar::Date;
+pub use calendar::{Date, Weekday};
 pub use percent::Percent;
 pub use quantity::{MICRO, Money, Vars, VoltAmperes, WattHours, Watts};
 pub use time::{Interval, Timestamp};
+pub use zone::{UTC, Zone, ZoneChange};
 
 #[cfg(test)]
 mod tests;

@@ -133,6 +133,7 @@ fn inputs(observations: &[Observation], now: Timestamp) -> Inputs<'_> {
         observations,
         policy: Policy::default(),
         limits: &[],
+        zone: &units::UTC,
         now,
     }
 }

@@ -317,6 +317,7 @@ fn node() -> (Arc<Node>, Owner) {
         limits: Vec::new(),
         control: Control::default(),
         devices,
+        zone: units::UTC.clone(),
         metrics,
     };
     Node::start(parts).expect("a thread")

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use store::backup::{self, BackupError, Moved};
+use store::backup::{self, BackupError, Moved, PersonKeys};
 use store::{Address, AddressError};
 use thiserror::Error;
 
@@ -54,17 +54,17 @@ pub fn back_up(of: &Place, to: &Path) -> Result<Moved, Error> {
 /// [`Error`].
 pub fn restore(of: &Place, from: &Path) -> Result<Moved, Error> {
     match database(of)? {
-        Some(address) => Ok(backup::to_database(from, &address)?),
+        Some(address) => Ok(backup::to_database(from, &address, PersonKeys::Left)?),
         None => Ok(backup::to_directory(from, directory(of)?)?),
     }
 }
 
-/// Moves the data directory `from` to the database at `url`.
+/// Moves the data directory `from` to the database at `url`, the keys of personal data if told so.
 ///
 /// # Errors
 /// [`Error`].
-pub fn copy(from: &Path, url: &str, ca: Option<&Path>) -> Result<Moved, Error> {
-    Ok(backup::to_database(from, &Address::new(url, ca)?)?)
+pub fn copy(from: &Path, url: &str, ca: Option<&Path>, keys: PersonKeys) -> Result<Moved, Error> {
+    Ok(backup::to_database(from, &Address::new(url, ca)?, keys)?)
 }
 
 fn database(of: &Place) -> Result<Option<Address>, Error> {

@@ -103,6 +103,10 @@ pub struct Enterprise {
     /// Names of the accounts that may approve of dispatches for the balancing authority.
     #[serde(default)]
     pub balancing_authority: BTreeSet<String>,
+    /// Names of the accounts that may read, change and erase personal data; absent: the first
+    /// account alone.
+    #[serde(default = "first_account")]
+    pub personal_data: BTreeSet<String>,
     /// CA of client certificates (PEM); with it a client may authenticate by certificate.
     pub client_ca: Option<PathBuf>,
 }
@@ -316,6 +320,10 @@ const fn default_aggregator_latency_s() -> u64 {
 }
 
 /// CSIP 2.1, 5.2.
+fn first_account() -> BTreeSet<String> {
+    BTreeSet::from([crate::auth::FIRST_ACCOUNT.to_owned()])
+}
+
 const fn default_poll_rate_s() -> u32 {
     600
 }

@@ -8,19 +8,21 @@ mod author;
 mod envelopes;
 mod settings;
 mod signs;
+pub(crate) mod strategies;
 
 use std::collections::VecDeque;
 
 use fleet::dispatch::assess::{Policy, World};
-use fleet::dispatch::correction::{Correction, correction};
+use fleet::dispatch::correction::{Correction, correction, renewed};
 use fleet::dispatch::plan::OnShort;
 use fleet::dispatch::{LinearLimit, reconcile};
+use fleet::strategy::Watch;
 use fleet::{
     Command, ControlId, DeliveryEntry, DerId, Dispatch, DispatchId, Event, Evidence, Fleet, Ledger,
     Observation, Rejection,
 };
 use store::{Actor, Batch, Entry};
-use units::Timestamp;
+use units::{Timestamp, Zone};
 
 use alarms::AlarmPass;
 pub use alarms::Vitals;
@@ -45,6 +47,8 @@ pub struct State {
     settings_pass: SettingsPass,
     /// Where looking for alarms has got to.
     alarm_pass: AlarmPass,
+    /// What has been seen of the gauges of strategies.
+    strategy_watch: Watch,
 }
 
 /// What decisions rest on besides the state.
@@ -56,6 +60,8 @@ pub struct Inputs<'a> {
     pub policy: Policy,
     /// Limits over several DER.
     pub limits: &'a [LinearLimit],
+    /// Local time by which strategies follow the calendar.
+    pub zone: &'a Zone,
     /// The instant.
     pub now: Timestamp,
 }
@@ -76,6 +82,7 @@ impl State {
             envelope_pass: None,
             settings_pass: SettingsPass::default(),
             alarm_pass: AlarmPass::default(),
+            strategy_watch: Watch::default(),
         }
     }
 
@@ -156,31 +163,81 @@ impl State {
         }
         if let [Event::DispatchChanged(changed)] = events.as_slice() {
             let id = changed.id;
-            events.push(self.plan_changed(changed, inputs)?);
+            events.extend(self.plan_changed(changed, inputs)?);
+            self.record((actor, inputs.now), &events, changes);
+            self.reconcile(id, inputs, changes);
+            return Ok(events);
+        }
+        if let Some(Event::DispatchPublished(id, _)) = events.last() {
+            let id = *id;
+            let events = self.with_plan(id, events, inputs)?;
             self.record((actor, inputs.now), &events, changes);
             self.reconcile(id, inputs, changes);
             return Ok(events);
         }
         self.record((actor, inputs.now), &events, changes);
-        for event in &events {
-            if let Event::DispatchPublished(id, _) = event {
-                self.reconcile(*id, inputs, changes);
+        self.follow_up(&events, inputs, changes);
+        if let [Event::ApprovalRulesSet(_)] = events.as_slice() {
+            for id in self.fleet.ready_dispatches(inputs.now) {
+                let publish = Command::PublishDispatch(id);
+                if let Err(rejection) = self.execute(actor, &publish, inputs, changes) {
+                    tracing::warn!(%id, %rejection, "can't be let out");
+                }
             }
         }
-        self.follow_up(&events, inputs, changes);
         Ok(events)
     }
 
-    /// The plan of a dispatch as it is to be; nothing else may change by it.
-    fn plan_changed(&self, changed: &Dispatch, inputs: &Inputs<'_>) -> Result<Event, Rejection> {
-        let current = self.fleet.dispatch(changed.id);
-        let next = Dispatch {
-            plan: current.and_then(|current| current.plan.clone()),
-            ..changed.clone()
-        };
+    /// The plan of a dispatch as it is to be, and its publication where it waits for nothing else any
+    /// more; nothing else may change by it.
+    fn plan_changed(
+        &self,
+        changed: &Dispatch,
+        inputs: &Inputs<'_>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let current = self.fleet.dispatch(changed.id).unwrap_or(changed);
+        let next = reconcile::carried(changed, current);
         let world = self.world(inputs);
         let plan = reconcile::plan_from(&world, &next, inputs.limits, OnShort::Reject)?;
-        next.adopt(plan, inputs.now)
+        let mut events = vec![next.adopt(plan.clone(), inputs.now)?];
+        let planned = Dispatch {
+            plan: Some(plan),
+            ..next
+        };
+        self.fleet.check_still_approved(&planned)?;
+        if planned.published.is_none() {
+            events.extend(self.fleet.publish_if_ready(&planned, inputs.now)?);
+        }
+        Ok(events)
+    }
+
+    /// `events`, which let a dispatch out, with the plan that it needs for that. Where so much power
+    /// needs an approval that it has not got, it is not let out.
+    fn with_plan(
+        &self,
+        id: DispatchId,
+        mut events: Vec<Event>,
+        inputs: &Inputs<'_>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let Some(mut dispatch) = self.fleet.dispatch(id).cloned() else {
+            return Ok(events);
+        };
+        let plan = renewed(&self.world(inputs), &dispatch, inputs.limits)?;
+        let Some(plan) = plan else {
+            return Ok(events);
+        };
+        let published = events.pop();
+        for event in &events {
+            if let Event::DispatchApproved(_, approval) = event {
+                dispatch.approvals.push(approval.clone());
+            }
+        }
+        events.push(dispatch.adopt(plan.clone(), inputs.now)?);
+        dispatch.plan = Some(plan);
+        if self.fleet.missing_approvals(&dispatch).is_empty() {
+            events.extend(published);
+        }
+        Ok(events)
     }
 
     /// Carries out what follows from `events`, and what follows from that. Of the commands that
@@ -221,9 +278,10 @@ impl State {
         next.is_some()
     }
 
-    /// One round of the loop: note who follows and who is silent, correct plans that no longer
+    /// One round of the loop: make the dispatches that are due, note who follows and who is silent, correct plans that no longer
     /// fit, bring controls to plans.
     pub fn tick(&mut self, inputs: &Inputs<'_>, changes: &mut Batch) {
+        self.run_strategies(inputs, changes);
         let open: Vec<DispatchId> = self
             .fleet
             .open_dispatches(inputs.now)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use store::backup::PersonKeys;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 use wattfold::config::Config;
@@ -73,6 +74,9 @@ enum Task {
         /// CA of the database server's certificate (PEM), for TLS.
         #[arg(long)]
         tls_ca: Option<PathBuf>,
+        /// Take the keys of personal data along, which are in the data directory.
+        #[arg(long)]
+        with_person_keys: bool,
     },
     /// Print the OpenAPI document of the REST API.
     Openapi,
@@ -109,8 +113,17 @@ fn main() -> Result<()> {
         } => verify(&data),
         Task::Backup { of, to } => report(&backup::back_up(&of, &to).context("backup")?),
         Task::Restore { of, from } => report(&backup::restore(&of, &from).context("restore")?),
-        Task::Copy { from, to, tls_ca } => {
-            let moved = backup::copy(&from, &to, tls_ca.as_deref()).context("copy")?;
+        Task::Copy {
+            from,
+            to,
+            tls_ca,
+            with_person_keys,
+        } => {
+            let keys = match with_person_keys {
+                true => PersonKeys::Taken,
+                false => PersonKeys::Left,
+            };
+            let moved = backup::copy(&from, &to, tls_ca.as_deref(), keys).context("copy")?;
             report(&moved)
         }
         Task::Openapi => Ok(writeln!(std::io::stdout(), "{}", api::openapi())?),
@@ -131,6 +144,15 @@ fn report(moved: &store::backup::Moved) -> Result<()> {
     writeln!(out, "documents {}", moved.documents)?;
     writeln!(out, "accounts  {}", moved.accounts)?;
     writeln!(out, "samples   {}", moved.samples)?;
+    writeln!(out, "persons   {}", moved.persons)?;
+    match (moved.persons, moved.person_keys) {
+        (0, 0) => {}
+        (_, 0) => writeln!(
+            out,
+            "keys      left behind: without them no person can be read"
+        )?,
+        (_, keys) => writeln!(out, "keys      {keys}")?,
+    }
     Ok(writeln!(out, "intact")?)
 }
 

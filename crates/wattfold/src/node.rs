@@ -28,7 +28,7 @@ use ieee2030_5::server::{DocumentWrite, Request, Resources, Response, ServerConf
 use store::{Account, Actor, ReadError, RequestId, StorageError, Store};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
-use units::Timestamp;
+use units::{Timestamp, Zone};
 
 use crate::clock;
 use crate::config::{Control, Limit};
@@ -101,6 +101,8 @@ pub struct Parts<S = Box<dyn Store>> {
     pub control: Control,
     /// The device server's settings.
     pub devices: ServerConfig,
+    /// Local time by which strategies follow the calendar.
+    pub zone: Zone,
     /// Counters.
     pub metrics: Arc<Metrics>,
 }
@@ -280,6 +282,7 @@ pub struct Node {
     /// As configured.
     policy: Policy,
     devices: ServerConfig,
+    zone: Zone,
     metrics: Arc<Metrics>,
     feed: OnceLock<Feed>,
     bodies: Bodies,
@@ -345,6 +348,7 @@ impl Node {
             allowances: Allowances::default(),
             policy,
             devices: parts.devices,
+            zone: parts.zone,
             metrics: parts.metrics,
             feed: OnceLock::new(),
             bodies: Bodies::default(),
@@ -566,6 +570,12 @@ impl Node {
         &self.devices
     }
 
+    /// Local time by which strategies follow the calendar.
+    #[must_use]
+    pub const fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
     /// Counters.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
@@ -594,6 +604,7 @@ impl<S> Parts<S> {
             limits,
             control,
             devices,
+            zone,
             metrics,
         } = self;
         let parts = Parts {
@@ -605,6 +616,7 @@ impl<S> Parts<S> {
             limits,
             control,
             devices,
+            zone,
             metrics,
         };
         (store, parts)
@@ -615,6 +627,7 @@ impl<S> Parts<S> {
             limits: self.limits.clone(),
             policy: self.control.policy(self.devices.poll_rates.der_program_s),
             devices: self.devices.clone(),
+            zone: self.zone.clone(),
         }
     }
 }

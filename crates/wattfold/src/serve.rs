@@ -11,12 +11,15 @@ use fleet::{Command, Identity};
 use ieee2030_5::server::{PollRates, ServerConfig};
 use ieee2030_5::translate::metering;
 use store::telemetry::{Sample, TelemetryError};
-use store::{Actor, Asked, Batch, Entry, JournalId, Lease, Postgres, Shared, Sqlite, Store};
+use store::{
+    Actor, Asked, Batch, Entry, JournalId, Lease, Persons, Postgres, Shared, Sqlite, Store,
+};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
-use units::Timestamp;
+use units::{Timestamp, UTC, Zone};
 
+use crate::api::person::{self, Personal};
 use crate::auth::{self, Auth};
 use crate::config::{self, Config, Devices, Forward};
 use crate::control_loop::State;
@@ -60,6 +63,9 @@ pub enum ServeError {
     /// The lease can't be asked for.
     #[error("the lease can't be asked for")]
     Lease(#[from] store::StorageError),
+    /// Erasures of personal data can't be brought to their end.
+    #[error("erased personal data can't be removed")]
+    Persons(#[source] store::StorageError),
     /// The store can't be read.
     #[error("the store can't be read")]
     Read(#[from] store::ReadError),
@@ -127,6 +133,7 @@ struct Opened {
     node: Arc<Node>,
     owner: std::thread::JoinHandle<Result<(), store::StorageError>>,
     auth: Arc<Auth>,
+    personal: Personal,
     /// What the node needs among others.
     cluster: Option<cluster::Parts>,
 }
@@ -219,6 +226,7 @@ fn router(opened: &Opened, config: &Config, scheme: &'static str) -> axum::Route
                 _ => api::Tls::Off,
             },
             balancing_authority: config.enterprise.balancing_authority.clone(),
+            personal: opened.personal.clone(),
         },
     );
     soap_route::router(soap)
@@ -287,6 +295,7 @@ fn open_shared(
         u32::from_be_bytes(auth::random())
     );
     let sessions = Shared::new(address.clone(), name.clone());
+    let personal = personal(config, Persons::connect(&address), &state)?;
     let seat = Seat {
         store,
         position,
@@ -302,6 +311,7 @@ fn open_shared(
         limits: config.limits.clone(),
         control: config.control.clone(),
         devices: device_config(config.ieee2030_5.as_ref())?,
+        zone: zone(config.ieee2030_5.as_ref()),
         metrics,
     };
     let (sender, errands) = std::sync::mpsc::sync_channel(MAX_ERRANDS);
@@ -311,6 +321,7 @@ fn open_shared(
         node,
         owner,
         auth: Arc::new(Auth::sharing(accounts, sessions)),
+        personal,
         cluster: Some(cluster::Parts {
             address,
             name,
@@ -351,6 +362,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         found(&mut store, &mut state, config.ieee2030_5.as_ref())?;
     }
     first_account(&mut store, data)?;
+    let personal = personal(config, Persons::open(data)?, &state)?;
     let accounts = store.accounts()?;
     let auth = Auth::new(accounts.into_iter().map(auth::Account::from));
     let telemetry = Telemetry::open(data, config.telemetry.retention(), Arc::clone(&metrics))?;
@@ -365,6 +377,7 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         limits: config.limits.clone(),
         control: config.control.clone(),
         devices: device_config(config.ieee2030_5.as_ref())?,
+        zone: zone(config.ieee2030_5.as_ref()),
         metrics,
     };
     let (node, owner) = Node::start(parts)?;
@@ -372,8 +385,16 @@ fn open(config: &Config, data: &Path) -> Result<Opened, ServeError> {
         node,
         owner,
         auth: Arc::new(auth),
+        personal,
         cluster: None,
     })
+}
+
+/// Personal data, with every erasure brought to its end that a crash has cut short.
+fn personal(config: &Config, mut persons: Persons, state: &State) -> Result<Personal, ServeError> {
+    person::finish_erasures(&mut persons, &state.fleet).map_err(ServeError::Persons)?;
+    let accounts = config.enterprise.personal_data.clone();
+    Ok(Personal::new(persons, accounts))
 }
 
 /// Gives a new fleet its range of mRIDs.
@@ -460,6 +481,12 @@ fn samples(telemetry: &Telemetry, now: Timestamp) -> Result<Vec<Sample>, ServeEr
         place: telemetry.place().to_owned(),
         source,
     })
+}
+
+/// Local time where the devices are.
+fn zone(devices: Option<&Devices>) -> Zone {
+    let zone = devices.map(|devices| devices.time_zone.zone(clock::now()));
+    zone.unwrap_or_else(|| UTC.clone())
 }
 
 fn device_config(devices: Option<&Devices>) -> Result<ServerConfig, ServeError> {

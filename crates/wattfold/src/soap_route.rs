@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use fleet::dispatch::Aggregate;
-use fleet::{CimMrid, Group, Name};
+use fleet::{CimMrid, Command, Group, Name};
 use http::header::{ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -112,8 +112,7 @@ struct Caller {
     actor: Actor,
 }
 
-/// A system is known by its certificate, a person by an account, whose name stays out of the
-/// journal.
+/// A system is known by its certificate, a person by an account.
 async fn caller(state: &SoapState, head: &Parts) -> Result<Caller, AuthError> {
     let peer = head.extensions.get::<Peer>();
     let certificate = peer.and_then(|peer| peer.certificate.as_deref());
@@ -132,6 +131,14 @@ async fn caller(state: &SoapState, head: &Parts) -> Result<Caller, AuthError> {
         name: Name::new(&principal.name).map_err(|_| AuthError::Wrong)?,
         actor: Actor::Account(principal.account),
     })
+}
+
+/// `command` with who asks, who is no second person to approve of it.
+fn by(caller: &Name, mut command: Command) -> Command {
+    if let Command::CreateDispatch(new) = &mut command {
+        new.conduct.author = Some(caller.clone());
+    }
+    command
 }
 
 async fn operation(
@@ -159,7 +166,10 @@ async fn operation(
         Answer::Reply(response) => return outgoing(response),
         Answer::Submit(submission) => (submission.commands, submission.continuation),
     };
-    let outcomes = match state.node.command(caller.actor, commands).await {
+    let commands = commands
+        .into_iter()
+        .map(|command| by(&caller.name, command));
+    let outcomes = match state.node.command(caller.actor, commands.collect()).await {
         Ok(outcomes) => outcomes,
         Err(unavailable) => {
             let mut response = fault(StatusCode::SERVICE_UNAVAILABLE, &unavailable.to_string());

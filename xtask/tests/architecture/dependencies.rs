@@ -37,6 +37,7 @@ const ALLOWED: [Allowed; 10] = [
         normal: &[
             "fleet",
             "postgres",
+            "ring",
             "rusqlite",
             "rustls",
             "serde",

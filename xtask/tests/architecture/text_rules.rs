@@ -30,7 +30,7 @@ const BANNED_PHRASES: [&str; 13] = [
 ];
 
 /// Documents, by name or by the folder that holds them.
-const MARKDOWN: [&str; 24] = [
+const MARKDOWN: [&str; 26] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -51,10 +51,12 @@ const MARKDOWN: [&str; 24] = [
     "docs/microgrids.md",
     "docs/operating.md",
     "docs/optimiser.md",
+    "docs/personal-data.md",
     "docs/postgresql.md",
     "docs/relay.md",
     "docs/settings.md",
     "docs/simulator.md",
+    "docs/strategies.md",
 ];
 const MARKDOWN_FOLDERS: [&str; 4] = [
     "docs/standards/",

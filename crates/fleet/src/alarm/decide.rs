@@ -280,6 +280,7 @@ impl Fleet {
             Subject::Aggregator(aggregator) => self.aggregator(*aggregator).is_some(),
             Subject::Dispatch(dispatch) => self.dispatch(*dispatch).is_some(),
             Subject::Microgrid(id) => self.microgrids.microgrid(*id).is_some(),
+            Subject::Strategy(id) => self.strategies.strategy(*id).is_some(),
         };
         match known {
             true => Ok(()),

@@ -16,6 +16,8 @@ pub enum Kind {
     DispatchShort,
     /// A microgrid is off the grid without a permit, or has no supply.
     MicrogridIslanded,
+    /// A strategy has not made a dispatch that was due.
+    StrategyFailed,
     /// More alarms than are kept.
     AlarmsOverflow,
     /// The clock of the server was set back.
@@ -24,6 +26,8 @@ pub enum Kind {
     ReadingsRefused,
     /// A shared limit would be exceeded if silent DER did their worst.
     LimitAtRisk,
+    /// A strategy can't tell whether a dispatch is wanted.
+    StrategyBlind,
     /// A DER does not do what it accepted to do.
     DerNotFollowing,
     /// A DER is not heard.
@@ -127,7 +131,7 @@ const fn minutes(count: u64) -> Duration {
 }
 
 /// The table, the most urgent first.
-static TABLE: [Rationale; 12] = [
+static TABLE: [Rationale; 14] = [
     Rationale {
         kind: Kind::LimitExceeded,
         name: "limit_exceeded",
@@ -208,6 +212,21 @@ static TABLE: [Rationale; 12] = [
         deadband: "none: its state is what was reported",
     },
     Rationale {
+        kind: Kind::StrategyFailed,
+        name: "strategy_failed",
+        cause: "A dispatch of a strategy was due and was refused, or its time had passed: the \
+                server was down, or the dispatch before it was not over.",
+        consequence: "Nobody is asked for what the strategy is there for.",
+        severity: Consequence::Major,
+        action: "Read in the occurrences of the strategy why; make the dispatch by hand if it is \
+                 still wanted, and change group, aim or times of the strategy.",
+        respond_within: minutes(30),
+        priority: Priority::Medium,
+        on_delay: Delay::For(Duration::ZERO),
+        off_delay: minutes(1),
+        deadband: "none: gone with the next dispatch, or when the strategy is changed",
+    },
+    Rationale {
         kind: Kind::AlarmsOverflow,
         name: "alarms_overflow",
         cause: "As many alarms are open as are kept.",
@@ -266,6 +285,21 @@ static TABLE: [Rationale; 12] = [
         on_delay: Delay::For(minutes(5)),
         off_delay: minutes(5),
         deadband: "2 % of the limit below it",
+    },
+    Rationale {
+        kind: Kind::StrategyBlind,
+        name: "strategy_blind",
+        cause: "What a strategy watches can't be told to be above its level or not: DER are not \
+                heard whose power decides it, or there is no such limit or group.",
+        consequence: "It makes no dispatch until it can be told.",
+        severity: Consequence::Major,
+        action: "Restore communication with the DER that it watches; look at the load elsewhere \
+                 meanwhile, and dispatch by hand if it is too high.",
+        respond_within: minutes(60),
+        priority: Priority::Low,
+        on_delay: Delay::For(minutes(5)),
+        off_delay: minutes(5),
+        deadband: "none: it can be told or it can't",
     },
     Rationale {
         kind: Kind::DerNotFollowing,

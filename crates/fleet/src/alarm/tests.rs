@@ -131,6 +131,8 @@ fn every_kind_is_rationalised_once_and_its_priority_follows() {
         | Kind::PlaceSilent
         | Kind::DispatchShort
         | Kind::MicrogridIslanded
+        | Kind::StrategyFailed
+        | Kind::StrategyBlind
         | Kind::AlarmsOverflow
         | Kind::ClockBehind
         | Kind::ReadingsRefused

@@ -360,12 +360,11 @@ fn metered(world: &World<'_>, der: &Der) -> Option<Metered> {
     })
 }
 
-/// The latest end of the controls that the device is known to hold.
+/// The latest end of the controls that the device is known to hold, those among them of whose
+/// withdrawal it can't have heard.
 fn held_until(world: &World<'_>, candidates: &[Ranked<'_>], der: &Der) -> Option<Timestamp> {
     let held = candidates.iter().filter(|(control, _)| {
-        let row = world.deliveries.get(control.id, der.id);
-        let is_known = row.is_some_and(Delivery::is_known_to_device);
-        is_known && control.cancelled.is_none() && world.now < control.latest_end()
+        world.is_held_by(control, der.id) && world.now < control.latest_end()
     });
     held.map(|(control, _)| control.latest_end()).max()
 }

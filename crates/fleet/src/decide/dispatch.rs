@@ -1,8 +1,9 @@
 //! Dispatches: accept, adopt a plan, call off.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use units::Timestamp;
+use units::{Interval, Timestamp};
 
 use super::invalid;
 use crate::dispatch::Plan;
@@ -69,6 +70,7 @@ impl Fleet {
             cancelled: None,
             plan: None,
             superseded: Vec::new(),
+            asked_before: BTreeMap::new(),
         };
         self.check_conduct(&dispatch)?;
         self.check_no_overlap(&dispatch, now)?;
@@ -180,6 +182,7 @@ impl Fleet {
         let mut changed = dispatch.clone();
         changed.plan = None;
         changed.superseded.clear();
+        changed.asked_before.clear();
         if let Some(name) = &change.name {
             changed.name = Some(name.clone());
         }
@@ -187,6 +190,7 @@ impl Fleet {
             check_schedule((schedule, change.ramp), now)?;
             if dispatch.is_in_force() {
                 check_begun(&dispatch.schedule, schedule, now)?;
+                check_references(&dispatch.schedule, schedule)?;
             }
             changed.schedule.clone_from(schedule);
         }
@@ -196,15 +200,47 @@ impl Fleet {
         }
         changed.conduct.objective = change.objective.unwrap_or(changed.conduct.objective);
         changed.conduct.priority = change.priority.unwrap_or(changed.conduct.priority);
+        if let Some(by) = &change.by
+            && changed.conduct.author.as_ref() != Some(by)
+        {
+            changed.conduct.revised_by.insert(by.clone());
+        }
         if dispatch.published.is_none() {
             changed.approvals.clear();
         }
         self.check_conduct(&changed)?;
         if dispatch.is_in_force() {
             self.check_no_overlap(&changed, now)?;
-            self.check_approved(&changed)?;
+            let begins = |dispatch: &Dispatch| dispatch.span().map(|span| span.start);
+            if begins(&changed) < begins(dispatch) {
+                self.check_notice(&changed, now)?;
+            }
         }
         Ok(vec![Event::DispatchChanged(Box::new(changed))])
+    }
+
+    /// Whether the approvals of a published dispatch cover `planned`, which is to take its place:
+    /// they were given to so much power and that time.
+    ///
+    /// # Errors
+    /// [`Rejection::ApprovalMissing`].
+    pub fn check_still_approved(&self, planned: &Dispatch) -> Result<(), Rejection> {
+        let current = self.dispatch(planned.id);
+        let Some(current) = current.filter(|current| current.is_in_force()) else {
+            return Ok(());
+        };
+        let within =
+            |wide: Interval, span: Interval| wide.start <= span.start && span.end() <= wide.end();
+        let spans = current.span().zip(planned.span());
+        let covered =
+            planned.size() <= current.size() && spans.is_none_or(|(wide, span)| within(wide, span));
+        if covered {
+            return self.check_approved(planned);
+        }
+        self.check_approved(&Dispatch {
+            approvals: Vec::new(),
+            ..planned.clone()
+        })
     }
 
     pub(super) fn approve_dispatch(
@@ -258,6 +294,16 @@ impl Fleet {
         }
         self.check_publish(dispatch, now)?;
         Ok(Some(Event::DispatchPublished(dispatch.id, now)))
+    }
+
+    /// The dispatches that have waited for an approval that is needed no more, and for nothing else.
+    #[must_use]
+    pub fn ready_dispatches(&self, now: Timestamp) -> Vec<DispatchId> {
+        let ready = self.open_dispatches(now).filter(|dispatch| {
+            let planned = dispatch.published.is_none() && dispatch.plan.is_some();
+            planned && matches!(self.publish_if_ready(dispatch, now), Ok(Some(_)))
+        });
+        ready.map(|dispatch| dispatch.id).collect()
     }
 
     pub(super) fn publish_dispatch(
@@ -380,6 +426,23 @@ fn check_begun(old: &[Target], new: &[Target], now: Timestamp) -> Result<(), Rej
         }
     }
     Ok(())
+}
+
+/// What members would do unasked is not to be seen any more once they are asked.
+fn check_references(old: &[Target], new: &[Target]) -> Result<(), Rejection> {
+    let lost = new.iter().position(|target| {
+        target.aim.is_relative() && !old.iter().any(|old| target.keeps_reference_of(old))
+    });
+    match lost {
+        Some(index) => {
+            let rule = format!(
+                "interval {} is relative to what members do unasked, and they are asked already",
+                index + 1
+            );
+            Err(invalid("schedule", &rule))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_schedule(

@@ -119,7 +119,7 @@ impl Fleet {
         Ok(members)
     }
 
-    pub(super) fn known_group(&self, id: GroupId) -> Result<&Group, Rejection> {
+    pub(crate) fn known_group(&self, id: GroupId) -> Result<&Group, Rejection> {
         self.group(id).ok_or_else(|| Rejection::Unknown {
             what: "group",
             id: id.to_string(),

@@ -30,7 +30,7 @@ pub struct Approval {
 /// An approval that a dispatch needs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Need {
-    /// By somebody else than who made it.
+    /// By somebody else than those who made and changed it.
     SecondPerson,
     /// For the balancing authority.
     BalancingAuthority,
@@ -72,7 +72,11 @@ impl Fleet {
         });
         let missing = rules.map(|rule| rule.need).filter(|need| {
             let meets = |approval: &Approval| match need {
-                Need::SecondPerson => dispatch.conduct.author.as_ref() != Some(&approval.by),
+                Need::SecondPerson => {
+                    let conduct = &dispatch.conduct;
+                    conduct.author.as_ref() != Some(&approval.by)
+                        && !conduct.revised_by.contains(&approval.by)
+                }
                 Need::BalancingAuthority => approval.capacity == Capacity::BalancingAuthority,
             };
             !dispatch.approvals.iter().any(meets)

@@ -198,16 +198,8 @@ impl<'a> World<'a> {
 
     /// An opt-out or refusal that the device has stated for any control of the dispatch.
     pub(super) fn refusal(&self, der: DerId, dispatch: DispatchId) -> Option<Standing> {
-        self.controls(der, dispatch).find_map(|control| {
-            let delivery = self.deliveries.own(control.id)?;
-            match (delivery.state(), delivery.entries.last()?.evidence) {
-                (DeliveryState::Overridden, Evidence::Response(code)) if is_opt_out(code) => {
-                    Some(Standing::OptedOut)
-                }
-                (DeliveryState::Rejected, _) => Some(Standing::Rejected),
-                _ => None,
-            }
-        })
+        self.controls(der, dispatch)
+            .find_map(|control| stated_refusal(self.deliveries.own(control.id)?))
     }
 
     /// Whether the meter contradicts a control that has had time to act and that the member is
@@ -405,11 +397,14 @@ impl<'a> World<'a> {
     /// Whether the device holds `control`: it fetched it, did not refuse it, and has not been heard
     /// since it was withdrawn.
     pub(super) fn is_held(&self, control: &Control) -> bool {
-        let row = self.deliveries.own(control.id);
+        control.der.is_some_and(|der| self.is_held_by(control, der))
+    }
+
+    /// As [`Self::is_held`] for `der`, which `control` is for among others.
+    pub(crate) fn is_held_by(&self, control: &Control, der: DerId) -> bool {
+        let row = self.deliveries.get(control.id, der);
         let known = row.is_some_and(Delivery::is_known_to_device);
-        let last = control
-            .der
-            .and_then(|der| self.observation(der).last_contact);
+        let last = self.observation(der).last_contact;
         let unheard = |at: Timestamp| last.is_none_or(|last| last < at);
         known && control.cancelled.is_none_or(unheard)
     }
@@ -549,6 +544,17 @@ pub fn members(
         result.members.push(member);
     }
     result
+}
+
+/// An opt-out or refusal that the device has stated.
+pub(super) fn stated_refusal(delivery: &Delivery) -> Option<Standing> {
+    match (delivery.state(), delivery.entries.last()?.evidence) {
+        (DeliveryState::Overridden, Evidence::Response(code)) if is_opt_out(code) => {
+            Some(Standing::OptedOut)
+        }
+        (DeliveryState::Rejected, _) => Some(Standing::Rejected),
+        _ => None,
+    }
 }
 
 fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> Member {

@@ -1,13 +1,13 @@
 //! What DER can be asked for in a window of time, before anybody asks: how far up and down, after
 //! what notice, for how long, how soon again, and how surely.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use units::{Interval, Percent, Watts};
 
 use super::Standing;
-use super::assess::{Range, World};
+use super::assess::{Range, World, stated_refusal};
 use crate::enrolment::{DemandResponseProgramId, Terms};
 use crate::{DeliveryState, Der, DerId, Dispatch, DispatchId, Origin};
 
@@ -122,7 +122,7 @@ impl World<'_> {
             left_out: BTreeMap::new(),
         };
         let committed = self.dispatches_in(window);
-        let reliability = self.reliability();
+        let reliability = self.reliability(ders);
         let (mut up, mut down) = (Vec::new(), Vec::new());
         for der in ders.iter().filter_map(|id| self.fleet.der(*id)) {
             if let Some(why) = self.absence(der, window, (program, &committed)) {
@@ -231,10 +231,11 @@ impl World<'_> {
         }
     }
 
-    /// By DER, the share of the dispatches that asked it of late which it has followed, with a prior
+    /// By DER of `ders`, the share of the dispatches that asked it of late which it has followed, with a prior
     /// for those of which little is known. Corrections give it several controls of one dispatch; one
     /// that it followed tells that it took part, unless it refused or left in the end.
-    fn reliability(&self) -> BTreeMap<DerId, f64> {
+    fn reliability(&self, ders: &[DerId]) -> BTreeMap<DerId, f64> {
+        let ders: BTreeSet<DerId> = ders.iter().copied().collect();
         let since = self.now.before(REMEMBERED);
         let mut took_part: BTreeMap<(DerId, DispatchId), Part> = BTreeMap::new();
         for control in self.fleet.controls() {
@@ -242,16 +243,22 @@ impl World<'_> {
             else {
                 continue;
             };
-            let end = control.interval.end();
-            if control.cancelled.is_some() || self.now < end || end < since {
+            if !ders.contains(&der) {
                 continue;
             }
             let row = self.deliveries.own(control.id);
+            // What a member has refused is withdrawn from it.
+            let refused = row.and_then(stated_refusal).is_some();
+            let end = control.interval.end();
+            let end = control.cancelled.map_or(end, |at| at.min(end));
+            let void = control.cancelled.is_some() && !refused;
+            if void || self.now < end || end < since {
+                continue;
+            }
             let followed = row.is_some_and(|row| {
                 row.reached(DeliveryState::Following).is_some()
                     || row.state() == DeliveryState::Completed
             });
-            let refused = self.refusal(der, dispatch).is_some();
             let part = took_part.entry((der, dispatch)).or_default();
             part.followed |= followed;
             part.refused |= refused;

@@ -1,5 +1,6 @@
 //! On whose behalf a dispatch is made, how urgent it is, and how it is served.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use units::Timestamp;
@@ -63,6 +64,8 @@ pub struct Conduct {
     pub release: Duration,
     /// Who made it.
     pub author: Option<Name>,
+    /// Who else has changed it.
+    pub revised_by: BTreeSet<Name>,
 }
 
 impl Conduct {

@@ -6,7 +6,8 @@
 //! Whatever members do, there are no more corrections than changes of that kind.
 
 use super::assess::World;
-use super::reconcile::{Cause, cause, replan};
+use super::plan::OnShort;
+use super::reconcile::{Cause, cause, plan_from, replan};
 use super::{Dispatch, LinearLimit, Plan};
 use crate::Rejection;
 
@@ -38,6 +39,22 @@ pub fn correction(
     let plan = replan(world, dispatch, limits)?;
     let same = asks_the_same(dispatch, current, &plan);
     Ok((!same).then_some(Correction { cause, plan }))
+}
+
+/// The plan that a dispatch needs before it is let out; `None` when the one that it has still fits.
+/// Since that was made, others may have been given what it counts on.
+///
+/// # Errors
+/// The rejection when its targets are out of reach by now.
+pub fn renewed(
+    world: &World<'_>,
+    dispatch: &Dispatch,
+    limits: &[LinearLimit],
+) -> Result<Option<Plan>, Rejection> {
+    let next = plan_from(world, dispatch, limits, OnShort::Reject)?;
+    let current = dispatch.plan.as_ref();
+    let fits = current.is_some_and(|current| asks_the_same(dispatch, current, &next));
+    Ok((!fits).then_some(next))
 }
 
 /// Whether `next` would change no share that is still ahead and knows of nobody new to leave out.

@@ -7,7 +7,7 @@ use units::{Money, Timestamp};
 
 use super::assess::World;
 use super::{Dispatch, Objective};
-use crate::enrolment::Terms;
+use crate::enrolment::{DemandResponseProgramId, Terms};
 use crate::{Der, DerId};
 
 /// How far back use is counted.
@@ -18,6 +18,7 @@ pub const USED_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 pub(super) struct Merits<'a> {
     world: World<'a>,
     objective: Objective,
+    program: Option<DemandResponseProgramId>,
     /// When the dispatch begins, and how long it lasts.
     begins: Timestamp,
     hours: f64,
@@ -35,6 +36,7 @@ impl<'a> Merits<'a> {
         Self {
             world: *world,
             objective: dispatch.conduct.objective,
+            program: dispatch.conduct.program,
             begins: span.map_or(world.now, |span| span.start),
             hours: span.map_or(1.0, |span| span.duration.as_secs_f64() / 3_600.0),
             used_s,
@@ -53,11 +55,17 @@ impl<'a> Merits<'a> {
         (merit, price)
     }
 
-    /// The terms of its first contract that holds when the dispatch begins.
+    /// The terms of its contract about the dispatch's programme that holds when the dispatch begins;
+    /// of its first one where the dispatch is of none.
     fn terms(&self, der: DerId) -> Option<&'a Terms> {
         let fleet = self.world.fleet;
         let mut contracts = fleet.enrolment().contracts_of(der);
-        let contract = contracts.find(|contract| contract.holds_at(self.begins))?;
+        let contract = contracts.find(|contract| {
+            contract.holds_at(self.begins)
+                && self
+                    .program
+                    .is_none_or(|program| contract.program == program)
+        })?;
         fleet.terms(contract.program, self.begins)
     }
 
@@ -81,15 +89,10 @@ fn used(world: &World<'_>, dispatch: &Dispatch) -> BTreeMap<DerId, i64> {
     let mut used_s = BTreeMap::new();
     let others = world.fleet.dispatches().iter().filter(|other| {
         let lately = other.span().is_some_and(|span| since < span.end());
-        other.id != dispatch.id && other.is_in_force() && lately
+        other.id != dispatch.id && other.published.is_some() && lately
     });
-    for other in others {
-        for allocation in other.plan.iter().flat_map(|plan| &plan.allocations) {
-            if let Some(target) = other.schedule.get(allocation.interval as usize) {
-                let seconds = i64::try_from(target.interval.duration.as_secs()).unwrap_or(0);
-                *used_s.entry(allocation.der).or_default() += seconds;
-            }
-        }
+    for (der, time) in others.flat_map(Dispatch::asked_for) {
+        *used_s.entry(der).or_default() += i64::try_from(time.as_secs()).unwrap_or(0);
     }
     used_s
 }

@@ -43,7 +43,7 @@ pub enum Cause {
         /// Who.
         der: DerId,
     },
-    /// A member's share is beyond what it can do now.
+    /// A member's share is beyond what it can do now, or beyond what is approved for it ahead.
     OutOfReach {
         /// Who.
         der: DerId,
@@ -167,7 +167,7 @@ fn withdrawals(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Comma
     withdrawn
 }
 
-/// Controls of members that the plan asks, in intervals in which it does not or beyond their ends.
+/// Controls of members that the plan asks, in intervals in which it does not or before or after them.
 fn outdated(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Command> {
     let mut outdated = Vec::new();
     let asked: BTreeSet<DerId> = plan.allocations.iter().map(|a| a.der).collect();
@@ -180,7 +180,10 @@ fn outdated(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Command>
         };
         let target = dispatch.schedule.get(interval as usize);
         let fits = plan.share(der, interval).is_some()
-            && target.is_some_and(|target| control.interval.end() <= target.interval.end());
+            && target.is_some_and(|target| {
+                target.interval.start <= control.interval.start
+                    && control.interval.end() <= target.interval.end()
+            });
         let reached = plan.effective <= world.now.max(control.interval.start);
         let open = control.cancelled.is_none() && world.now < control.interval.end();
         if !fits && reached && open {
@@ -237,6 +240,7 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
         if planned == standing || (planned, standing) == (Standing::Spare, Standing::Controllable) {
             return taken_elsewhere(world, (dispatch, plan), der, &rivals)
                 .or_else(|| rated_anew(plan, der, &ahead))
+                .or_else(|| no_longer_approved(world, plan, der, &ahead))
                 .or_else(|| out_of_reach(world, dispatch, plan, der));
         }
         // Silence alone frees nothing while the device holds the very shares of this plan.
@@ -304,6 +308,29 @@ fn rated_anew(plan: &Plan, der: &crate::Der, ahead: &[(u32, Target)]) -> Option<
     shares
         .any(|stale| stale)
         .then_some(Cause::Rated { der: der.id })
+}
+
+/// Whether a share ahead of `der` is beyond what is approved for it by now.
+fn no_longer_approved(
+    world: &World<'_>,
+    plan: &Plan,
+    der: &crate::Der,
+    ahead: &[(u32, Target)],
+) -> Option<Cause> {
+    let enrolment = world.fleet.enrolment();
+    let is_beyond = |asked: Watts, (inject, absorb): (Option<Watts>, Option<Watts>)| {
+        inject.is_some_and(|most| most < asked) || absorb.is_some_and(|most| asked < -most)
+    };
+    // The least of all intervals; most members are within it and are looked at no further.
+    let least = enrolment.limits_during(der.id, span_of(world, ahead));
+    let beyond = |(index, target): &(u32, Target)| {
+        let asked = plan.share(der.id, *index)?.p();
+        let beyond = is_beyond(asked, least)
+            && is_beyond(asked, enrolment.limits_during(der.id, target.interval));
+        beyond.then_some(asked)
+    };
+    let asked = ahead.iter().find_map(beyond)?;
+    Some(Cause::OutOfReach { der: der.id, asked })
 }
 
 fn planned_standing(plan: &Plan, der: DerId) -> Standing {
@@ -415,7 +442,8 @@ pub fn replan(
     plan_from(world, dispatch, limits, on_short)
 }
 
-/// As [`replan`], doing as `on_short` says when the target is out of reach.
+/// As [`replan`], doing as `on_short` says when the target is out of reach. A correction acts after
+/// the time that members may take to know of it; what somebody asks for holds from now on.
 ///
 /// # Errors
 /// As [`plan`].
@@ -425,9 +453,9 @@ pub fn plan_from(
     limits: &[LinearLimit],
     on_short: OnShort,
 ) -> Result<Plan, Rejection> {
-    let effective = match dispatch.plan {
-        Some(_) if dispatch.is_in_force() => world.now.after(world.policy.lead).ceil_secs(),
-        _ => world.now.ceil_secs(),
+    let effective = match on_short {
+        OnShort::Approach => world.now.after(world.policy.lead).ceil_secs(),
+        OnShort::Reject => world.now.ceil_secs(),
     };
     let targets = remaining(dispatch, effective);
     let group = world.fleet.group(dispatch.group);
@@ -459,13 +487,50 @@ pub fn plan_from(
 /// what members did when they were first planned.
 fn resolved(targets: Vec<(u32, Target)>, current: Option<&Plan>) -> Vec<(u32, Target)> {
     let net = |(index, target): (u32, Target)| {
-        let relative = matches!(target.aim, Aim::Delta(_) | Aim::Percent(_));
+        let relative = target.aim.is_relative();
         let balances = current.map_or(&[][..], |plan| &plan.balances);
         let planned = balances.iter().find(|b| b.interval == index && relative);
         let aim = planned.map_or(target.aim, |balance| Aim::Net(balance.target));
         (index, Target { aim, ..target })
     };
     targets.into_iter().map(net).collect()
+}
+
+/// `changed` with as much of the plan of `current` as still says something about it.
+///
+/// That is what is about intervals that begin as they did and ask the same, or another difference to
+/// the same.
+#[must_use]
+pub fn carried(changed: &Dispatch, current: &Dispatch) -> Dispatch {
+    let old_at = |index: u32| current.schedule.get(index as usize);
+    let index_of = |index: u32| {
+        let old = old_at(index)?;
+        let kept = |new: &Target| new.keeps_reference_of(old);
+        u32::try_from(changed.schedule.iter().position(kept)?).ok()
+    };
+    let mut carried = changed.clone();
+    carried.plan = current.plan.as_ref().map(|plan| {
+        let mut plan = plan.clone();
+        plan.allocations.retain_mut(|allocation| {
+            let index = index_of(allocation.interval);
+            allocation.interval = index.unwrap_or_default();
+            index.is_some()
+        });
+        plan.allocations.sort_by_key(|a| (a.interval, a.der));
+        plan.balances.retain_mut(|balance| {
+            let Some(index) = index_of(balance.interval) else {
+                return false;
+            };
+            let aims = old_at(balance.interval).zip(changed.schedule.get(index as usize));
+            if let Some((Aim::Delta(old), Aim::Delta(new))) = aims.map(|(a, b)| (a.aim, b.aim)) {
+                balance.target += new - old;
+            }
+            balance.interval = index;
+            true
+        });
+        plan
+    });
+    carried
 }
 
 /// The members whose notice is shorter than the time they may take to know, by how much.

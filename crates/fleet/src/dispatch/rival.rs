@@ -27,14 +27,6 @@ impl Fleet {
 }
 
 impl Dispatch {
-    /// Whether its plan asks `der` for anything.
-    #[must_use]
-    pub fn asks(&self, der: DerId) -> bool {
-        let intervals = (0_u32..).take(self.schedule.len());
-        let plan = self.plan.as_ref();
-        plan.is_some_and(|plan| intervals.into_iter().any(|i| plan.share(der, i).is_some()))
-    }
-
     /// What its plan asks of `der` at `at`.
     #[must_use]
     pub fn asks_at(&self, der: DerId, at: Timestamp) -> Option<Watts> {

@@ -5,7 +5,7 @@ use units::Timestamp;
 use super::admission::{Location, NewContract};
 use super::binding::{Binding, BindingReason, is_unbound, unbound};
 use super::{
-    Admission, Contract, DemandResponseProgram, DemandResponseProgramId, EnrolmentCommand,
+    Admission, Consent, Contract, DemandResponseProgram, DemandResponseProgramId, EnrolmentCommand,
     EnrolmentEvent, Interconnection, Owner, OwnerId, Record, Register, ServicePoint,
     ServicePointId, SiteId,
 };
@@ -24,11 +24,7 @@ impl Fleet {
                 check_owner(book.owners.by_mrid(&owner.mrid), owner)?;
                 changed(&book.owners, owner)?.map(EnrolmentEvent::OwnerPut)
             }
-            EnrolmentCommand::EraseOwner(mrid) => {
-                let owner = find(&book.owners, mrid)?;
-                let id = OwnerId(book.owners.index_for(mrid));
-                (owner.erased.is_none()).then_some(EnrolmentEvent::OwnerErased(id, now))
-            }
+            EnrolmentCommand::EraseOwner(mrid) => return self.erase_owner(mrid, now),
             EnrolmentCommand::PutSite(site) => {
                 within(&book.owners, site.owner.0)?;
                 changed(&book.sites, site)?.map(EnrolmentEvent::SitePut)
@@ -78,6 +74,35 @@ impl Fleet {
             } => return self.move_module((*from, *to), *replacement, now),
         };
         Ok(event.map(Event::Enrolment).into_iter().collect())
+    }
+
+    /// A contract in force, or one that is agreed for later, needs the person with whom it was made
+    /// (GDPR, Art. 6(1)(b) and 17(1)(a)); consents end with the data.
+    fn erase_owner(&self, mrid: &CimMrid, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+        let book = &self.enrolment;
+        let owner = find(&book.owners, mrid)?;
+        if owner.erased.is_some() {
+            return Ok(Vec::new());
+        }
+        let id = OwnerId(book.owners.index_for(mrid));
+        let mut contracts = book.contracts.items().iter();
+        let lasts = |c: &&Contract| c.owner == id && c.until.is_none_or(|until| now < until);
+        if let Some(contract) = contracts.find(lasts) {
+            return Err(Rejection::ContractInForce {
+                owner: mrid.clone(),
+                contract: contract.mrid.clone(),
+            });
+        }
+        let mut left = owner.clone();
+        for consent in left.consents.values_mut() {
+            if let Consent::Given(_) = consent {
+                *consent = Consent::Withdrawn(now);
+            }
+        }
+        let withdrawn = (left != *owner).then_some(EnrolmentEvent::OwnerPut(left));
+        let erased = EnrolmentEvent::OwnerErased(id, now);
+        let events = withdrawn.into_iter().chain([erased]);
+        Ok(events.map(Event::Enrolment).collect())
     }
 
     /// Everything that an admission says and that is not so yet, in an order in which each event
@@ -175,6 +200,7 @@ impl Fleet {
                 ..known.clone()
             };
         }
+        check_erased(&owner)?;
         let owner_id = OwnerId(book.owners.index_for(&owner.mrid));
         put(changed(&book.owners, &owner)?.map(EnrolmentEvent::OwnerPut));
 
@@ -208,6 +234,10 @@ impl Fleet {
         let program = DemandResponseProgramId(book.programs.index_for(&new.program));
         let known = book.contracts.by_mrid(&new.mrid);
         let contract = new.contract(owner, program, der, known);
+        let news = known != Some(&contract);
+        if let Some(owner) = book.owners.get(owner.0).filter(|_| news) {
+            check_kept(owner)?;
+        }
         check_terms_of(known, &contract)?;
         Ok(changed(&book.contracts, &contract)?.map(EnrolmentEvent::ContractPut))
     }
@@ -256,8 +286,11 @@ impl Fleet {
 
     fn check_contract(&self, contract: &Contract) -> Result<(), Rejection> {
         let book = &self.enrolment;
-        within(&book.owners, contract.owner.0)?;
+        let owner = within(&book.owners, contract.owner.0)?;
         within(&book.programs, contract.program.0)?;
+        if book.contracts.by_mrid(&contract.mrid) != Some(contract) {
+            check_kept(owner)?;
+        }
         check_terms_of(book.contracts.by_mrid(&contract.mrid), contract)?;
         for der in &contract.ders {
             self.known(*der)?;
@@ -361,9 +394,28 @@ fn within<T: Record>(register: &Register<T>, index: u32) -> Result<&T, Rejection
 /// Where the person's data lie, and that they are gone, is not for a caller to say.
 fn check_owner(known: Option<&Owner>, new: &Owner) -> Result<(), Rejection> {
     let kept = known.is_none_or(|known| known.person == new.person && known.erased == new.erased);
-    match kept {
-        true => Ok(()),
-        false => Err(invalid("person", "belongs to the record for good")),
+    if !kept {
+        return Err(invalid("person", "belongs to the record for good"));
+    }
+    check_erased(new)
+}
+
+/// Whose data were erased agrees to nothing any more.
+fn check_erased(owner: &Owner) -> Result<(), Rejection> {
+    match owner
+        .consents
+        .keys()
+        .any(|purpose| owner.agrees_to(*purpose))
+    {
+        true => check_kept(owner),
+        false => Ok(()),
+    }
+}
+
+fn check_kept(owner: &Owner) -> Result<(), Rejection> {
+    match owner.erased {
+        None => Ok(()),
+        Some(_) => Err(Rejection::OwnerErased(owner.mrid.clone())),
     }
 }
 

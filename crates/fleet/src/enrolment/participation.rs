@@ -136,13 +136,18 @@ impl Fleet {
     ) -> Result<(), Ineligibility> {
         let (mut of_day, mut of_year, mut hours) = (0_usize, 0_usize, span.duration);
         let today = span.start.date();
-        let events = self.dispatches.iter().filter(|other| {
-            dispatch.is_none_or(|dispatch| dispatch.id != other.id)
+        let own = Interval::between(span.start, span.end().after(terms.recovery));
+        let events = self.dispatches.iter().filter_map(|other| {
+            let kin = dispatch.is_none_or(|dispatch| dispatch.id != other.id)
                 && other.conduct.program == Some(program)
-                && other.is_in_force()
-                && other.asks(der.id)
+                && other.published.is_some();
+            let event = other.span().filter(|_| kin)?;
+            let end = other.cancelled.unwrap_or(event.end()).min(event.end());
+            let near = event.start.date().year == today.year
+                || Interval::between(event.start, end.after(terms.recovery)).overlaps(own);
+            (near && other.asks(der.id)).then(|| Interval::between(event.start, end))
         });
-        for other in events.filter_map(Dispatch::span) {
+        for other in events {
             let day = other.start.date();
             if day.year == today.year {
                 of_year += 1;
@@ -150,7 +155,6 @@ impl Fleet {
             }
             of_day += usize::from(day == today);
             let rest = Interval::between(other.start, other.end().after(terms.recovery));
-            let own = Interval::between(span.start, span.end().after(terms.recovery));
             if !terms.recovery.is_zero() && rest.overlaps(own) {
                 return Err(Ineligibility::Recovery);
             }

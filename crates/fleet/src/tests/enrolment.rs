@@ -174,6 +174,89 @@ fn a_person_stays_behind_its_record() {
 }
 
 #[test]
+fn an_erased_owner_agrees_to_nothing() {
+    let mut rig = Rig::new();
+    rig.must(&admit(admission(1, "point")), 0);
+    rig.must(&enrolment(EnrolmentCommand::EraseOwner(mrid("owner"))), 5);
+    let erased = rig.fleet.enrolment().owners().items()[0].clone();
+    let withdrawn = Consent::Withdrawn(t(5));
+    assert_eq!(
+        erased.consents,
+        BTreeMap::from([(Purpose::Dispatch, withdrawn)])
+    );
+    assert!(!rig.fleet.enrolment().may_dispatch(DerId(0), span(t(6), 60)));
+    rig.must(&enrolment(EnrolmentCommand::PutOwner(erased.clone())), 6);
+
+    let no = "personal data of owner owner were erased; it takes another owner";
+    let refused = |rig: &Rig, command| {
+        let refused = rig.fleet.decide(&command, t(7)).unwrap_err();
+        assert_eq!(refused.to_string(), no);
+    };
+    for purpose in Purpose::ALL {
+        let mut agreeing = erased.clone();
+        agreeing.consents.insert(purpose, Consent::Given(t(7)));
+        refused(&rig, enrolment(EnrolmentCommand::PutOwner(agreeing)));
+    }
+    refused(&rig, admit(admission(1, "point")));
+    refused(&rig, admit(admission(2, "other-point")));
+    rig.must(&enrolment(EnrolmentCommand::PutProgram(saver())), 7);
+    refused(
+        &rig,
+        enrolment(EnrolmentCommand::PutContract(with_owner(0, None))),
+    );
+    let mut joining = admission(1, "point");
+    joining.standing_at.as_mut().unwrap().owner.consents.clear();
+    joining.contracts = vec![NewContract {
+        mrid: mrid("contract"),
+        program: mrid("saver"),
+        from: t(0),
+        until: None,
+        committed: None,
+    }];
+    refused(&rig, admit(joining));
+}
+
+#[test]
+fn a_contract_that_lasts_keeps_the_data_of_its_owner() {
+    let mut rig = Rig::new();
+    rig.must(&admit(admission(1, "point")), 0);
+    rig.must(&enrolment(EnrolmentCommand::PutProgram(saver())), 0);
+    let put = |from, until| enrolment(EnrolmentCommand::PutContract(with_owner(from, until)));
+    let erase = enrolment(EnrolmentCommand::EraseOwner(mrid("owner")));
+    for (from, until) in [(0, None), (100, None), (0, Some(51)), (100, Some(200))] {
+        rig.must(&put(from, until), 1);
+        let refused = rig.fleet.decide(&erase, t(50)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "personal data of owner owner are needed for contract contract; end it first"
+        );
+    }
+    rig.must(&put(0, Some(50)), 50);
+    assert_eq!(rig.must(&erase, 50).len(), 2, "consents end, then the data");
+    assert_eq!(rig.must(&erase, 51), []);
+}
+
+fn saver() -> DemandResponseProgram {
+    DemandResponseProgram {
+        mrid: mrid("saver"),
+        name: Name::new("Saver").unwrap(),
+        terms: Dated::new(vec![(t(0), Terms::default())]).unwrap(),
+    }
+}
+
+fn with_owner(from: i64, until: Option<i64>) -> Contract {
+    Contract {
+        mrid: mrid("contract"),
+        owner: crate::enrolment::OwnerId(0),
+        program: crate::enrolment::DemandResponseProgramId(0),
+        ders: Vec::new(),
+        from: t(from),
+        until: until.map(t),
+        committed: None,
+    }
+}
+
+#[test]
 fn permission_to_operate_has_to_cover_the_whole_time() {
     let mut rig = Rig::new();
     let der = rig.storage(5_000, 10_000);

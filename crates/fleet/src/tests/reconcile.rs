@@ -1,6 +1,7 @@
 //! The planner, the ledger and the clock together, without a shell.
 
 mod availability;
+mod changed;
 mod islands;
 mod others;
 mod settles;
@@ -537,6 +538,7 @@ fn two_dispatches_share_one_limit() {
         cancelled: None,
         plan: None,
         superseded: Vec::new(),
+        asked_before: std::collections::BTreeMap::new(),
     };
     let fits = replan(&scene.world(12), &dispatch(2_000), &scene.limits);
     assert!(fits.is_ok());

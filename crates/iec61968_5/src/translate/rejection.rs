@@ -26,7 +26,9 @@ pub fn rejected(rejection: &Rejection) -> ErrorItem {
         | Rejection::PermitMissing { .. }
         | Rejection::NeededByGrid { .. }
         | Rejection::IllegalTransition { .. }
-        | Rejection::Islanded { .. } => (ReplyCode::BusinessRule, "the fleet does not allow it"),
+        | Rejection::Islanded { .. }
+        | Rejection::ContractInForce { .. }
+        | Rejection::OwnerErased(_) => (ReplyCode::BusinessRule, "the fleet does not allow it"),
         Rejection::GroupInUse(_) => (ReplyCode::BusinessRule, "the group is being dispatched"),
         Rejection::ShortOfPower { .. } => (ReplyCode::Short, "the group is short of power"),
         Rejection::ShortOfEnergy { .. } => (ReplyCode::Short, "the group is short of energy"),

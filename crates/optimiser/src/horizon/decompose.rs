@@ -16,14 +16,19 @@
 //! large fleet they are improved on a larger sample before all units are asked.
 
 mod approach;
+mod columns;
+mod sample;
+mod scale;
 
 use std::collections::BTreeMap;
 
+use self::columns::{add_limit, add_share, merged};
+use self::sample::sample;
+use self::scale::{excess, limit_power_w, penalty_per_wh, spread_per_wh};
 use super::fleet::{Differing, Fleet, Sweep};
 use super::master::{Column, Master, Missing, Mix};
-use super::plan::{Memberships, Plan, Prices, lower_bound};
-use super::problem::{Problem, Unit};
-use super::response::Stage;
+use super::plan::{Plan, Prices, lower_bound};
+use super::problem::Problem;
 use super::settle::{missing_w, power_w, trim_all};
 use super::solve::{EXACT_TOLERANCE, MAX_EXACT_CELLS, NoPlan, Settings, exact};
 
@@ -144,60 +149,6 @@ fn first_prices(problem: &Problem, fleet: &Fleet<'_>) -> Prices {
         first.target_per_wh = prices;
     }
     first
-}
-
-/// Every n-th unit in order, scaled to its neighbours' power.
-fn sample(problem: &Problem, fleet: &Fleet<'_>, order: &[u32], units: usize) -> Problem {
-    let mut small = Problem {
-        interval_s: problem.interval_s.clone(),
-        price_per_wh: problem.price_per_wh.clone(),
-        targets: problem.targets.clone(),
-        units: Vec::new(),
-        limits: problem.limits.clone(),
-        shapes: problem.shapes.clone(),
-        tariffs: problem.tariffs.clone(),
-    };
-    for limit in &mut small.limits {
-        limit.terms.clear();
-    }
-    let memberships = Memberships::of(problem);
-    let per_chunk = order.len().div_ceil(units);
-    for (chunk, index) in order.chunks(per_chunk).zip(0_u32..) {
-        let chosen = chunk[chunk.len() / 2];
-        let all: f64 = chunk.iter().map(|unit| fleet.span_w(*unit)).sum();
-        let one = fleet.span_w(chosen);
-        let factor = if 0.0 < one { all / one } else { 1.0 };
-        small
-            .units
-            .push(scaled(&problem.units[chosen as usize], factor));
-        for (limit, coefficient) in memberships.of_unit(chosen as usize) {
-            small.limits[*limit as usize]
-                .terms
-                .push((index, *coefficient));
-        }
-    }
-    small
-}
-
-/// A unit that is `factor` equal ones.
-fn scaled(unit: &Unit, factor: f64) -> Unit {
-    let mut unit = *unit;
-    unit.lo_w *= factor;
-    unit.hi_w *= factor;
-    if let Some(preferred) = &mut unit.preferred {
-        preferred.p_w *= factor;
-    }
-    unit.ramp = None;
-    if let Some(store) = &mut unit.store {
-        store.energy_wh *= factor;
-        store.capacity_wh *= factor;
-        store.reserve_wh *= factor;
-        store.end_min_wh *= factor;
-        if let Some(deadline) = &mut store.deadline {
-            deadline.min_wh *= factor;
-        }
-    }
-    unit
 }
 
 /// What a mixture came to.
@@ -552,119 +503,4 @@ impl<'a> Search<'a> {
         found.truncate(MAX_WATCHED_AT_ONCE);
         found.into_iter().map(|(_, limit)| limit).collect()
     }
-}
-
-/// What several groups answered, as the answer of one.
-fn merged(columns: &[Column]) -> Column {
-    let mut sum = columns[0].clone();
-    sum.group /= GROUPS_IN_ONE;
-    for column in &columns[1..] {
-        sum.cost += column.cost;
-        add(&mut sum.p_w, &column.p_w);
-        for (limit, limit_w) in &column.limit_w {
-            match sum.limit_w.get_mut(limit) {
-                Some(sum) => add(sum, limit_w),
-                None => {
-                    sum.limit_w.insert(*limit, limit_w.clone());
-                }
-            }
-        }
-    }
-    sum
-}
-
-fn add_share(sum: &mut [f64], terms: &[f64], share: f64) {
-    for (sum, term) in sum.iter_mut().zip(terms) {
-        *sum += share * term;
-    }
-}
-
-fn add(sum: &mut [f64], terms: &[f64]) {
-    for (sum, term) in sum.iter_mut().zip(terms) {
-        *sum += term;
-    }
-}
-
-/// Writes the part that each column's group has in a limit.
-fn add_limit(fleet: &Fleet<'_>, limit: u32, sweep: &Sweep, columns: &mut [Column]) {
-    let intervals = fleet.problem.intervals();
-    let mut by_group: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
-    for (unit, factor) in &fleet.problem.limits[limit as usize].terms {
-        let at = *unit as usize * intervals;
-        let sum = by_group
-            .entry(fleet.group_of[*unit as usize])
-            .or_insert_with(|| vec![0.0; intervals]);
-        for (sum, p_w) in sum.iter_mut().zip(&sweep.p_w[at..at + intervals]) {
-            *sum += factor * p_w;
-        }
-    }
-    for column in columns {
-        if let Some(limit_w) = by_group.get(&column.group) {
-            column.limit_w.insert(limit, limit_w.clone());
-        }
-    }
-}
-
-/// The most that a limit's sum can be.
-fn limit_power_w(problem: &Problem, limit: u32) -> f64 {
-    let terms = problem.limits[limit as usize].terms.iter();
-    let powers = terms.map(|(unit, factor)| {
-        let unit = &problem.units[*unit as usize];
-        factor.abs() * unit.lo_w.abs().max(unit.hi_w.abs())
-    });
-    powers.sum::<f64>().max(f64::MIN_POSITIVE)
-}
-
-/// How far a limit is exceeded at worst, relative to what its units can do.
-fn excess(problem: &Problem, limit: u32, p_w: &[f64]) -> f64 {
-    let intervals = problem.intervals();
-    let limit = &problem.limits[limit as usize];
-    let mut sum = vec![0.0; intervals];
-    let mut power = 0.0;
-    for (unit, factor) in &limit.terms {
-        let at = *unit as usize * intervals;
-        let bounds = &problem.units[*unit as usize];
-        power += factor.abs() * bounds.lo_w.abs().max(bounds.hi_w.abs());
-        for (sum, p_w) in sum.iter_mut().zip(&p_w[at..at + intervals]) {
-            *sum += factor * p_w;
-        }
-    }
-    let over = sum
-        .iter()
-        .zip(&limit.at_most_w)
-        .map(|(sum, bound)| sum - bound);
-    over.fold(0.0, f64::max) / power.max(f64::MIN_POSITIVE)
-}
-
-/// How far what a Wh earns differs over time.
-fn spread_per_wh(problem: &Problem, prices: &Prices) -> f64 {
-    let earned = problem
-        .price_per_wh
-        .iter()
-        .zip(&prices.target_per_wh)
-        .map(|(a, b)| a + b);
-    let (least, most) = earned.fold(
-        (f64::INFINITY, f64::NEG_INFINITY),
-        |(least, most), earned| (least.min(earned), most.max(earned)),
-    );
-    (most - least).max(0.0)
-}
-
-/// A price that is dearer than any unit's, losses on the way through a store included.
-fn penalty_per_wh(problem: &Problem) -> f64 {
-    let stride = problem.units.len().div_ceil(1_000).max(1);
-    let (mut least, mut most, mut lost) = (0.0_f64, 0.0_f64, 1.0_f64);
-    for unit in problem.units.iter().step_by(stride) {
-        for t in 0..problem.intervals() {
-            for step in Stage::of(problem, unit, t).steps() {
-                least = least.min(step.slope_per_wh);
-                most = most.max(step.slope_per_wh);
-            }
-        }
-        if let Some(store) = unit.store {
-            lost = lost.min(store.charge_efficiency * store.discharge_efficiency);
-        }
-    }
-    let spread = (most - least) / lost;
-    if spread == 0.0 { 1.0 } else { 3.0 * spread }
 }

@@ -111,6 +111,7 @@ impl Server {
             limits,
             policy: control.policy(POLL_S),
             devices,
+            zone: units::UTC.clone(),
         };
         let mut server = Self {
             core: None,

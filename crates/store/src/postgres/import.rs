@@ -24,7 +24,7 @@ impl Postgres {
         let row = transaction.query_one(
             "SELECT EXISTS (SELECT FROM account) OR EXISTS (SELECT FROM document)
                  OR EXISTS (SELECT FROM secret) OR EXISTS (SELECT FROM sample)
-                 OR EXISTS (SELECT FROM rollup)",
+                 OR EXISTS (SELECT FROM rollup) OR EXISTS (SELECT FROM person)",
             &[],
         )?;
         if locked.head.version != 0 || locked.change != 0 || row.try_get(0)? {

@@ -7,15 +7,20 @@ use crate::chain::{self, Hash, Head, JournalId};
 use crate::{OpenError, StorageError};
 
 /// Format of the schema as a whole.
-pub(super) const FORMAT: i32 = 3;
+pub(super) const FORMAT: i32 = 4;
 
 /// What leads from each format to the next, beginning with that which leads from nothing to the
 /// first. Steps are never changed once released.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("format_1.sql"),
     include_str!("format_2.sql"),
     include_str!("format_3.sql"),
+    include_str!("format_4.sql"),
 ];
+
+/// The schema of the keys of personal data. It is apart from the format, since a dump of the schema
+/// `wattfold` comes without it.
+const KEYS: &str = include_str!("keys.sql");
 
 /// Held while tables are made or migrated, so that nodes that start together do it in turns.
 const MIGRATING: i64 = 0x5766_6c64;
@@ -46,7 +51,16 @@ pub(super) fn prepare(
         migrate(&mut transaction, found, new).map_err(|e| refused(address, e))?;
         tracing::info!(from = found, to = FORMAT, "database migrated");
     }
+    make_keys(&mut transaction).map_err(|e| refused(address, e))?;
     transaction.commit().map_err(|e| refused(address, e))
+}
+
+fn make_keys(transaction: &mut Transaction<'_>) -> Result<(), postgres::Error> {
+    let sql = "SELECT to_regclass('wattfold_keys.person_key') IS NOT NULL";
+    if transaction.query_one(sql, &[])?.try_get(0)? {
+        return Ok(());
+    }
+    transaction.batch_execute(KEYS)
 }
 
 /// Why the server would not do it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fleet::alarm::{Acknowledgement, Detail, Kind, Means, Raise, Shelf, Subject, Suppression};
 use fleet::{
     AggregatorId, AlarmEvent, AlarmId, AssignmentId, DerId, DispatchId, MicrogridId, Name,
-    SuppressionId,
+    StrategyId, SuppressionId,
 };
 use serde::{Deserialize, Serialize};
 use units::{Timestamp, Watts};
@@ -127,6 +127,7 @@ fn subject_text(subject: &Subject) -> String {
         Subject::Dispatch(id) => format!("dispatch:{id}"),
         Subject::Limit(name) => format!("limit:{name}"),
         Subject::Microgrid(id) => format!("microgrid:{id}"),
+        Subject::Strategy(id) => format!("strategy:{id}"),
     }
 }
 
@@ -141,6 +142,7 @@ fn read_subject(text: &str) -> Result<Subject, RecordError> {
         "aggregator" => Subject::Aggregator(AggregatorId(index()?)),
         "dispatch" => Subject::Dispatch(DispatchId(index()?)),
         "microgrid" => Subject::Microgrid(MicrogridId(index()?)),
+        "strategy" => Subject::Strategy(StrategyId(index()?)),
         "limit" => Subject::Limit(Name::new(which).map_err(|_| wrong())?),
         _ => return Err(wrong()),
     })

@@ -1,6 +1,7 @@
 //! Dispatches.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fleet::enrolment::DemandResponseProgramId;
@@ -63,6 +64,7 @@ impl DispatchV1<'_> {
             cancelled: self.cancelled_ms.map(Timestamp::from_millis),
             plan: self.plan.map(PlanV1::read).transpose()?,
             superseded: Vec::new(),
+            asked_before: BTreeMap::new(),
         })
     }
 }
@@ -70,7 +72,7 @@ impl DispatchV1<'_> {
 /// Micro-watts, hundredths of a percent, or millionths of the currency.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum AimV1 {
+pub(super) enum AimV1 {
     Net(i64),
     Delta(i64),
     Percent(i32),
@@ -93,7 +95,7 @@ impl From<Aim> for AimV1 {
 }
 
 impl AimV1 {
-    const fn read(&self) -> Aim {
+    pub(super) const fn read(&self) -> Aim {
         match *self {
             Self::Net(micro) => Aim::Net(Watts::from_micro(micro)),
             Self::Delta(micro) => Aim::Delta(Watts::from_micro(micro)),
@@ -107,7 +109,7 @@ impl AimV1 {
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-enum PriorityV1 {
+pub(super) enum PriorityV1 {
     Economic,
     Reliability,
     Emergency,
@@ -135,7 +137,7 @@ impl From<PriorityV1> for Priority {
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-enum ObjectiveV1 {
+pub(super) enum ObjectiveV1 {
     ProRata,
     LeastCost,
     LeastUsed,
@@ -175,6 +177,8 @@ struct ConductV1<'a> {
     release_ms: u64,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     author: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    revised_by: Vec<Cow<'a, str>>,
 }
 
 impl<'a> ConductV1<'a> {
@@ -186,6 +190,11 @@ impl<'a> ConductV1<'a> {
             on_command: conduct.publish == Publish::OnCommand,
             release_ms: millis(KIND, "release", conduct.release)?,
             author: conduct.author.as_ref().map(|text| text.as_str().into()),
+            revised_by: conduct
+                .revised_by
+                .iter()
+                .map(|text| text.as_str().into())
+                .collect(),
         })
     }
 
@@ -200,6 +209,11 @@ impl<'a> ConductV1<'a> {
             },
             release: Duration::from_millis(self.release_ms),
             author: optional_text("author", self.author.as_ref())?,
+            revised_by: self
+                .revised_by
+                .iter()
+                .map(|by| text("revised_by", by))
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -307,6 +321,7 @@ impl DispatchV2<'_> {
             cancelled: self.cancelled_ms.map(Timestamp::from_millis),
             plan: self.plan.map(PlanV1::read).transpose()?,
             superseded: Vec::new(),
+            asked_before: BTreeMap::new(),
         })
     }
 }

@@ -19,6 +19,16 @@ pub(crate) fn telemetry_file(directory: &Path) -> PathBuf {
     directory.join("telemetry.sqlite")
 }
 
+/// Ciphertexts of personal data.
+pub(crate) fn persons_file(directory: &Path) -> PathBuf {
+    directory.join("persons.sqlite")
+}
+
+/// Their keys.
+pub(crate) fn keys_file(directory: &Path) -> PathBuf {
+    directory.join("keys.sqlite")
+}
+
 /// Opens `path` without writing to it; it must exist.
 pub(crate) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(

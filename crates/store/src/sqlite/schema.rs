@@ -97,7 +97,7 @@ pub(super) fn check_pages(connection: &Connection, path: &Path) -> Result<(), Op
 }
 
 /// Why SQLite would not open `path`.
-pub(super) fn refused(path: &Path, source: rusqlite::Error) -> OpenError {
+pub(crate) fn refused(path: &Path, source: rusqlite::Error) -> OpenError {
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.display().to_string()),
         Some(ErrorCode::DatabaseBusy) => OpenError::InUse(path.display().to_string()),

@@ -6,9 +6,10 @@ use std::time::Duration;
 use fleet::enrolment::admission::{Location, NewContract};
 use fleet::enrolment::interconnection::Discharge;
 use fleet::enrolment::{
-    Admission, BindingReason, Consent, Dated, DemandResponseProgram, Departure, Eligibility,
-    Firmness, Flexibility, Fuel, Interconnection, LimitedGeneration, MONTHS, OptOut, Owner,
-    PersonId, Purpose, Switching, Terms, Thermal,
+    Admission, BindingReason, Consent, Contract, Dated, DemandResponseProgram,
+    DemandResponseProgramId, Departure, Eligibility, Firmness, Flexibility, Fuel, Interconnection,
+    LimitedGeneration, MONTHS, OptOut, Owner, OwnerId, PersonId, Purpose, Switching, Terms,
+    Thermal,
 };
 use fleet::settings_profile::{Abnormal, Category, Normal};
 use fleet::{Command, DerId, DerKind, EnrolmentCommand, Event, Fleet, Lfdi};
@@ -138,6 +139,15 @@ fn commands() -> Vec<Command> {
             Box::new(flexibility()),
         )),
         enrolment(EnrolmentCommand::Place(DerId(0), None)),
+        enrolment(EnrolmentCommand::PutContract(Contract {
+            mrid: mrid("contract-1"),
+            owner: OwnerId(0),
+            program: DemandResponseProgramId(0),
+            ders: Vec::new(),
+            from: Timestamp::from_secs(NOW.secs() - 1),
+            until: Some(NOW),
+            committed: None,
+        })),
         enrolment(EnrolmentCommand::EraseOwner(mrid("owner-1"))),
     ]
 }

@@ -103,6 +103,7 @@ fn conduct(id: u32) -> Conduct {
         publish: [Publish::WhenApproved, Publish::OnCommand][id as usize % 2],
         release: Duration::from_secs(id.into()),
         author: (!id.is_multiple_of(3)).then(|| sample::name("ann")),
+        revised_by: (0..id % 2).map(|_| sample::name("bert")).collect(),
         program: None,
     }
 }

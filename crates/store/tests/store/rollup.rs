@@ -4,6 +4,7 @@ use fleet::{DerId, Quality};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
+use store::backup::PersonKeys;
 use store::telemetry::{Kept, Quantity, Resolution, Rollup, Sample};
 use store::{Address, Sqlite, Telemetry, backup};
 use units::{Interval, Timestamp};
@@ -225,7 +226,7 @@ fn what_is_retired_is_part_of_a_backup() {
     drop(telemetry);
 
     let address = Address::new(&Cluster::shared().database(), None).unwrap();
-    backup::to_database(&old, &address).unwrap();
+    backup::to_database(&old, &address, PersonKeys::Left).unwrap();
     let mut moved = Telemetry::connect(&address).unwrap();
     assert_eq!(shown(&moved), expected);
     retire(&mut moved, from, 1);

@@ -158,7 +158,7 @@ fn settings() -> Settings {
     }
 }
 
-fn new_group(id: &str) -> NewGroup {
+pub(crate) fn new_group(id: &str) -> NewGroup {
     NewGroup {
         mrid: mrid(id),
         names: vec![GroupName {

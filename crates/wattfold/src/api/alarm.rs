@@ -18,7 +18,7 @@ use crate::api::problem::Problem;
 use crate::api::request::{Body, Named, Params};
 use crate::api::settings_profile::author;
 use crate::api::value::Time;
-use crate::api::{Api, assignment, der, dispatch, microgrid};
+use crate::api::{Api, assignment, der, dispatch, microgrid, strategy};
 use crate::auth::Principal;
 
 /// Most alarms acknowledged by one request.
@@ -74,6 +74,8 @@ pub enum AlarmSubject {
     Limit(String),
     /// IEC 61968 mRID of a microgrid; of a rule, its members too.
     Microgrid(String),
+    /// mRID of a strategy.
+    Strategy(String),
 }
 
 /// What is known of a condition; a field that is absent says nothing.
@@ -532,6 +534,12 @@ pub(super) fn subject_view(fleet: &Fleet, subject: &Subject) -> (AlarmSubject, S
             let name = microgrid.map_or_else(|| "removed".to_owned(), |it| it.name.to_string());
             (AlarmSubject::Microgrid(mrid), name)
         }
+        Subject::Strategy(id) => {
+            let strategy = fleet.strategies().strategy(*id).map(|(it, _)| it);
+            let mrid = strategy.map_or_else(String::new, |it| it.mrid.to_string());
+            let name = strategy.map_or_else(|| "removed".to_owned(), |it| it.name.to_string());
+            (AlarmSubject::Strategy(mrid), name)
+        }
     }
 }
 
@@ -567,6 +575,11 @@ pub(super) fn read_subject(fleet: &Fleet, given: &AlarmSubject) -> Result<Subjec
             let found = microgrid::find(fleet, mrid);
             let found = found.map_err(|_| at("microgrid", "is no microgrid's mRID"))?;
             Subject::Microgrid(found.0.id)
+        }
+        AlarmSubject::Strategy(mrid) => {
+            let found = strategy::find(fleet, mrid);
+            let found = found.map_err(|_| at("strategy", "is no strategy's mRID"))?;
+            Subject::Strategy(found.0.id)
         }
     })
 }

@@ -6,7 +6,7 @@
 )]
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::Json;
@@ -33,7 +33,7 @@ use crate::api::request::{Body, Named, Params};
 use crate::api::settings_profile::author;
 use crate::api::value::{MeasuredValue, Time};
 use crate::api::verdict::Outcome;
-use crate::api::{Api, fresh_mrid};
+use crate::api::{Api, fresh_mrid, strategy};
 use crate::auth::Principal;
 
 /// Most members shown that may be told too late.
@@ -176,7 +176,7 @@ impl From<DispatchObjective> for Objective {
 }
 
 /// When a dispatch is let out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DispatchPublication {
     /// As soon as everybody who has to has approved of it.
@@ -184,6 +184,24 @@ pub enum DispatchPublication {
     WhenApproved,
     /// When it is told to.
     OnCommand,
+}
+
+impl From<Publish> for DispatchPublication {
+    fn from(publish: Publish) -> Self {
+        match publish {
+            Publish::WhenApproved => Self::WhenApproved,
+            Publish::OnCommand => Self::OnCommand,
+        }
+    }
+}
+
+impl From<DispatchPublication> for Publish {
+    fn from(publish: DispatchPublication) -> Self {
+        match publish {
+            DispatchPublication::WhenApproved => Self::WhenApproved,
+            DispatchPublication::OnCommand => Self::OnCommand,
+        }
+    }
 }
 
 /// A member that may be told too late.
@@ -218,6 +236,9 @@ pub struct DispatchRow {
     /// mRID of the demand response programme whose event it is.
     #[schema(required)]
     pub program: Option<String>,
+    /// mRID of the strategy that made it; null for one that was made by hand.
+    #[schema(required)]
+    pub strategy: Option<String>,
     /// How urgent it is.
     pub priority: DispatchPriority,
     /// By what its members are chosen.
@@ -293,6 +314,8 @@ pub struct DispatchQuery {
     /// Where it stands.
     #[param(inline)]
     pub phase: Option<Phase>,
+    /// mRID of the strategy that made it.
+    pub strategy: Option<String>,
     /// Most items to answer with, 1 to 1000; 100 without it.
     pub limit: Option<usize>,
     /// `next` of the page before.
@@ -384,8 +407,15 @@ pub(super) async fn list(
             limit: query.limit,
             after: query.after,
         };
+        let strategy = query.strategy.as_deref();
+        let strategy = strategy.map(|mrid| strategy::find(world.fleet, mrid));
+        let strategy = strategy.transpose()?.map(|(it, _)| it.id);
+        let maker = |d: &Dispatch| world.fleet.strategies().maker_of(d.id);
+        let made = |d: &Dispatch| maker(d).map(|it| it.id);
         let all = world.fleet.dispatches().iter().rev();
-        let wanted = all.filter(|d| query.phase.is_none_or(|p| p == d.phase(world.now).into()));
+        let wanted = all
+            .filter(|d| query.phase.is_none_or(|p| p == d.phase(world.now).into()))
+            .filter(|d| strategy.is_none_or(|id| made(d) == Some(id)));
         let ids = wanted.map(|dispatch| dispatch.id);
         Slice::cut(ids, |id| id.0, Direction::Descending, &page)
     };
@@ -458,6 +488,7 @@ pub(super) async fn change(
         ramp: patch.ramp_s.map(|s| Duration::from_secs(s.into())),
         objective: patch.objective.map(Into::into),
         priority: patch.priority.map(Into::into),
+        by: Some(author(&principal)?),
     };
     api.command_one(&principal, Command::ChangeDispatch(id, change))
         .await?;
@@ -528,12 +559,10 @@ fn new_dispatch(
             program: program.transpose()?.map(DemandResponseProgramId),
             priority: given.priority.into(),
             objective: given.objective.into(),
-            publish: match given.publish {
-                DispatchPublication::WhenApproved => Publish::WhenApproved,
-                DispatchPublication::OnCommand => Publish::OnCommand,
-            },
+            publish: given.publish.into(),
             release: Duration::from_secs(given.release_s.into()),
             author: Some(author),
+            revised_by: BTreeSet::new(),
         },
     })
 }
@@ -619,6 +648,11 @@ fn row(world: &World<'_>, dispatch: &Dispatch, tally: &Tally) -> DispatchRow {
         state: state(world.fleet, dispatch, phase),
         stage: stage(world, dispatch).map(Into::into),
         program: program(world.fleet, dispatch).map(|p| p.mrid.to_string()),
+        strategy: world
+            .fleet
+            .strategies()
+            .maker_of(dispatch.id)
+            .map(|strategy| strategy.mrid.to_string()),
         priority: dispatch.conduct.priority.into(),
         objective: dispatch.conduct.objective.into(),
         release_s: dispatch.conduct.release.as_secs(),

@@ -5,6 +5,7 @@
     reason = "what `utoipa::path` expands to has them"
 )]
 
+mod person;
 mod row;
 
 use std::collections::VecDeque;
@@ -117,6 +118,21 @@ pub struct ExportQuery {
     #[serde(default)]
     #[param(inline)]
     pub format: ExportFormat,
+    /// Whether it tells personal data, which only accounts that the configuration names may ask.
+    #[serde(default)]
+    #[param(inline)]
+    pub personal: PersonalColumns,
+}
+
+/// Whether a file tells personal data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PersonalColumns {
+    /// Their columns are empty.
+    #[default]
+    LeaveOut,
+    /// Their columns are filled.
+    Include,
 }
 
 /// Form of a file of DER.
@@ -139,7 +155,8 @@ pub enum ExportFormat {
 #[utoipa::path(post, path = "/api/v1/imports", operation_id = "begin_import", tag = "enrolment", params(ImportQuery),
     request_body(content((Vec<ImportRow> = "application/json"), (String = "text/csv"))),
     responses((status = 202, body = Import), (status = 400, body = Problem), (status = 409, body = Problem),
-        (status = 413, body = Problem), (status = 415, body = Problem), (status = 422, body = Problem)))]
+        (status = 403, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
+        (status = 422, body = Problem)))]
 pub(super) async fn begin(
     State(api): State<Api>,
     principal: Principal,
@@ -159,6 +176,9 @@ pub(super) async fn begin(
         false => row::read_json(&bytes),
     });
     let rows = read.await.map_err(|_| Problem::lost())??;
+    if person::says_of_persons(&rows) {
+        api.may_see_persons(&principal)?;
+    }
     let import = api.imports.add(rows.len(), query, clock::now());
     let id = import.id;
     let actor = Actor::Account(principal.account);
@@ -211,17 +231,27 @@ pub(super) async fn show(
 
 /// Write all DER to a file that can be imported.
 #[utoipa::path(get, path = "/api/v1/exports/ders", operation_id = "export_ders", tag = "enrolment", params(ExportQuery),
-    responses((status = 200, description = "The file", content((String = "text/csv"), (Vec<ImportRow> = "application/json")))))]
+    responses((status = 200, description = "The file", content((String = "text/csv"), (Vec<ImportRow> = "application/json"))),
+        (status = 403, body = Problem)))]
 pub(super) async fn export(
     State(api): State<Api>,
+    principal: Principal,
     Params(query): Params<ExportQuery>,
 ) -> Result<Response, Problem> {
-    let write = move || {
-        let rows = api.world(|world| row::rows(world.fleet));
-        match query.format {
-            ExportFormat::Csv => row::write_csv(&rows),
-            ExportFormat::Json => serde_json::to_vec(&rows).map_err(|_| Problem::lost()),
-        }
+    if query.personal == PersonalColumns::Include {
+        api.may_see_persons(&principal)?;
+    }
+    let known = Api::clone(&api);
+    let rows = tokio::task::spawn_blocking(move || known.world(|world| row::rows(world.fleet)));
+    let mut rows = rows.await.map_err(|_| Problem::lost())?;
+    if query.personal == PersonalColumns::Include {
+        rows = api.tell_persons(rows).await?;
+        let account = principal.account.0;
+        tracing::info!(account, "personal data of all owners read");
+    }
+    let write = move || match query.format {
+        ExportFormat::Csv => row::write_csv(&rows),
+        ExportFormat::Json => serde_json::to_vec(&rows).map_err(|_| Problem::lost()),
     };
     let written = tokio::task::spawn_blocking(write).await;
     let media = match query.format {
@@ -253,6 +283,9 @@ async fn take_in(api: &Api, id: u32, actor: &Actor, rows: Vec<ReadRow>) -> Resul
             })
         });
         let results: Vec<_> = results.collect();
+        let taken_in = turn.iter().zip(&results).filter(|(_, done)| done.is_ok());
+        api.put_persons(taken_in.filter_map(|(row, _)| row.as_ref().ok()))
+            .await?;
         api.imports.note(id, |import| {
             for result in &results {
                 import.count(result.as_deref());

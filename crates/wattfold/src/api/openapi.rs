@@ -11,10 +11,10 @@ use crate::api::{
     access, account, aggregator, alarm, alarm_kind, alarm_metrics, approval, assignment,
     availability, binding, client_profile, curve, default_control, delivery,
     demand_response_program, der, dispatch, document, enrolment, envelope, explanation,
-    flexibility, group, import, interconnection, log_event, microgrid, owner, plan, program,
-    program_control, program_default, rates, roll_out, series, session, settings_comparison,
-    settings_profile, settings_requirement, site, stream, subscription, summary, suppression,
-    telemetry, usage_point,
+    flexibility, group, import, interconnection, log_event, microgrid, owner, person, plan,
+    program, program_control, program_default, rates, roll_out, series, session,
+    settings_comparison, settings_profile, settings_requirement, site, strategy,
+    strategy_occurrence, stream, subscription, summary, suppression, telemetry, usage_point,
 };
 use crate::auth::SESSION_COOKIE;
 
@@ -34,7 +34,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         demand_response_program::list_contracts, demand_response_program::put,
         demand_response_program::put_contract, demand_response_program::show, import::begin,
         import::export, import::list, import::show, interconnection::put, interconnection::show,
-        flexibility::put, flexibility::show, owner::list, owner::put, owner::show, site::list, site::list_points, site::place, site::put,
+        flexibility::put, flexibility::show, owner::list, owner::put, owner::show, person::erase, person::put, person::show, site::list, site::list_points, site::place, site::put,
         site::put_point, site::show_point,
         approval::approve, approval::publish, approval::set_rules, approval::show_rules,
         dispatch::change,
@@ -63,7 +63,8 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi);
         alarm::acknowledge, alarm::acknowledge_many, alarm::list, alarm::shelve, alarm::show,
         alarm::unshelve, alarm_kind::list, alarm_metrics::show, suppression::end,
         suppression::list, suppression::set,
-        explanation::show, session::show, stream::open, summary::show, telemetry::show, telemetry::retention, delivery::export
+        explanation::show, session::show, strategy::create, strategy::list, strategy::pause, strategy::put, strategy::resume,
+        strategy::retire, strategy::show, strategy_occurrence::list, strategy_occurrence::preview, stream::open, summary::show, telemetry::show, telemetry::retention, delivery::export
     ),
     components(schemas(stream::Ping, alarm::AlarmCounts)),
     modifiers(&Credentials),

@@ -73,7 +73,7 @@ pub struct OwnerView {
     pub mrid: String,
     /// By purpose; what is absent was never asked.
     pub consents: BTreeMap<ConsentPurpose, ConsentView>,
-    /// When the person's data were erased; null when they were not.
+    /// When the person's data were erased; null when they were not. Its consents ended with them.
     #[schema(required)]
     pub erased_at: Option<Time>,
 }

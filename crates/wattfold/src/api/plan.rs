@@ -16,6 +16,7 @@ use crate::api::delivery::{DerRef, MemberStanding};
 use crate::api::dispatch::{DispatchObjective, DispatchRow, find, one};
 use crate::api::problem::Problem;
 use crate::api::request::{Body, Named};
+use crate::api::settings_profile::author;
 use crate::api::value::Time;
 use crate::auth::Principal;
 
@@ -180,6 +181,7 @@ pub(super) async fn adopt(
     Body(adoption): Body<Adoption>,
 ) -> Result<Json<DispatchRow>, Problem> {
     let found = mrid.clone();
+    let by = author(&principal)?;
     api.revise_one(&principal, move |fleet| {
         let dispatch = find(fleet, &found)?;
         let generation = dispatch.plan.as_ref().map_or(0, |plan| plan.generation);
@@ -192,6 +194,7 @@ pub(super) async fn adopt(
         }
         let change = DispatchChange {
             objective: Some(adoption.objective.into()),
+            by: Some(by.clone()),
             ..DispatchChange::default()
         };
         Ok(Command::ChangeDispatch(dispatch.id, change))

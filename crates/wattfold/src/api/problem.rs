@@ -33,6 +33,12 @@ pub enum Kind {
     Timeout,
     /// It contradicts what exists.
     Conflict,
+    /// It was erased for good.
+    Erased,
+    /// What is kept can't be read.
+    Unreadable,
+    /// It has another version than the one that the request names.
+    PreconditionFailed,
     /// The body is too large.
     TooLarge,
     /// The body is not JSON.
@@ -53,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::CrossSite,
@@ -62,6 +68,9 @@ impl Kind {
         Self::MethodNotAllowed,
         Self::Timeout,
         Self::Conflict,
+        Self::Erased,
+        Self::Unreadable,
+        Self::PreconditionFailed,
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::InvalidField,
@@ -84,6 +93,9 @@ impl Kind {
             Self::MethodNotAllowed => "Method not allowed",
             Self::Timeout => "Request timeout",
             Self::Conflict => "Conflict",
+            Self::Erased => "Erased",
+            Self::Unreadable => "Unreadable",
+            Self::PreconditionFailed => "Precondition failed",
             Self::TooLarge => "Too large",
             Self::UnsupportedMediaType => "Unsupported media type",
             Self::InvalidField => "Invalid field",
@@ -103,7 +115,9 @@ impl Kind {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::Unreadable => StatusCode::CONFLICT,
+            Self::Erased => StatusCode::GONE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidField | Self::ShortOfPower | Self::ShortOfEnergy | Self::LimitExceeded => {
@@ -304,6 +318,8 @@ impl From<Rejection> for Problem {
             | Rejection::NeededByGrid { .. }
             | Rejection::IllegalTransition { .. }
             | Rejection::Islanded { .. }
+            | Rejection::ContractInForce { .. }
+            | Rejection::OwnerErased(_)
             | Rejection::StalePlan { .. } => Self::new(Kind::Conflict, detail),
             Rejection::MridTaken(_) => field(Kind::Conflict, "mrid", "is in use"),
             Rejection::NameTaken(_) => field(Kind::Conflict, "name", "is in use"),

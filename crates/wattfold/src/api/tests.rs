@@ -3,6 +3,7 @@
 mod alarms;
 mod approvals;
 mod bad_input;
+mod changes;
 mod default_control;
 mod deliveries;
 mod dispatching;
@@ -12,11 +13,13 @@ mod groups;
 mod history;
 mod imports;
 mod microgrids;
+mod persons;
 mod places;
 mod programs;
 mod served;
 mod sessions;
 mod settings;
+mod strategies;
 mod streaming;
 mod world;
 

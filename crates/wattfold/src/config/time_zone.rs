@@ -3,10 +3,12 @@
 use ieee2030_5::server::{self, DaylightSaving};
 use jiff::tz::{Dst, Offset};
 use serde::Deserialize;
-use units::Timestamp;
+use units::{Timestamp, Zone, ZoneChange};
 
 /// Summers that are known ahead of the start of the server.
 const SUMMERS: usize = 50;
+/// So far back from the start of the server changes of the clock are known.
+const BACK: jiff::SignedDuration = jiff::SignedDuration::from_hours(24 * 366 * 2);
 
 /// A time zone of the IANA database, such as `America/Los_Angeles`.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,6 +64,26 @@ impl TimeZone {
     }
 }
 
+impl TimeZone {
+    /// The changes of the clock there from two years before `now` on.
+    ///
+    /// # Panics
+    /// Never: clocks are changed by less than the time between two changes.
+    #[must_use]
+    pub fn zone(&self, now: Timestamp) -> Zone {
+        let now = jiff::Timestamp::from_second(now.secs()).unwrap_or_default();
+        let from = now.checked_sub(BACK).unwrap_or(now);
+        let changes = self.0.following(from).take(2 * SUMMERS);
+        let changes = changes.map(|turn| ZoneChange {
+            at: Timestamp::from_secs(turn.timestamp().as_second()),
+            offset_s: turn.offset().seconds(),
+        });
+        let first_s = self.0.to_offset(from).seconds();
+        let zone = Zone::new(first_s, changes.collect());
+        zone.expect("the database has changes in order, months or days apart")
+    }
+}
+
 /// What is added to UTC there outside of summer.
 fn standard(zone: &jiff::tz::TimeZone, now: jiff::Timestamp) -> Offset {
     let here = zone.to_offset_info(now);
@@ -113,6 +135,48 @@ mod tests {
             end: at("2027-04-03T16:00:00Z"),
         };
         assert_eq!(sydney.summers[0], summer);
+    }
+
+    /// From another implementation, Python 3.11 `zoneinfo` with tzdata 2025b: the first minutes at
+    /// which a clock there shows the time or a later one.
+    #[test]
+    fn local_times_are_those_of_another_implementation() {
+        let now = at("2026-06-01T00:00:00Z");
+        for (name, month, day, (hour, minute), secs) in [
+            ("America/New_York", 3, 8, (2, 30), 1_772_953_200),
+            ("America/New_York", 11, 1, (1, 30), 1_793_511_000),
+            ("America/New_York", 11, 1, (17, 0), 1_793_570_400),
+            ("Europe/Berlin", 3, 29, (2, 30), 1_774_746_000),
+            ("Europe/Berlin", 10, 25, (2, 30), 1_792_888_200),
+            ("Australia/Lord_Howe", 4, 5, (1, 45), 1_775_313_900),
+            ("Australia/Lord_Howe", 10, 4, (2, 10), 1_791_041_400),
+        ] {
+            let zone = TimeZone::try_from(name.to_owned()).unwrap().zone(now);
+            let date = units::Date::new(2026, month, day).unwrap();
+            let found = zone.first_at(date, hour * 3_600 + minute * 60);
+            assert_eq!(found.secs(), secs, "{name} {month}-{day}");
+        }
+        assert_eq!(TimeZone::default().zone(now), units::UTC);
+    }
+
+    /// Of every zone of the database, a year from now on and back, as jiff itself tells the time.
+    #[test]
+    fn every_zone_of_the_database_is_taken_over() {
+        let now = at("2026-06-01T00:00:00Z");
+        let mut zones = 0;
+        for name in jiff::tz::db().available() {
+            let name = name.to_string();
+            let theirs = jiff::tz::TimeZone::get(&name).unwrap();
+            let ours = TimeZone(theirs.clone()).zone(now);
+            for hours in (-8_000..8_000).step_by(7) {
+                let at = Timestamp::from_secs(now.secs() + hours * 3_600);
+                let instant = jiff::Timestamp::from_second(at.secs()).unwrap();
+                let offset_s = theirs.to_offset(instant).seconds();
+                assert_eq!(ours.offset_s(at), offset_s, "{name} {instant}");
+            }
+            zones += 1;
+        }
+        assert!(400 < zones, "{zones}");
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl Scene {
                 ..Policy::default()
             },
             limits: &[],
+            zone: &units::UTC,
             now,
         }
     }

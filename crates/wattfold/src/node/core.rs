@@ -13,7 +13,7 @@ use store::{
     Account, Actor, Batch, CommitError, Document, DocumentChange, DocumentKey, ReadError,
     RequestId, StorageError, Store,
 };
-use units::Timestamp;
+use units::{Timestamp, Zone};
 
 use super::durable::{DOCUMENT_LISTENER, DOCUMENT_VERSION};
 use super::{
@@ -33,6 +33,8 @@ pub struct Rules {
     pub policy: Policy,
     /// The device server's settings.
     pub devices: ServerConfig,
+    /// Local time by which strategies follow the calendar.
+    pub zone: Zone,
 }
 
 /// What a round needs of what changes around the core while it decides.
@@ -354,6 +356,7 @@ impl Core {
                 observations,
                 policy,
                 limits,
+                zone: &self.rules.zone,
                 now: self.now,
             };
             act(&mut self.working.state, &inputs)

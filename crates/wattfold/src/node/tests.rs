@@ -127,6 +127,7 @@ fn start(store: Box<dyn Store>, state: State) -> Started {
         limits: Vec::new(),
         control: Control::default(),
         devices: ServerConfig::new(Lfdi([0; 20])),
+        zone: units::UTC.clone(),
         metrics,
     };
     Node::start(parts).unwrap()

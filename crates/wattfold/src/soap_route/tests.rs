@@ -46,6 +46,7 @@ fn start() -> Server {
         limits: Vec::new(),
         control: crate::config::Control::default(),
         devices: ieee2030_5::server::ServerConfig::new(Lfdi([0; 20])),
+        zone: units::UTC.clone(),
         metrics,
     };
     let started = Node::start(parts).unwrap();

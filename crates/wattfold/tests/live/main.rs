@@ -23,6 +23,7 @@ mod nodes;
 mod notifications;
 mod opender;
 mod peers;
+mod persons;
 mod py20305;
 mod relay;
 mod rig;

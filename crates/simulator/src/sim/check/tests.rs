@@ -58,6 +58,7 @@ fn dispatch() -> Dispatch {
         cancelled: None,
         plan: None,
         superseded: Vec::new(),
+        asked_before: std::collections::BTreeMap::new(),
     }
 }
 

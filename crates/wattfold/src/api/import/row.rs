@@ -17,6 +17,7 @@ use crate::api::der::Kind;
 use crate::api::enrolment::{EnrolBy, pin, reserve};
 use crate::api::interconnection::{FirmnessView, FuelView, InterconnectionView};
 use crate::api::owner::{ConsentPurpose, agreed};
+use crate::api::person::Private;
 use crate::api::problem::{self, Problem};
 use crate::api::settings_profile::{AbnormalCategory, NormalCategory, PerformanceCategory};
 use crate::api::site::limit;
@@ -49,6 +50,19 @@ pub struct ImportRow {
     pub owner: Option<String>,
     /// Purposes that the owner agrees to.
     pub consents: Option<String>,
+    /// The owner's name. This and the next three columns are kept apart from all others, as
+    /// personal data; what is empty stays as it is.
+    #[schema(value_type = Option<String>)]
+    pub owner_name: Option<Private>,
+    /// The owner's address of electronic mail.
+    #[schema(value_type = Option<String>)]
+    pub owner_email: Option<Private>,
+    /// The owner's telephone number.
+    #[schema(value_type = Option<String>)]
+    pub owner_phone: Option<Private>,
+    /// The owner's postal address.
+    #[schema(value_type = Option<String>)]
+    pub owner_address: Option<Private>,
     /// mRID of the site.
     pub site: Option<String>,
     /// mRID of the service point.
@@ -89,7 +103,7 @@ pub struct ImportRow {
 }
 
 /// The columns of a file.
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 33] = [
     "mrid",
     "name",
     "kind",
@@ -101,6 +115,10 @@ const COLUMNS: [&str; 29] = [
     "assignments",
     "owner",
     "consents",
+    "owner_name",
+    "owner_email",
+    "owner_phone",
+    "owner_address",
     "site",
     "service_point",
     "service_point_import_max_w",
@@ -217,6 +235,7 @@ pub(super) fn rows(fleet: &Fleet) -> Vec<ImportRow> {
 impl ImportRow {
     /// What the row asks for.
     pub(super) fn command(&self, fleet: &Fleet, now: Timestamp) -> Result<Command, Problem> {
+        self.person(fleet)?;
         let admission = Admission {
             der: self.der(fleet)?,
             standing_at: self.location(fleet, now)?,

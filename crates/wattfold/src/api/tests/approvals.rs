@@ -11,34 +11,39 @@ use super::world::{Reply, Server, dispatch};
 use crate::api::value::Time;
 use crate::clock;
 
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
 impl Server {
-    async fn as_bert(&self, method: &str, path: &str, body: Value) -> Reply {
-        let bert = STANDARD.encode(format!("bert:{PASSWORD}"));
+    /// As one of the accounts, whose password is [`PASSWORD`] but for that of the first.
+    pub(super) async fn by(&self, name: &str, method: &str, path: &str, body: Value) -> Reply {
+        let password = match name {
+            "admin" => &self.password,
+            _ => PASSWORD,
+        };
+        let presented = STANDARD.encode(format!("{name}:{password}"));
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::AUTHORIZATION, format!("Basic {bert}"))
+            .header(header::AUTHORIZATION, format!("Basic {presented}"))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body.to_string()));
         self.send(request.unwrap()).await
     }
 
-    async fn with_bert(&self) {
+    pub(super) async fn with_bert(&self) {
         let body = json!({ "name": "bert", "password": PASSWORD });
         let created = self.post("/api/v1/accounts", body).await;
         assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
     }
 
-    async fn with_rules(&self, rules: Value) {
+    pub(super) async fn with_rules(&self, rules: Value) {
         let rules = json!({ "items": rules });
         let set = self.ask("PUT", "/api/v1/approval_rules", Some(rules)).await;
         assert_eq!(set.status, StatusCode::OK, "{}", set.text);
     }
 }
 
-fn from_now(s: i64) -> String {
+pub(super) fn from_now(s: i64) -> String {
     Time(Timestamp::from_secs(clock::now().secs() + s)).to_text()
 }
 
@@ -78,11 +83,11 @@ async fn two_people_let_a_dispatch_out() {
 
     let capacity = json!({ "capacity": "balancing_authority" });
     let not_bert = server
-        .as_bert("POST", &format!("{path}/approve"), capacity.clone())
+        .by("bert", "POST", &format!("{path}/approve"), capacity.clone())
         .await;
     assert_eq!(not_bert.json()["field"], "capacity", "{}", not_bert.text);
     let first = server
-        .as_bert("POST", &format!("{path}/approve"), json!({}))
+        .by("bert", "POST", &format!("{path}/approve"), json!({}))
         .await
         .json();
     assert_eq!(first["state"], "planned", "{first}");
@@ -101,7 +106,7 @@ async fn only_the_first_account_creates_others_and_each_name_once() {
     let server = Server::start();
     server.with_bert().await;
     let body = json!({ "name": "carl", "password": PASSWORD });
-    let refused = server.as_bert("POST", "/api/v1/accounts", body).await;
+    let refused = server.by("bert", "POST", "/api/v1/accounts", body).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let again = json!({ "name": "bert", "password": PASSWORD });
     assert_eq!(

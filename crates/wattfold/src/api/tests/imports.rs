@@ -34,7 +34,7 @@ impl Server {
     }
 
     /// Takes a file in; how it ended.
-    async fn imported(&self, media: &str, query: &str, body: impl Into<Body>) -> Value {
+    pub(super) async fn imported(&self, media: &str, query: &str, body: impl Into<Body>) -> Value {
         let begun = self.import(media, query, body).await;
         assert_eq!(begun.status, StatusCode::ACCEPTED, "{}", begun.text);
         let path = format!("/api/v1/imports/{}", begun.json()["id"]);

@@ -12,10 +12,11 @@ use http::{HeaderMap, Request, StatusCode, header};
 use ieee2030_5::server::{Resources, ServerConfig};
 use ieee2030_5::translate::metering::{Measurement, Point, Quantity};
 use serde_json::{Value, json};
-use store::{AccountId, Actor, JournalId, Memory, Store as _};
+use store::{AccountId, Actor, JournalId, Memory, Persons, Store as _};
 use tower::ServiceExt as _;
 use units::{Timestamp, Watts};
 
+use crate::api::person::Personal;
 use crate::api::{ApiState, Given, Tls, router};
 use crate::auth::{self, Auth};
 use crate::clock;
@@ -83,6 +84,7 @@ impl Server {
                 ..Control::default()
             },
             devices: ServerConfig::new(Lfdi([0; 20])),
+            zone: units::UTC.clone(),
             metrics,
         };
         let (node, _owner) = Node::start(parts).unwrap();
@@ -93,6 +95,10 @@ impl Server {
                 limits: Vec::new(),
                 tls: Tls::Off,
                 balancing_authority: BTreeSet::from([auth::FIRST_ACCOUNT.to_owned()]),
+                personal: Personal::new(
+                    Persons::in_memory(),
+                    BTreeSet::from([auth::FIRST_ACCOUNT.to_owned()]),
+                ),
             },
         );
         Self {

@@ -82,6 +82,7 @@ impl State {
         }
         seen.extend(of_dispatches);
         seen.extend(self.of_microgrids(inputs));
+        seen.extend(self.of_strategies());
         for kind in [Kind::DerSilent, Kind::DerClockAhead] {
             for alarm in book.raised(kind) {
                 let Subject::Der(der) = alarm.subject else {
@@ -132,6 +133,29 @@ impl State {
             _ => None,
         });
         microgrids.microgrids().map(of).chain(gone).collect()
+    }
+
+    /// Which strategies have not made what was due, or can't tell whether anything is; of those that
+    /// are let go that they are neither.
+    fn of_strategies(&self) -> Vec<Seen> {
+        let book = self.fleet.strategies();
+        let mut seen = Vec::new();
+        for (strategy, progress) in book.strategies() {
+            let about = Subject::Strategy(strategy.id);
+            let failed = strategy.failure(progress).map(|_| Detail::Plain);
+            seen.push((Kind::StrategyFailed, about.clone(), failed));
+            let blind = self.strategy_watch.is_blind(strategy.id);
+            seen.push((Kind::StrategyBlind, about, blind.then_some(Detail::Plain)));
+        }
+        for kind in [Kind::StrategyFailed, Kind::StrategyBlind] {
+            let raised = self.fleet.alarms().raised(kind);
+            let gone = raised.filter(|alarm| match alarm.subject {
+                Subject::Strategy(id) => book.strategy(id).is_none(),
+                _ => false,
+            });
+            seen.extend(gone.map(|alarm| (kind, alarm.subject.clone(), None)));
+        }
+        seen
     }
 
     fn of_server(&mut self) -> Vec<Seen> {

@@ -145,6 +145,7 @@ impl Scene {
                 ..Policy::default()
             },
             limits: &self.limits,
+            zone: &units::UTC,
             now: self.at,
         };
         let mut batch = Batch::default();

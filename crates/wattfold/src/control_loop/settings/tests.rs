@@ -77,6 +77,7 @@ impl Rig {
             observations: &observations,
             policy: self.policy,
             limits: &[],
+            zone: &units::UTC,
             now,
         };
         act(&mut self.state, &inputs, &mut self.changes)

@@ -1,9 +1,15 @@
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
-use fleet::{CimMrid, DerKind, Lfdi, Name, NewDer, Pin};
+use fleet::enrolment::{Dated, DemandResponseProgram, DemandResponseProgramId, Terms};
+use fleet::strategy::{Calendar, NewStrategy, Template, Trigger};
+use fleet::{
+    Aim, CimMrid, DerFunction, DerFunctions, DerKind, EnrolmentCommand, GroupId, Lfdi, Name,
+    NewDer, NewGroup, Objective, Pin, Priority, Publish, StrategyCommand,
+};
 use ieee2030_5::server::Resources;
 use store::{JournalId, Memory};
-use units::Percent;
+use units::{Percent, Watts};
 
 use super::*;
 use crate::config::Control;
@@ -37,6 +43,7 @@ fn core() -> Core {
         limits: Vec::new(),
         policy: Control::default().policy(devices.poll_rates.der_program_s),
         devices,
+        zone: units::UTC.clone(),
     };
     let folded = (State::default(), Resources::default());
     Core::new(Box::new(Memory::new(JournalId(1))), folded, rules, NOW).unwrap()
@@ -140,4 +147,105 @@ fn what_is_published_is_what_a_fold_of_the_store_gives() {
     assert_eq!(folded.fleet, published.state.fleet);
     assert_eq!(folded.deliveries, published.state.deliveries);
     assert_eq!(folded.fleet, core.working().state.fleet);
+}
+
+/// A strategy whose dispatch of every noon is due an hour ahead, over one DER.
+fn with_a_strategy(core: &mut Core, rim: &mut Plain) {
+    let name = |text: &str| Name::new(text).unwrap();
+    let mrid = |text: &str| CimMrid::new(text).unwrap();
+    let commands = vec![
+        Command::CreateGroup(NewGroup {
+            mrid: mrid("group"),
+            names: Vec::new(),
+            description: None,
+            functions: DerFunctions::default().with(DerFunction::RealPowerDispatch),
+            members: vec![DerId(0)],
+            version: None,
+        }),
+        Command::Enrolment(EnrolmentCommand::PutProgram(DemandResponseProgram {
+            mrid: mrid("peak"),
+            name: name("Peak"),
+            terms: Dated::from(Timestamp::default(), Terms::default()),
+        })),
+        Command::Strategy(StrategyCommand::Put(Box::new(NewStrategy {
+            mrid: mrid("noon"),
+            name: name("Noon"),
+            program: DemandResponseProgramId(0),
+            group: GroupId(0),
+            trigger: Trigger::Calendar(Calendar {
+                weekdays: BTreeSet::new(),
+                months: BTreeSet::new(),
+                start_s: 12 * 3_600,
+                excluded: BTreeSet::new(),
+            }),
+            template: Template {
+                aim: Aim::AtMost(Watts::whole(1_000)),
+                duration: Duration::from_secs(600),
+                lead: Duration::from_secs(3_600),
+                ramp: None,
+                priority: Priority::Economic,
+                objective: Objective::ProRata,
+                publish: Publish::WhenApproved,
+                release: Duration::ZERO,
+            },
+            by: name("anna"),
+        }))),
+    ];
+    for input in [enrolment(), Input::Commands(Actor::System, commands)] {
+        let decided = core.decide(NOW, vec![input], rim);
+        let committed = core.commit(decided, Durable::default);
+        let Some(Ok(Answer::Commands(outcomes))) = committed.answers.first() else {
+            panic!("{:?}", committed.answers)
+        };
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    }
+    rim.observations.push(Observation::default());
+}
+
+fn started_again(core: Core, now: Timestamp) -> Core {
+    let rules = core.rules.clone();
+    let store = core.into_store();
+    let folded = restart::fold(store.as_ref()).unwrap();
+    Core::new(store, folded, rules, now).unwrap()
+}
+
+/// The leader dies at every step around a dispatch that is due: the next one makes it once.
+#[test]
+fn a_dispatch_of_a_strategy_is_made_once_whenever_the_leader_dies() {
+    let (mut core, mut rim) = (core(), Plain::default());
+    with_a_strategy(&mut core, &mut rim);
+    let tick = || {
+        let readings_refused = 0;
+        vec![Input::Tick { readings_refused }]
+    };
+    let made = |core: &Core| {
+        let all = core.working().state.fleet.dispatches().iter();
+        all.map(|it| it.mrid.to_string()).collect::<Vec<_>>()
+    };
+    // `NOW` is 2027-01-15T08:00:00Z.
+    let due = NOW.after(Duration::from_secs(3 * 3_600));
+    let noon = ["noon-20270115T120000Z"];
+    for (dies_before_the_commit, second) in [(true, 0), (true, 1), (false, 2), (false, 3)] {
+        let now = due.after(Duration::from_secs(second));
+        let decided = core.decide(now, tick(), &rim);
+        assert_eq!(made(&core), noon, "at {second} s");
+        if dies_before_the_commit {
+            drop(decided);
+            core = started_again(core, now);
+            assert!(made(&core).is_empty(), "nothing of it is durable");
+        } else {
+            drop(core.commit(decided, Durable::default));
+            core = started_again(core, now);
+            assert_eq!(made(&core), noon);
+        }
+    }
+    let (_, progress) = core
+        .working()
+        .state
+        .fleet
+        .strategies()
+        .strategies()
+        .next()
+        .unwrap();
+    assert_eq!(progress.occurrences.len(), 1);
 }
