@@ -5,7 +5,7 @@ use std::time::Duration;
 use units::{Interval, Percent, Timestamp, WattHours, Watts};
 
 use super::merit::Merits;
-use super::plan::{Member, Role};
+use super::plan::{Member, Role, Taken};
 use super::share::Grid;
 use super::{Dispatch, Target};
 use crate::delivery::is_opt_out;
@@ -485,7 +485,7 @@ pub struct Members {
     /// See [`super::Request::expected`].
     pub expected: Vec<Vec<Watts>>,
     /// See [`super::Request::elsewhere`].
-    pub elsewhere: Vec<Vec<Option<Watts>>>,
+    pub elsewhere: Vec<Vec<Option<Taken>>>,
 }
 
 /// Judges the `ders` for a plan of `dispatch`, of which `targets` lie ahead from `effective` on.
@@ -515,10 +515,13 @@ pub fn members(
             member.settled_from = position.and_then(|position| u32::try_from(position).ok());
         }
         (member.merit, member.price_per_kwh) = merits.of(der);
-        let row: Vec<Option<Watts>> = targets
+        let row: Vec<Option<Taken>> = targets
             .iter()
-            .map(|(_, target)| target.interval.start.max(effective))
-            .map(|at| rivals.iter().find_map(|rival| rival.asks_at(der.id, at)))
+            .map(|(_, target)| {
+                let ahead =
+                    Interval::between(target.interval.start.max(effective), target.interval.end());
+                rivals.iter().find_map(|rival| rival.takes(der.id, ahead))
+            })
             .collect();
         if member.role == Role::Controllable && row.iter().any(Option::is_some) {
             member.elsewhere = u32::try_from(result.elsewhere.len()).ok();

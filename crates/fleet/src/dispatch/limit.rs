@@ -2,7 +2,7 @@
 
 use units::{Interval, Timestamp, Watts};
 
-use super::plan::{Member, Role};
+use super::plan::{Extent, Request, Role};
 use crate::{DerId, Name};
 
 /// `Σ coefficient · p ≤ max` over the DER named, injection positive. An import limit is the
@@ -41,16 +41,19 @@ impl LinearLimit {
         self.during.is_none_or(|during| during.contains(at))
     }
 
-    /// This limit as a row over `members`, which are ascending by DER, in target number `target`.
+    /// This limit as a row over the members of `request` at the position `target` of its targets.
     /// Members that are not `asked` take their room first: those that answer their expected output,
-    /// silent ones the most adverse they could do.
+    /// silent ones the most adverse they could do. What one is asked elsewhere for a part of the
+    /// interval only relieves nothing.
     pub(super) fn row(
         &self,
-        members: &[Member],
+        request: &Request<'_>,
         asked: &[bool],
         expected: &[Watts],
-        target: u32,
+        target: usize,
     ) -> Row {
+        let members = request.members;
+        let number = u32::try_from(target).unwrap_or(u32::MAX);
         let mut row = Row {
             name: self.name.clone(),
             terms: Vec::new(),
@@ -63,7 +66,7 @@ impl LinearLimit {
             let member = &members[position];
             match member.role {
                 Role::Controllable if asked[position] => row.terms.push((position, *coefficient)),
-                Role::Held if member.settled_from.is_none_or(|from| target < from) => {
+                Role::Held if member.settled_from.is_none_or(|from| number < from) => {
                     let adverse = if *coefficient < 0.0 {
                         member.lo
                     } else {
@@ -72,7 +75,13 @@ impl LinearLimit {
                     row.room -= coefficient * adverse.micro() as f64;
                 }
                 Role::Controllable | Role::Fixed | Role::Held => {
-                    row.room -= coefficient * expected[position].micro() as f64;
+                    let load = coefficient * expected[position].micro() as f64;
+                    let taken = request.taken(member, target);
+                    let is_open = taken.is_some_and(|taken| taken.extent == Extent::Part);
+                    row.room -= match is_open {
+                        true => load.max(coefficient * member.base.micro() as f64).max(0.0),
+                        false => load,
+                    };
                 }
             }
         }

@@ -78,6 +78,24 @@ pub struct Member {
     pub price_per_kwh: Option<Money>,
 }
 
+/// What a more urgent dispatch asks of a member in an interval.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Taken {
+    /// So much, when it begins.
+    pub p: Watts,
+    /// Whether it does all through the interval. What the member does afterwards is open then.
+    pub extent: Extent,
+}
+
+/// How much of an interval something holds for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// Not to its end.
+    Part,
+}
+
 /// What to do when the members can't reach the target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OnShort {
@@ -108,7 +126,7 @@ pub struct Request<'a> {
     /// By [`Member::expected`]: expected output in each of `targets`.
     pub expected: &'a [Vec<Watts>],
     /// By [`Member::elsewhere`]: what a more urgent dispatch asks in each of `targets`.
-    pub elsewhere: &'a [Vec<Option<Watts>>],
+    pub elsewhere: &'a [Vec<Option<Taken>>],
     /// By what members are chosen.
     pub objective: Objective,
     /// Limits over several members.
@@ -273,14 +291,19 @@ impl Plan {
     }
 }
 
+impl Request<'_> {
+    /// What a more urgent dispatch asks of `member` at this position of the targets.
+    pub(super) fn taken(&self, member: &Member, position: usize) -> Option<Taken> {
+        let row = self.elsewhere.get(member.elsewhere? as usize)?;
+        row.get(position).copied().flatten()
+    }
+}
+
 fn elsewhere(request: &Request<'_>) -> Vec<(u32, DerId)> {
     let mut taken = Vec::new();
     for (position, (interval, _)) in request.targets.iter().enumerate() {
         let members = request.members.iter().filter(|member| {
-            let row = member
-                .elsewhere
-                .and_then(|row| request.elsewhere.get(row as usize));
-            member.role == Role::Controllable && row.is_some_and(|row| row[position].is_some())
+            member.role == Role::Controllable && request.taken(member, position).is_some()
         });
         taken.extend(members.map(|member| (*interval, member.der)));
     }

@@ -167,10 +167,13 @@ fn withdrawals(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Comma
     withdrawn
 }
 
-/// Controls of members that the plan asks, in intervals in which it does not or before or after them.
+/// Controls of members that the plan asks, in intervals in which it does not or before or after them;
+/// those too of members that a more urgent dispatch takes, which get fresh ones when it lets go.
 fn outdated(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Vec<Command> {
     let mut outdated = Vec::new();
-    let asked: BTreeSet<DerId> = plan.allocations.iter().map(|a| a.der).collect();
+    let taken = plan.elsewhere.iter().map(|(_, der)| *der);
+    let asked = plan.allocations.iter().map(|a| a.der).chain(taken);
+    let asked: BTreeSet<DerId> = asked.collect();
     for control in asked
         .iter()
         .flat_map(|der| world.controls(*der, dispatch.id))

@@ -6,6 +6,7 @@
 use units::{Interval, Timestamp, Watts};
 
 use super::Dispatch;
+use super::plan::{Extent, Taken};
 use crate::{DerId, Fleet};
 
 impl Fleet {
@@ -36,6 +37,18 @@ impl Dispatch {
             .position(|target| target.interval.contains(at))?;
         let share = self.plan.as_ref()?.share(der, u32::try_from(index).ok()?)?;
         Some(share.p())
+    }
+
+    /// What its plan asks of `der` at the beginning of `span`, and whether to its end.
+    pub(super) fn takes(&self, der: DerId, span: Interval) -> Option<Taken> {
+        let p = self.asks_at(der, span.start)?;
+        let asked = self.intervals_of(der);
+        let left = without(span, asked);
+        let extent = match left.is_empty() {
+            true => Extent::Whole,
+            false => Extent::Part,
+        };
+        Some(Taken { p, extent })
     }
 
     /// The intervals in which its plan asks `der` for something.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use units::{Interval, WattHours, Watts};
 
 use super::horizon::Guide;
-use super::{Allocation, Balance, Member, Request, Role};
+use super::{Allocation, Balance, Member, Request, Role, Taken};
 use crate::dispatch::Aim;
 use crate::dispatch::limit::Row;
 use crate::{Name, Rejection};
@@ -128,14 +128,7 @@ impl<'a> State<'a> {
             .limits
             .iter()
             .filter(|limit| limit.holds_in(target.interval))
-            .map(|limit| {
-                limit.row(
-                    self.request.members,
-                    &self.asked,
-                    &expected,
-                    u32::try_from(position).unwrap_or(u32::MAX),
-                )
-            })
+            .map(|limit| limit.row(self.request, &self.asked, &expected, position))
             .collect();
         self.relieve(&rows);
         let wanted = self.wanted(position, &expected);
@@ -241,7 +234,7 @@ impl<'a> State<'a> {
             if member.behaviour.leaves_before(ahead.end()) {
                 return Watts::ZERO;
             }
-            let elsewhere = self.elsewhere(member, position);
+            let elsewhere = self.elsewhere(member, position).map(|taken| taken.p);
             let asked = elsewhere.or_else(|| by_interval(member));
             let rebound = || member.behaviour.rebound(*drawn, ahead.duration);
             asked.unwrap_or_else(|| member.base + rebound())
@@ -251,9 +244,8 @@ impl<'a> State<'a> {
     }
 
     /// What a more urgent dispatch asks of `member` in this interval.
-    pub(super) fn elsewhere(&self, member: &Member, position: usize) -> Option<Watts> {
-        let row = self.request.elsewhere.get(member.elsewhere? as usize)?;
-        row.get(position).copied().flatten()
+    pub(super) fn elsewhere(&self, member: &Member, position: usize) -> Option<Taken> {
+        self.request.taken(member, position)
     }
 
     fn unasked(&self, expected: &[Watts]) -> Watts {

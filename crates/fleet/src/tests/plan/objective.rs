@@ -5,7 +5,7 @@ use units::{Money, Percent, Watts};
 
 use super::{limit, member, request, shares, target, watts};
 use crate::dispatch::limit::LinearLimit;
-use crate::dispatch::plan::{Member, Plan, Request, Role, plan};
+use crate::dispatch::plan::{Extent, Member, Plan, Request, Role, Taken, plan};
 use crate::dispatch::{Aim, Objective, Standing, Target};
 use crate::{DerId, Rejection};
 
@@ -147,7 +147,11 @@ fn what_a_more_urgent_dispatch_asks_of_a_member_counts_and_is_not_asked_again() 
     let mut members = [member(0, 0, -1_000, 1_000), member(1, 0, -1_000, 1_000)];
     members[0].elsewhere = Some(0);
     let targets = [target(0, 60, 500), target(60, 60, 500)];
-    let elsewhere = [vec![Some(watts(-700)), None]];
+    let taken = Taken {
+        p: watts(-700),
+        extent: Extent::Whole,
+    };
+    let elsewhere = [vec![Some(taken), None]];
     let request = Request {
         elsewhere: &elsewhere,
         on_short: crate::dispatch::plan::OnShort::Approach,

@@ -108,12 +108,12 @@ impl Written {
                 at_most_w: vec![f64::INFINITY; self.problem.interval_s.len()],
             };
             let intervals = self.of_target.iter().zip(&request.targets);
-            for (number, (interval, (_, target))) in (0..).zip(intervals) {
+            for (number, (interval, (_, target))) in intervals.enumerate() {
                 if !limit.holds_in(target.interval) {
                     continue;
                 }
-                let expected = state.expected(number as usize);
-                let Row { terms, room, .. } = limit.row(request.members, &asked, &expected, number);
+                let expected = state.expected(number);
+                let Row { terms, room, .. } = limit.row(request, &asked, &expected, number);
                 let neutral = |(member, c): &(usize, f64)| {
                     c * request.members[*member].behaviour.neutral.as_f64()
                 };
@@ -257,7 +257,8 @@ impl Written {
     /// dispatch asks for something in some, or it is left to itself between them.
     fn taken(&self, request: &Request<'_>, state: &State<'_>, member: &Member) -> Option<Shape> {
         let intervals = self.problem.interval_s.len();
-        let elsewhere = (0..request.targets.len()).map(|t| state.elsewhere(member, t));
+        let elsewhere =
+            (0..request.targets.len()).map(|t| state.elsewhere(member, t).map(|taken| taken.p));
         let elsewhere: Vec<Option<Watts>> = elsewhere.collect();
         if intervals == self.of_target.len() && elsewhere.iter().all(Option::is_none) {
             return None;
