@@ -94,7 +94,7 @@ impl NewContract {
             program,
             ders,
             from: self.from,
-            until: self.until,
+            until: self.until.or_else(|| known.and_then(|known| known.until)),
             committed: self
                 .committed
                 .or_else(|| known.and_then(|known| known.committed)),

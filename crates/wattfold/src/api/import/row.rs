@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fleet::enrolment::admission::{Location, NewContract};
-use fleet::enrolment::{Admission, Consent};
+use fleet::enrolment::{Admission, Consent, Interconnection};
 use fleet::{
     AggregatorId, AssignmentId, CimMrid, Command, Der, EnrolmentCommand, Fleet, Name, NewDer,
     Registration,
@@ -309,10 +309,7 @@ impl ImportRow {
         }))
     }
 
-    fn interconnection(
-        &self,
-        fleet: &Fleet,
-    ) -> Result<Option<fleet::enrolment::Interconnection>, Problem> {
+    fn interconnection(&self, fleet: &Fleet) -> Result<Option<Interconnection>, Problem> {
         let given = self.permission_from.is_some()
             || self.permission_until.is_some()
             || self.export_max_w.is_some()
@@ -338,20 +335,25 @@ impl ImportRow {
         let known = CimMrid::new(&self.mrid).ok();
         let known = known.and_then(|mrid| fleet.der_by_mrid(&mrid));
         let known = known.and_then(|der| fleet.enrolment().interconnection(der.id));
+        let unknown = Interconnection::awaiting_permission();
+        let known = known.unwrap_or(&unknown);
+        let view = InterconnectionView::from(known);
         let view = InterconnectionView {
-            permission_from: self.permission_from,
-            permission_until: self.permission_until,
-            export_max_w: self.export_max_w,
-            import_max_w: self.import_max_w,
-            may_discharge: self.may_discharge.unwrap_or(true),
-            category,
+            permission_from: self.permission_from.or(view.permission_from),
+            permission_until: self.permission_until.or(view.permission_until),
+            export_max_w: self.export_max_w.or(view.export_max_w),
+            import_max_w: self.import_max_w.or(view.import_max_w),
+            may_discharge: self.may_discharge.unwrap_or(view.may_discharge),
+            category: category.or(view.category),
+            // A file has no column for it.
             limited_generation: None,
-            firmness: self.firmness.unwrap_or_default(),
-            fuel: self.fuel,
+            firmness: self.firmness.unwrap_or(view.firmness),
+            fuel: self.fuel.or(view.fuel),
         };
         let mut record = view.read()?;
-        // A file has no column for it.
-        record.limited_generation = known.and_then(|known| known.limited_generation.clone());
+        record
+            .limited_generation
+            .clone_from(&known.limited_generation);
         Ok(Some(record))
     }
 

@@ -255,3 +255,37 @@ async fn a_der_without_permission_is_left_out_of_a_dispatch() {
         .await;
     assert_eq!(short.json()["reachable_w"], 6_000.0, "{}", short.text);
 }
+
+#[tokio::test]
+async fn what_a_file_does_not_say_stays_as_it_is() {
+    let server = Server::start();
+    server.with_program().await;
+    let whole = r#"[{ "mrid": "plant-1", "name": "Plant 1", "kind": "storage",
+        "lfdi": "0000000000000000000000000000000000000001", "owner": "ann", "site": "home",
+        "service_point": "point", "permission_from": "2026-01-01T00:00:00Z", "export_max_w": 5000,
+        "may_discharge": false, "firmness": "flexible", "contract": "c", "program": "saver",
+        "contract_from": "2026-01-01T00:00:00Z", "contract_until": "2027-01-01T00:00:00Z" }]"#;
+    let import = server.imported("application/json", "", whole).await;
+    assert_eq!(counts(&import), [1, 1, 0, 0, 0], "{import}");
+    let record = "/api/v1/ders/plant-1/interconnection";
+    let before = server.get(record).await.json();
+    let contract = "/api/v1/contracts";
+    let until = server.get(contract).await.json()["items"][0]["until"].clone();
+    assert_eq!(
+        (&before["may_discharge"], &before["firmness"]),
+        (&json!(false), &json!("flexible"))
+    );
+    let part = "mrid,name,kind,lfdi,import_max_w,contract,program,contract_from\n\
+        plant-1,Plant 1,storage,0000000000000000000000000000000000000001,4000,c,saver,2026-01-01T00:00:00Z\n";
+    let import = server.imported("text/csv", "", part).await;
+    assert_eq!(counts(&import), [1, 0, 1, 0, 0], "{import}");
+    let mut after = server.get(record).await.json();
+    assert_eq!(after["import_max_w"].take(), json!(4_000.0));
+    after.as_object_mut().unwrap().remove("import_max_w");
+    assert_eq!(after, before);
+    assert_eq!(
+        server.get(contract).await.json()["items"][0]["until"],
+        until
+    );
+    assert!(until.is_string(), "{until}");
+}
