@@ -155,12 +155,6 @@ async fn perform(
     request: store::Request,
 ) -> Option<(String, Vec<u8>)> {
     let response = match errand::read(&request.head) {
-        Ok(Asked::Served(served)) => {
-            return match node.note_served(served.rows(), served.at()).await {
-                Err(Unavailable::NotLeader) => None,
-                _ => Some((errand::nothing(), Vec::new())),
-            };
-        }
         Ok(Asked::Device(head)) => {
             let asked: DeviceRequest = head.request(request.body.into())?;
             device_listener::carried_out(node, asked)

@@ -54,7 +54,6 @@ pub struct Metrics {
     subscriptions: Gauge,
     connections: Gauge,
     connections_refused: Counter,
-    inputs_dropped: Counter,
     journal_entries: Counter,
     journal_version: Gauge,
     delivery_steps: Counter,
@@ -86,7 +85,6 @@ impl Default for Metrics {
             subscriptions: Gauge::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
-            inputs_dropped: Counter::default(),
             journal_entries: Counter::default(),
             journal_version: Gauge::default(),
             delivery_steps: Counter::default(),
@@ -140,8 +138,6 @@ impl Metrics {
             refused,
             self.connections_refused.clone(),
         );
-        let dropped = "Notes of served controls dropped while the owner was busy";
-        to.register("inputs_dropped", dropped, self.inputs_dropped.clone());
         to.register(
             "journal_entries",
             "Journal entries committed",
@@ -297,11 +293,6 @@ impl Metrics {
     /// A connection was closed because too many are open.
     pub fn connection_refused(&self) {
         self.connections_refused.inc();
-    }
-
-    /// A note for the owner was dropped.
-    pub fn input_dropped(&self) {
-        self.inputs_dropped.inc();
     }
 
     /// A batch became durable `took` after it was decided.

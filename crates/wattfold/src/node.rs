@@ -446,37 +446,34 @@ impl Node {
     }
 
     /// Notes that these controls have been asked for, and so that the DER to which alone one of
-    /// them is addressed are looked after, by themselves or by their aggregator.
-    pub fn fetched(&self, controls: Vec<(ControlId, DerId)>, at: Timestamp) {
-        let ders = self.durable().looked_after(&controls);
-        self.heard(&ders, at);
-        self.served(controls, at);
-    }
-
-    /// Notes that a device has been sent these controls, those of which that is news. Dropped when
-    /// the owner is busy: the device fetches them again at its next poll.
-    pub fn served(&self, controls: Vec<(ControlId, DerId)>, at: Timestamp) {
-        let controls = self.durable().newly_served(controls);
-        if controls.is_empty() {
-            return;
-        }
-        let message = Message::note(Input::Served { controls, at });
-        if self.inbox.try_send(message).is_err() {
-            self.metrics.input_dropped();
-        }
-    }
-
-    /// Notes that another node has sent a device these controls; returns when that is durable.
+    /// them is addressed are looked after, by themselves or by their aggregator. Else as
+    /// [`Node::served`].
     ///
     /// # Errors
-    /// [`Unavailable`] when nothing was noted.
-    pub async fn note_served(
+    /// [`Unavailable`] when nothing was noted, and so nothing may be sent.
+    pub async fn fetched(
+        &self,
+        controls: Vec<(ControlId, DerId)>,
+        at: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let ders = self.durable().looked_after(&controls);
+        self.heard(&ders, at);
+        self.served(controls, at).await
+    }
+
+    /// Notes that a device is being sent these controls; returns when that is durable for those of
+    /// which it is news. Only then it may be sent them: a control of which the ledger does not know
+    /// that it was sent is withdrawn from a device that falls silent, and its share goes to others.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when nothing was noted, and so nothing may be sent.
+    pub async fn served(
         &self,
         controls: Vec<(ControlId, DerId)>,
         at: Timestamp,
     ) -> Result<(), Unavailable> {
         let controls = self.durable().newly_served(controls);
-        if controls.is_empty() && self.leads() {
+        if controls.is_empty() {
             return Ok(());
         }
         self.ask(Input::Served { controls, at }).await.map(drop)

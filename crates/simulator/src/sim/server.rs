@@ -68,6 +68,8 @@ pub(super) struct Server {
     samples: BTreeMap<(DerId, Quantity), Sample>,
     bodies: Bodies,
     waiting: Vec<(Input, Asker)>,
+    /// Answers that are sent when it is durable what controls are in them.
+    held: Vec<(Asker, Response)>,
     pub(super) rules: Rules,
 }
 
@@ -121,6 +123,7 @@ impl Server {
             samples: BTreeMap::new(),
             bodies: Bodies::default(),
             waiting: Vec::new(),
+            held: Vec::new(),
             rules,
         };
         server.start(now);
@@ -166,6 +169,7 @@ impl Server {
     /// The process is killed: what is not stored is gone, and nobody who waits is answered.
     pub(super) fn crash(&mut self) {
         self.waiting.clear();
+        self.held.clear();
         if let Some(core) = self.core.take() {
             self.disk = Some(core.into_store());
         }
@@ -194,16 +198,17 @@ impl Server {
                 return None;
             }
         };
-        Some(self.outgoing(response, request.lfdi, now))
+        self.outgoing(response, (asker, request.lfdi), now)
     }
 
-    /// Who has asked was heard, and what it is sent is served.
+    /// Who has asked was heard. `None` where the answer has controls that were not sent before: it
+    /// waits for the next round then, which gives [`Server::held`].
     pub(super) fn outgoing(
         &mut self,
         mut response: Response,
-        lfdi: Lfdi,
+        (asker, lfdi): (Asker, Lfdi),
         now: Timestamp,
-    ) -> Response {
+    ) -> Option<Response> {
         let (access, heard) = self.durable.caller(&self.observations, lfdi, now);
         if access == Access::Granted {
             observe::hear(&mut self.observations, heard.as_slice(), now);
@@ -215,10 +220,18 @@ impl Server {
             let controls = self.durable.newly_served(served);
             if !controls.is_empty() {
                 let input = Input::Served { controls, at: now };
-                self.waiting.push((input, Asker::Nobody));
+                self.waiting.push((input, asker));
+                self.held.push((asker, response));
+                return None;
             }
         }
-        response
+        Some(response)
+    }
+
+    /// The answer that waited for a round, which is over.
+    pub(super) fn held(&mut self, of: Asker) -> Option<Response> {
+        let at = self.held.iter().position(|(asker, _)| *asker == of)?;
+        Some(self.held.remove(at).1)
     }
 
     pub(super) fn ask(&mut self, input: Input, asker: Asker) {

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use fleet::dispatch::Plan;
 use fleet::{
-    ControlBase, DeliveryState, DerId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin,
-    ProgramId,
+    ControlBase, DerId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin, ProgramId,
 };
 use ieee2030_5::client::setpoint::Source;
 use store::{Batch, Store};
@@ -334,12 +333,6 @@ fn dispatched(device: &Device, durable: &Durable) -> Option<Watts> {
     };
     let control = durable.state.fleet.control_by_mrid(Mrid(mrid))?;
     let is_share = matches!(control.origin, Origin::Dispatch { .. });
-    let state = durable
-        .state
-        .deliveries
-        .own(control.id)
-        .map(fleet::Delivery::state);
-    let is_told = state.is_some_and(|state| DeliveryState::Planned < state);
     let p = asked.request.p(&device.member.nameplate);
-    p.filter(|_| is_share && is_told)
+    p.filter(|_| is_share)
 }

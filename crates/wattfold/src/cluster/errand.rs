@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
-use fleet::{ControlId, DerId, Lfdi};
+use fleet::Lfdi;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use store::{AccountId, Reply, RequestId};
-use units::Timestamp;
 
 use crate::auth::{Principal, SessionId, Via};
 use crate::enterprise_listener::Peer;
@@ -26,8 +25,6 @@ pub enum Asked {
     Device(Device),
     /// What a person or another system asked.
     Enterprise(Enterprise),
-    /// To note what devices were sent.
-    Served(Served),
 }
 
 /// A device's request without its body.
@@ -63,13 +60,6 @@ pub struct Known {
     account: u32,
     name: String,
     session: Option<[u8; 32]>,
-}
-
-/// Controls that devices were sent.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Served {
-    controls: Vec<(u32, u32)>,
-    at_ms: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,22 +120,6 @@ impl Known {
     }
 }
 
-impl Served {
-    /// The rows of the ledger.
-    #[must_use]
-    pub fn rows(&self) -> Vec<(ControlId, DerId)> {
-        let rows = self.controls.iter();
-        rows.map(|(control, der)| (ControlId(*control), DerId(*der)))
-            .collect()
-    }
-
-    /// When.
-    #[must_use]
-    pub const fn at(&self) -> Timestamp {
-        Timestamp::from_millis(self.at_ms)
-    }
-}
-
 /// A device's request to be carried.
 #[must_use]
 pub fn device(request: &DeviceRequest) -> String {
@@ -183,16 +157,6 @@ pub fn enterprise(parts: &Parts, principal: Option<Principal>) -> String {
     }))
 }
 
-/// A note of what devices were sent, to be carried.
-#[must_use]
-pub fn served(controls: &[(ControlId, DerId)], at: Timestamp) -> String {
-    let controls = controls.iter().map(|(control, der)| (control.0, der.0));
-    json(&Asked::Served(Served {
-        controls: controls.collect(),
-        at_ms: at.millis(),
-    }))
-}
-
 /// What another node asks.
 ///
 /// # Errors
@@ -210,15 +174,6 @@ pub async fn answer(response: Response<Body>) -> Option<(String, Vec<u8>)> {
         headers: header_list(&parts.headers),
     });
     Some((head, body.into()))
-}
-
-/// The head of an answer to a note.
-#[must_use]
-pub fn nothing() -> String {
-    json(&Answer {
-        status: StatusCode::NO_CONTENT.as_u16(),
-        headers: Vec::new(),
-    })
 }
 
 /// The answer to a request that was decided by a leader which did not live to tell how.

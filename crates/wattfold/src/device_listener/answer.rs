@@ -79,7 +79,8 @@ async fn respond(
         None => node.device(request.clone()).await?,
     };
     if !response.served.is_empty() {
-        node.fetched(std::mem::take(&mut response.served), now);
+        node.fetched(std::mem::take(&mut response.served), now)
+            .await?;
     }
     note(node, request, &response);
     Ok(outgoing(response))

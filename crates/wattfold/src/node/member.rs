@@ -9,17 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use store::{
-    Address, Asked, JournalId, Lease, OpenError, Position, Postgres, ReadError, Request,
-    StorageError, Store as _, Term,
+    Address, Asked, JournalId, Lease, OpenError, Position, Postgres, ReadError, StorageError,
+    Store as _, Term,
 };
 use thiserror::Error;
 
-use super::core::{Core, Input, Rules};
-use super::membership::{Errand, Membership};
+use super::core::{Core, Rules};
+use super::membership::Membership;
 use super::owner::Owner;
 use super::{Message, Node, Unavailable};
 use crate::clock;
-use crate::cluster::errand;
 
 /// Longest wait of a follower for news before it asks.
 const POLL: Duration = Duration::from_millis(50);
@@ -189,10 +188,7 @@ impl Member {
         for message in messages.try_iter() {
             match message {
                 Message::Stop => return true,
-                Message::Input { input, reply, .. } => {
-                    if let Input::Served { controls, at } = &input {
-                        self.pass_on(errand::served(controls, *at));
-                    }
+                Message::Input { reply, .. } => {
                     let answer = Err(Unavailable::NotLeader);
                     if reply.is_some_and(|reply| reply.send(answer).is_err()) {
                         tracing::debug!("nobody waits for this answer any more");
@@ -201,21 +197,6 @@ impl Member {
             }
         }
         false
-    }
-
-    fn pass_on(&self, head: String) {
-        let sent = self.own().send(Errand {
-            request: Request {
-                id: u128::from_be_bytes(crate::auth::random()),
-                head,
-                body: Vec::new(),
-            },
-            reply: None,
-            until: clock::monotonic() + super::membership::CARRY_TIMEOUT,
-        });
-        if sent.is_err() {
-            self.node.metrics.input_dropped();
-        }
     }
 
     /// Decides until the lease can't be relied upon any more.

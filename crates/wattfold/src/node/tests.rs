@@ -257,14 +257,13 @@ async fn decisions_never_go_back_before_what_was_decided() {
 }
 
 #[tokio::test]
-async fn only_news_of_serving_reaches_the_owner() {
+async fn a_device_is_sent_a_control_when_the_ledger_says_so() {
     let (node, owner) = start(Box::new(Memory::new(JournalId(1))), State::default());
     enrol(&node, 1).await.unwrap();
     let issue = vec![Command::IssueControl(later_control()); 2];
     node.command(Actor::System, issue).await.unwrap();
-    node.served(vec![(ControlId(0), DerId(0))], clock::now());
-    // It is answered after whatever the owner was told before.
-    enrol(&node, 2).await.unwrap();
+    let row = |id| vec![(ControlId(id), DerId(0))];
+    node.fetched(row(0), clock::now()).await.unwrap();
     let state =
         |id| node.read(|published| published.deliveries.own(ControlId(id)).map(Delivery::state));
     assert_eq!(
@@ -273,18 +272,11 @@ async fn only_news_of_serving_reaches_the_owner() {
     );
     node.stop();
     owner.join().unwrap().unwrap();
-    let dropped = |ids: &[u32]| {
-        let rows = ids.iter().map(|id| (ControlId(*id), DerId(0)));
-        node.served(rows.collect(), clock::now());
-        let text = node.metrics().text(crate::metrics::Levels::default());
-        text.lines()
-            .find(|line| line.starts_with("wattfold_inputs_dropped_total"))
-            .unwrap()
-            .to_owned()
-    };
-    let none = dropped(&[0]);
-    assert_eq!(none, dropped(&[0, 7]));
-    assert_ne!(none, dropped(&[0, 1]));
+    for known in [0, 7] {
+        node.fetched(row(known), clock::now()).await.unwrap();
+    }
+    let news = node.fetched(row(1), clock::now()).await;
+    assert_eq!(news, Err(Unavailable::Stopping));
 }
 
 #[tokio::test]
@@ -350,7 +342,9 @@ async fn a_der_is_heard_when_its_aggregator_puts_or_fetches_something_for_it() {
         .await
         .unwrap();
     let fetched_at = put_at.after(Duration::from_secs(60));
-    node.fetched(vec![(ControlId(0), DerId(0))], fetched_at);
+    node.fetched(vec![(ControlId(0), DerId(0))], fetched_at)
+        .await
+        .unwrap();
     assert_eq!(last_contact(), Some(fetched_at));
     node.stop();
     owner.join().unwrap().unwrap();

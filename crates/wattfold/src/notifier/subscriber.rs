@@ -16,7 +16,7 @@ use super::post::{Answer, Connection, DialError, Dialer, PostError};
 use super::queue::{Known, Outcome, Queue};
 use super::waiting::Waiting;
 use crate::clock;
-use crate::node::{Node, Settlement};
+use crate::node::{Node, Settlement, Unavailable};
 
 /// Posts to one subscriber that are under way at one time, each on a connection of its own.
 pub const MAX_LANES: usize = 16;
@@ -335,6 +335,10 @@ impl Work {
         let body = Bytes::copy_from_slice(&parcel.notice.body);
         let target = &parcel.destination.target;
         let now = clock::now();
+        let served = || self.shared.node.served(parcel.notice.served.clone(), now);
+        if self.connection.is_some() {
+            served().await?;
+        }
         if let Some(mut kept) = self.connection.take() {
             match kept.post(target, body.clone(), now).await {
                 Ok(answer) => {
@@ -352,6 +356,7 @@ impl Work {
             (self.home.client, parcel.lfdi),
         );
         let mut fresh = dialing.await?;
+        served().await?;
         let answer = fresh.post(target, body, now).await?;
         self.connection = Some(fresh);
         Ok(answer)
@@ -374,11 +379,6 @@ impl Work {
         };
         if status.is_success() {
             metrics.notification("taken");
-            if !parcel.notice.served.is_empty() {
-                self.shared
-                    .node
-                    .served(parcel.notice.served.clone(), clock::now());
-            }
             return match parcel.notice.fingerprint {
                 Some(fingerprint) => Outcome::Acknowledged(Known {
                     revision: parcel.revision,
@@ -413,6 +413,8 @@ enum Undelivered {
     Dial(#[from] DialError),
     #[error("the subscriber did not answer")]
     Post(#[from] PostError),
+    #[error("the ledger can't note what the subscriber is sent")]
+    Unnoted(#[from] Unavailable),
 }
 
 fn lfdi_of(client: Client, fleet: &Fleet) -> Option<Lfdi> {

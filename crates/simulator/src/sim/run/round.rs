@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleet::{Event, MicrogridEvent, MicrogridId, Rejection};
+use ieee2030_5::server::Response;
 use wattfold::node::core::{Answer, Input};
 
 use super::{GATHER_S, Happening, QUIET, Reply, Run, Tells};
@@ -50,10 +51,13 @@ impl Run {
         for (asker, answer) in rounded.answers {
             match (asker, answer) {
                 (Asker::Device(index, ..), Ok(Answer::Device(response))) => {
-                    let lfdi = self.devices[index].member.lfdi;
-                    let response = self.server.outgoing(response, lfdi, self.now);
-                    let tells = Tells::Else;
-                    self.reply(asker, &Reply { response, tells });
+                    let to = (asker, self.devices[index].member.lfdi);
+                    let response = self.server.outgoing(response, to, self.now);
+                    self.answered(asker, response);
+                }
+                (Asker::Device(..), Ok(Answer::Done)) => {
+                    let response = self.server.held(asker);
+                    self.answered(asker, response);
                 }
                 (Asker::Operator, Ok(Answer::Commands(outcomes))) => self.outcomes(outcomes),
                 _ => {}
@@ -61,6 +65,13 @@ impl Run {
         }
         if self.server.has_work() {
             self.soon();
+        }
+    }
+
+    fn answered(&mut self, asker: Asker, response: Option<Response>) {
+        let tells = Tells::Else;
+        if let Some(response) = response {
+            self.reply(asker, &Reply { response, tells });
         }
     }
 

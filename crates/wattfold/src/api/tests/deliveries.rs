@@ -226,7 +226,9 @@ async fn who_was_silent_is_judged_again_by_what_its_meter_tells_afterwards() {
     let mrid = created.json()["mrid"].as_str().unwrap().to_owned();
     server
         .node
-        .fetched(vec![(ControlId(0), DerId(0))], clock::now());
+        .fetched(vec![(ControlId(0), DerId(0))], clock::now())
+        .await
+        .unwrap();
     let end = start.after(Duration::from_secs(3));
     tokio::time::sleep(end.since(clock::now())).await;
     said(&server, &mrid, "silent").await;

@@ -68,12 +68,9 @@ async fn who_may_be_told_too_late_and_who_was_is_shown() {
         .node
         .read(|published| published.fleet.controls()[0].interval.start);
     let control = |n| vec![(ControlId(n), DerId(n))];
-    server
-        .node
-        .fetched(control(0), start.after(Duration::from_secs(30)));
-    server.node.fetched(control(1), start);
-    // It is answered after whatever the owner was told before.
-    server.with_group(1).await;
+    let late = start.after(Duration::from_secs(30));
+    server.node.fetched(control(0), late).await.unwrap();
+    server.node.fetched(control(1), start).await.unwrap();
     let page = server.get(&format!("{path}/deliveries")).await.json();
     let told = |n: usize| {
         let row = &page["items"][n];
