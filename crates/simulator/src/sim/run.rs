@@ -377,7 +377,7 @@ impl Run {
         self.look();
         let (durable, devices) = (&self.server.durable, &self.devices);
         let replay = self.watch.replays(self.server.store(), durable);
-        let restarted = self.watch.restarted(durable, devices);
+        let restarted = self.watch.restarted(self.server.store(), durable, devices);
         let over = self.watch.over(durable, devices);
         self.judge(replay.and(restarted).and(over));
     }

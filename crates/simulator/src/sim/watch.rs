@@ -17,8 +17,8 @@ use super::check::fallback::Defaults;
 use super::check::generation::Generations;
 use super::check::limits::{self, Envelopes, GRACE};
 use super::check::{
-    Checks, answers, conservation, durability, energy, expiry, fallback, island, ledger, replay,
-    shared,
+    Checks, answers, conservation, durability::Kept, energy, expiry, fallback, island, ledger,
+    replay, shared,
 };
 use super::device::Device;
 use super::run::by;
@@ -194,12 +194,20 @@ impl Watch {
     }
 
     /// The server has started from what is stored.
-    pub(super) fn restarted(&mut self, durable: &Durable, devices: &[Device]) -> Found {
+    pub(super) fn restarted(
+        &mut self,
+        store: &dyn Store,
+        durable: &Durable,
+        devices: &[Device],
+    ) -> Found {
+        let mut kept = Kept::new(&self.acknowledged);
+        let folded = store::fold_noting(store, &mut |_, event| kept.read(event));
+        folded.map_err(|error| ("durability", error.to_string()))?;
+        self.acknowledged
+            .iter()
+            .for_each(|_| self.checks.add("durability"));
+        by("durability", kept.verdict())?;
         let fleet = &durable.state.fleet;
-        for event in &self.acknowledged {
-            self.checks.add("durability");
-            by("durability", durability::kept(event, fleet))?;
-        }
         for (index, device) in devices.iter().enumerate() {
             for (mrid, life) in &device.lives {
                 let control = fleet.control_by_mrid(Mrid(*mrid));

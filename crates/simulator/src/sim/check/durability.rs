@@ -1,28 +1,37 @@
 //! What was acknowledged survives a crash.
 
-use fleet::{Event, Fleet};
+use fleet::Event;
 
 use super::Verdict;
 
-/// What an operator was told is in the fleet that was folded.
-pub fn kept(event: &Event, fleet: &Fleet) -> Verdict {
-    let is_there = match event {
-        Event::DispatchCreated(dispatch) => fleet.dispatch(dispatch.id).is_some(),
-        Event::DispatchCancelled(id, _) => {
-            fleet.dispatch(*id).is_some_and(|it| it.cancelled.is_some())
+/// Looks for what was acknowledged in a journal that is read from its beginning. Answers are given
+/// in the order of commits, so that the events stand there in this order.
+pub struct Kept<'a> {
+    missing: &'a [Event],
+}
+
+impl<'a> Kept<'a> {
+    /// Operators were told of these events.
+    pub const fn new(acknowledged: &'a [Event]) -> Self {
+        Self {
+            missing: acknowledged,
         }
-        Event::ControlIssued(control) => fleet
-            .control(control.id)
-            .is_some_and(|it| it.mrid == control.mrid),
-        Event::ControlCancelled(id, _) => {
-            fleet.control(*id).is_some_and(|it| it.cancelled.is_some())
+    }
+
+    /// The journal has this event next.
+    pub fn read(&mut self, event: &Event) {
+        if let Some((first, rest)) = self.missing.split_first()
+            && first == event
+        {
+            self.missing = rest;
         }
-        Event::GroupCreated(group) => fleet.group(group.id).is_some(),
-        Event::DerEnrolled(der) => fleet.der(der.id).is_some_and(|it| it.lfdi == der.lfdi),
-        _ => true,
-    };
-    match is_there {
-        true => Ok(()),
-        false => Err(format!("was acknowledged and is gone: {event:?}")),
+    }
+
+    /// What is to be said when all of the journal is read.
+    pub fn verdict(self) -> Verdict {
+        match self.missing.first() {
+            None => Ok(()),
+            Some(event) => Err(format!("was acknowledged and is gone: {event:?}")),
+        }
     }
 }

@@ -306,13 +306,20 @@ fn a_fold_that_differs_is_seen() {
 #[test]
 fn an_acknowledged_command_that_is_gone_is_seen() {
     let dispatch = dispatch();
-    let created = Event::DispatchCreated(dispatch.clone());
-    let mut fleet = Fleet::default();
-    assert!(durability::kept(&created, &fleet).is_err());
-    fleet.apply(&created);
-    assert_eq!(durability::kept(&created, &fleet), Ok(()));
     let cancelled = Event::DispatchCancelled(dispatch.id, later(1));
-    assert!(durability::kept(&cancelled, &fleet).is_err());
+    let created = Event::DispatchCreated(dispatch);
+    let other = Event::FleetFounded(fleet::Identity { seed: 1, pen: 2 });
+    let kept = |acknowledged: &[&Event], journal: &[&Event]| {
+        let acknowledged: Vec<Event> = acknowledged.iter().map(|event| (*event).clone()).collect();
+        let mut kept = durability::Kept::new(&acknowledged);
+        journal.iter().for_each(|event| kept.read(event));
+        kept.verdict()
+    };
+    let all = [&created, &cancelled];
+    assert_eq!(kept(&all, &[&created, &other, &cancelled]), Ok(()));
+    assert!(kept(&all, &[&created, &other]).is_err());
+    assert!(kept(&all, &[&cancelled, &other]).is_err());
+    assert_eq!(kept(&[], &[&other]), Ok(()));
 }
 
 #[test]

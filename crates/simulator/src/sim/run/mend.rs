@@ -120,7 +120,7 @@ impl Run {
                 self.trace.tell(self.now, format_args!("the server is up"));
                 (0..self.devices.len()).for_each(|index| self.clearance(index));
                 let (durable, devices) = (&self.server.durable, &self.devices);
-                let verdict = self.watch.restarted(durable, devices);
+                let verdict = self.watch.restarted(self.server.store(), durable, devices);
                 self.judge(verdict);
             }
         }
