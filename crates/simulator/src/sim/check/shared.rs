@@ -18,7 +18,11 @@ pub fn check(limit: &LinearLimit, asked: impl Fn(fleet::DerId) -> Watts) -> Verd
         return Ok(());
     }
     let (name, max) = (&limit.name, limit.max);
+    let shares = limit.terms.iter().map(|(der, _)| (der, asked(*der)));
+    let shares = shares.filter(|(_, p)| *p != Watts::ZERO);
+    let shares: Vec<String> = shares.map(|(der, p)| format!("d{} {p}", der.0)).collect();
+    let shares = shares.join(", ");
     Err(format!(
-        "{name}: its DER follow shares of {load}, at most {max} are to be given"
+        "{name}: its DER follow shares of {load}, at most {max} are to be given: {shares}"
     ))
 }
