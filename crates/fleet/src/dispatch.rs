@@ -10,6 +10,7 @@ pub mod conflict;
 pub mod correction;
 pub mod limit;
 pub mod merit;
+pub mod past;
 pub mod plan;
 pub mod reconcile;
 pub mod rival;
@@ -28,6 +29,7 @@ pub use behaviour::Behaviour;
 pub use conduct::{Conduct, Objective, Priority, Publish, Stage};
 pub use conflict::{Constraint, Subject};
 pub use limit::LinearLimit;
+pub use past::Past;
 pub use plan::{Allocation, Plan, Request, plan};
 
 use crate::{CimMrid, DerId, DispatchId, Event, GroupId, Name, Rejection};

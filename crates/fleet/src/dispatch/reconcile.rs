@@ -483,6 +483,8 @@ pub fn plan_from(
     })
     .map_err(|rejection| rejection.named(world.fleet))?;
     plan.late = late(world, dispatch, &plan);
+    let known = ders.iter().filter_map(|id| world.fleet.der(*id));
+    plan.pasts = known.filter_map(|der| world.past(der, world.now)).collect();
     Ok(plan)
 }
 

@@ -3,6 +3,7 @@
 mod availability;
 mod changed;
 mod islands;
+mod loads;
 mod others;
 mod settles;
 mod urgent;
