@@ -384,6 +384,17 @@ fn unasked_moved(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Option<
         found += held.or(metered).unwrap_or_default();
         allowed += world.allowed_deviation(der);
     }
+    // A member that a more urgent dispatch takes is expected to do what that one asks.
+    let rivals = world.fleet.rivals(dispatch, world.now);
+    for (_, id) in plan.elsewhere.iter().filter(|(at, _)| *at == index) {
+        let asked = rivals
+            .iter()
+            .find_map(|rival| rival.asks_at(*id, world.now));
+        let metered = || world.observation(*id).p.map(|reading| reading.value);
+        found += asked.or_else(metered).unwrap_or_default();
+        let der = world.fleet.der(*id);
+        allowed += der.map_or(Watts::ZERO, |der| world.allowed_deviation(der));
+    }
     let expected = balance.unasked;
     ((found - expected).abs() > allowed).then_some(Cause::UnaskedMoved { expected, found })
 }
