@@ -52,8 +52,10 @@ impl Vain {
 }
 
 /// The next plan for a dispatch whose plan no longer fits, and why it does not; `None` when it would
-/// ask the same of everybody for the same reasons. A cause that is in `vain` is planned for again once
-/// there is another one, or after [`TRY_AGAIN_AFTER`].
+/// ask the same of everybody for the same reasons.
+///
+/// A cause that is in `vain` is planned for again once there is another one, or after
+/// [`TRY_AGAIN_AFTER`].
 ///
 /// # Errors
 /// The rejection when no plan is possible.

@@ -134,6 +134,14 @@ impl Fleet {
         (program, terms): (DemandResponseProgramId, &Terms),
         span: Interval,
     ) -> Result<(), Ineligibility> {
+        let limits_any = terms.max_events_per_day.is_some()
+            || terms.max_events_per_year.is_some()
+            || terms.max_hours_per_year.is_some()
+            || terms.eligibility.permit_hours_per_year.is_some()
+            || !terms.recovery.is_zero();
+        if !limits_any {
+            return Ok(());
+        }
         let (mut of_day, mut of_year, mut hours) = (0_usize, 0_usize, span.duration);
         let today = span.start.date();
         let own = Interval::between(span.start, span.end().after(terms.recovery));
