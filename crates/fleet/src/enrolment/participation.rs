@@ -145,15 +145,16 @@ impl Fleet {
         let (mut of_day, mut of_year, mut hours) = (0_usize, 0_usize, span.duration);
         let today = span.start.date();
         let own = Interval::between(span.start, span.end().after(terms.recovery));
-        let events = self.dispatches.iter().filter_map(|other| {
+        let asking = self.events_of.get(&der.id).into_iter().flatten();
+        let events = asking.filter_map(|id| {
+            let other = self.dispatch(*id)?;
             let kin = dispatch.is_none_or(|dispatch| dispatch.id != other.id)
-                && other.conduct.program == Some(program)
-                && other.published.is_some();
+                && other.conduct.program == Some(program);
             let event = other.span().filter(|_| kin)?;
             let end = other.cancelled.unwrap_or(event.end()).min(event.end());
             let near = event.start.date().year == today.year
                 || Interval::between(event.start, end.after(terms.recovery)).overlaps(own);
-            (near && other.asks(der.id)).then(|| Interval::between(event.start, end))
+            near.then(|| Interval::between(event.start, end))
         });
         for other in events {
             let day = other.start.date();
