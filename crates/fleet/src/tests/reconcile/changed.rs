@@ -188,7 +188,7 @@ fn what_is_no_longer_approved_ahead_is_corrected_now() {
 #[test]
 fn the_events_that_have_asked_a_der_are_those_that_each_event_says_it_asked() {
     let scene = Scene::new(3_000);
-    let mut fleet = scene.rig.fleet.clone();
+    let mut fleet = scene.rig.fleet;
     let plan = fleet.dispatches()[0].plan.clone().unwrap();
     let event = Dispatch {
         id: DispatchId(1),
@@ -213,7 +213,7 @@ fn the_events_that_have_asked_a_der_are_those_that_each_event_says_it_asked() {
         Event::PlanAdopted(plan)
     };
     let steps = [
-        (Event::DispatchCreated(event.clone()), vec![]),
+        (Event::DispatchCreated(event), vec![]),
         (adopt(1, 20, &[0, 1]), vec![]),
         (Event::DispatchPublished(id, t(20)), vec![0, 1]),
         (adopt(2, 50, &[1, 2]), vec![1, 2]),
