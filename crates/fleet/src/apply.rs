@@ -1,10 +1,11 @@
 //! Folding one event into the state. Never decides, never fails: what an event says is so.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::{
-    Access, AggregatorId, Assignment, Curve, Der, Dispatch, Envelope, Event, Fleet, Program,
-    Registration, Scope,
+    Access, AggregatorId, Assignment, Curve, Der, DerId, Dispatch, DispatchId, Envelope, Event,
+    Fleet, Program, Registration, Scope,
 };
 
 impl Fleet {
@@ -65,44 +66,61 @@ impl Fleet {
                 self.dispatches_by_mrid
                     .insert(dispatch.mrid.clone(), dispatch.id);
                 self.dispatches.push(dispatch.clone());
+                self.note_event(dispatch.id, &BTreeSet::new());
             }
             Event::PlanAdopted(plan) => {
-                if let Some(dispatch) = self.dispatches.get_mut(plan.dispatch.index()) {
-                    dispatch.succeed(plan);
-                }
+                self.apply_to_dispatch(plan.dispatch, |dispatch| dispatch.succeed(plan));
             }
-            Event::DispatchChanged(changed) => {
-                if let Some(slot) = self.dispatches.get_mut(changed.id.index()) {
-                    let plan = slot.plan.take();
-                    let superseded = std::mem::take(&mut slot.superseded);
-                    let asked_before = std::mem::take(&mut slot.asked_before);
-                    *slot = Dispatch {
-                        plan,
-                        superseded,
-                        asked_before,
-                        ..Dispatch::clone(changed)
-                    };
-                }
-            }
+            Event::DispatchChanged(changed) => self.apply_to_dispatch(changed.id, |slot| {
+                let plan = slot.plan.take();
+                let superseded = std::mem::take(&mut slot.superseded);
+                let asked_before = std::mem::take(&mut slot.asked_before);
+                *slot = Dispatch {
+                    plan,
+                    superseded,
+                    asked_before,
+                    ..Dispatch::clone(changed)
+                };
+            }),
             Event::DispatchApproved(id, approval) => {
                 if let Some(dispatch) = self.dispatches.get_mut(id.index()) {
                     dispatch.approvals.push(approval.clone());
                 }
             }
             Event::DispatchPublished(id, at) => {
-                if let Some(dispatch) = self.dispatches.get_mut(id.index()) {
-                    dispatch.published = Some(*at);
-                }
+                self.apply_to_dispatch(*id, |dispatch| dispatch.published = Some(*at));
             }
             Event::ApprovalRulesSet(rules) => self.approval_rules.clone_from(rules),
             Event::DispatchCancelled(id, at) => {
-                if let Some(dispatch) = self.dispatches.get_mut(id.index()) {
-                    dispatch.cancelled = Some(*at);
-                }
+                self.apply_to_dispatch(*id, |dispatch| dispatch.cancelled = Some(*at));
             }
             Event::ControlIssued(control) => self.apply_control(control),
             Event::ControlCancelled(id, at) => self.apply_control_cancelled(*id, *at),
             _ => self.apply_place(event),
+        }
+    }
+
+    fn apply_to_dispatch(&mut self, id: DispatchId, change: impl FnOnce(&mut Dispatch)) {
+        if let Some(dispatch) = self.dispatches.get_mut(id.index()) {
+            let before = dispatch.taking_part();
+            change(dispatch);
+            self.note_event(id, &before);
+        }
+    }
+
+    /// Notes whom a dispatch asks of late, and whom no more.
+    fn note_event(&mut self, id: DispatchId, before: &BTreeSet<DerId>) {
+        let after = self.dispatches[id.index()].taking_part();
+        for der in before.difference(&after) {
+            if let Some(events) = self.events_of.get_mut(der) {
+                events.retain(|event| *event != id);
+            }
+        }
+        for der in after.difference(before) {
+            let events = self.events_of.entry(*der).or_default();
+            if let Err(position) = events.binary_search(&id) {
+                events.insert(position, id);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub mod conflict;
 pub mod correction;
 pub mod limit;
 pub mod merit;
+pub mod past;
 pub mod plan;
 pub mod reconcile;
 pub mod rival;
@@ -28,6 +29,7 @@ pub use behaviour::Behaviour;
 pub use conduct::{Conduct, Objective, Priority, Publish, Stage};
 pub use conflict::{Constraint, Subject};
 pub use limit::LinearLimit;
+pub use past::Past;
 pub use plan::{Allocation, Plan, Request, plan};
 
 use crate::{CimMrid, DerId, DispatchId, Event, GroupId, Name, Rejection};
@@ -203,18 +205,11 @@ impl Dispatch {
         all
     }
 
-    /// Whether it asks or asked `der` for something before it was called off.
-    #[must_use]
-    pub fn asks(&self, der: DerId) -> bool {
-        let until = self.asked_until();
-        let Some(plan) = &self.plan else {
-            return false;
-        };
-        self.asked_before.contains_key(&der)
-            || (0_u32..).zip(&self.schedule).any(|(index, target)| {
-                !asked_within(plan, target.interval, until).is_zero()
-                    && plan.share(der, index).is_some()
-            })
+    /// The members that it asks or asked for something as an event of a demand response programme.
+    pub(crate) fn taking_part(&self) -> BTreeSet<DerId> {
+        let is_event = self.conduct.program.is_some() && self.published.is_some();
+        let asked = is_event.then(|| self.asked_for());
+        asked.unwrap_or_default().into_keys().collect()
     }
 
     /// Until when its plan asks members for anything.

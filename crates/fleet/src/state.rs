@@ -61,6 +61,8 @@ pub struct Fleet {
     pub(crate) programs: Vec<Program>,
     pub(crate) groups: Vec<Option<Group>>,
     pub(crate) dispatches: Vec<Dispatch>,
+    /// By DER: the events of demand response programmes that ask or asked it for something, ascending.
+    pub(crate) events_of: BTreeMap<DerId, Vec<DispatchId>>,
     pub(crate) approval_rules: Vec<ApprovalRule>,
     pub(crate) controls: Vec<Control>,
     pub(crate) aggregators: Vec<Aggregator>,

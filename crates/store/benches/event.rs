@@ -91,6 +91,7 @@ fn event(ders: u32) -> Batch {
         balances: vec![balance],
         elsewhere: Vec::new(),
         late: Vec::new(),
+        pasts: Vec::new(),
         observed: 0,
     };
     let issued = (0..ders).map(|number| Event::ControlIssued(control(number, active)));

@@ -10,10 +10,10 @@ mod settings;
 mod signs;
 pub(crate) mod strategies;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use fleet::dispatch::assess::{Policy, World};
-use fleet::dispatch::correction::{Correction, correction, renewed};
+use fleet::dispatch::correction::{Correction, Vain, correction, renewed};
 use fleet::dispatch::plan::OnShort;
 use fleet::dispatch::{LinearLimit, reconcile};
 use fleet::strategy::Watch;
@@ -49,6 +49,8 @@ pub struct State {
     alarm_pass: AlarmPass,
     /// What has been seen of the gauges of strategies.
     strategy_watch: Watch,
+    /// Corrections that were looked for in vain.
+    vain: Vain,
 }
 
 /// What decisions rest on besides the state.
@@ -83,6 +85,7 @@ impl State {
             settings_pass: SettingsPass::default(),
             alarm_pass: AlarmPass::default(),
             strategy_watch: Watch::default(),
+            vain: Vain::default(),
         }
     }
 
@@ -282,12 +285,13 @@ impl State {
     /// fit, bring controls to plans.
     pub fn tick(&mut self, inputs: &Inputs<'_>, changes: &mut Batch) {
         self.run_strategies(inputs, changes);
-        let open: Vec<DispatchId> = self
+        let open: BTreeSet<DispatchId> = self
             .fleet
             .open_dispatches(inputs.now)
             .filter(|dispatch| dispatch.is_in_force())
             .map(|dispatch| dispatch.id)
             .collect();
+        self.vain.keep(&open);
         for id in open {
             for (row, evidence) in self.signs(id, inputs) {
                 self.witness(row, evidence, inputs.now, changes);
@@ -312,11 +316,27 @@ impl State {
 
     /// The next plan for a dispatch whose plan no longer fits; `None` when it would ask the same
     /// of everybody for the same reasons, the rejection when no plan is possible.
-    fn correction(&self, id: DispatchId, inputs: &Inputs<'_>) -> Result<Option<Event>, Rejection> {
+    fn correction(
+        &mut self,
+        id: DispatchId,
+        inputs: &Inputs<'_>,
+    ) -> Result<Option<Event>, Rejection> {
+        let mut vain = std::mem::take(&mut self.vain);
+        let corrected = self.corrected(id, inputs, &mut vain);
+        self.vain = vain;
+        corrected
+    }
+
+    fn corrected(
+        &self,
+        id: DispatchId,
+        inputs: &Inputs<'_>,
+        vain: &mut Vain,
+    ) -> Result<Option<Event>, Rejection> {
         let Some(dispatch) = self.fleet.dispatch(id) else {
             return Ok(None);
         };
-        let corrected = correction(&self.world(inputs), dispatch, inputs.limits);
+        let corrected = correction(&self.world(inputs), dispatch, inputs.limits, vain);
         let adopted = match corrected {
             Ok(None) => return Ok(None),
             Ok(Some(Correction { cause, plan })) => {

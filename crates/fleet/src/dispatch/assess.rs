@@ -316,13 +316,15 @@ impl<'a> World<'a> {
 
     /// Energy stored in `der` above its reserve, and what is missing until it is full; `None` for a
     /// DER without a store. A store whose state of charge is unknown can't be counted on. What heats
-    /// or cools counts what it can do without and can take in advance.
+    /// or cools counts what it can do without and can take in advance, less what it has so already.
     #[must_use]
     pub fn energy(&self, der: &Der) -> Option<(WattHours, WattHours)> {
         let flexibility = self.fleet.enrolment().flexibility(der.id);
         let thermal = flexibility.and_then(|flexibility| flexibility.thermal);
         if let Some(thermal) = thermal.filter(|_| der.kind == DerKind::Load) {
-            return Some((thermal.hold, thermal.precondition));
+            let held = self.past(der, self.now).map(|past| past.held);
+            let held = held.unwrap_or(WattHours::ZERO);
+            return Some((thermal.hold - held, thermal.precondition + held));
         }
         let observation = self.observation(der.id);
         let Some(whole) = self.capacity(der) else {
@@ -506,6 +508,9 @@ pub fn members(
     for der in ders.iter().filter_map(|id| world.fleet.der(*id)) {
         let standing = world.standing_during(der, Some(dispatch), span);
         let mut member = member(world, der, standing, span);
+        if member.behaviour.switching.is_some() {
+            member.behaviour.switching = world.switching(der, from.max(effective));
+        }
         if standing == Standing::Silent
             && let Some(at) = world.settled_at(der)
         {
@@ -567,8 +572,12 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         _ => None,
     };
     let coupling = world.coupling(der.id);
+    // What is asked of a load that heats or is switched is not what it does unasked.
+    let past = world.past(der, world.now).map(|past| past.unasked);
+    let unasked = past.or(metered).unwrap_or_default();
     let base = match standing {
         Standing::Islanded => Watts::ZERO,
+        Standing::Controllable | Standing::Silent => unasked,
         _ => commanded.or(metered).unwrap_or_default(),
     };
     let range = world.range_during(der, span);

@@ -21,8 +21,24 @@ pub struct Behaviour {
     pub need: Option<Need>,
     /// Time constant with which it makes up, unasked, for what it was held back by.
     pub recovery: Option<Duration>,
-    /// For one that is either off or on at its full range: the least times on and off.
-    pub switching: Option<(Duration, Duration)>,
+    /// Energy by which it has been held back already and that it has not made up for; negative where
+    /// it has taken in advance.
+    pub held: WattHours,
+    /// For one that is either off or on at its full range.
+    pub switching: Option<Switching>,
+}
+
+/// How a device that is either off or on may change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Switching {
+    /// Least time on.
+    pub min_on: Duration,
+    /// Least time off.
+    pub min_off: Duration,
+    /// What it does before the first interval: nothing, or its full range.
+    pub output: Watts,
+    /// For how long it will have done so by then; `None` where it is free to change.
+    pub lasted: Option<Duration>,
 }
 
 /// Energy that has to be in a store when its vehicle leaves.
@@ -42,6 +58,7 @@ impl Default for Behaviour {
             discharge_efficiency: 1.0,
             need: None,
             recovery: None,
+            held: WattHours::ZERO,
             switching: None,
         }
     }
@@ -105,10 +122,11 @@ impl Behaviour {
         self.need.is_some_and(|need| need.by < end)
     }
 
-    /// What it takes beyond its neutral output, unasked, when so much is `drawn`: on average over
-    /// `duration`. Not positive.
+    /// What it takes beyond its neutral output, unasked, when so much more is `drawn` than it is held
+    /// back by already: on average over `duration`. Not positive.
     #[must_use]
     pub fn rebound(&self, drawn: WattHours, duration: Duration) -> Watts {
+        let drawn = self.held + drawn;
         let Some(recovery) = self.recovery.filter(|_| WattHours::ZERO < drawn) else {
             return Watts::ZERO;
         };
@@ -119,7 +137,8 @@ impl Behaviour {
 }
 
 impl World<'_> {
-    /// How the energy of `der` behaves, when it would do `base` unasked.
+    /// How the energy of `der` behaves from now on, when it would do `base` unasked and nothing else is
+    /// known of that.
     #[must_use]
     pub fn behaviour(&self, der: &Der, base: Watts) -> Behaviour {
         let need = self.charge_need(der);
@@ -132,10 +151,10 @@ impl World<'_> {
         let is_load = matches!(der.kind, DerKind::Load);
         let thermal = known.thermal.filter(|_| is_load);
         let switching = known.switching.filter(|_| is_load);
-        let whole = der.settings.as_ref().map_or(base, |s| -s.p_absorb_max);
+        let past = self.past(der, self.now);
+        let base = past.map_or(base, |past| past.unasked);
         let unasked = match switching.is_some() {
-            true if base.micro() < whole.micro() / 2 => whole,
-            true => Watts::ZERO,
+            true => fully(der, base),
             false => base,
         };
         let follows = thermal.is_some() || switching.is_some();
@@ -145,8 +164,21 @@ impl World<'_> {
             discharge_efficiency: known.discharge_efficiency.as_f64() / 100.0,
             need,
             recovery: thermal.map(|thermal| thermal.recovery),
-            switching: switching.map(|switching| (switching.min_on, switching.min_off)),
+            held: past.map_or(WattHours::ZERO, |past| past.held),
+            switching: self.switching(der, self.now),
         }
+    }
+
+    /// How `der` may change from what it does at `at`, if it is either off or on.
+    pub(crate) fn switching(&self, der: &Der, at: Timestamp) -> Option<Switching> {
+        let least = self.fleet.enrolment().flexibility(der.id)?.switching?;
+        let past = self.past(der, at)?;
+        Some(Switching {
+            min_on: least.min_on,
+            min_off: least.min_off,
+            output: fully(der, past.output),
+            lasted: past.since.map(|since| at.since(since)),
+        })
     }
 
     /// What has to be in the vehicle at `der` when it leaves: as the vehicle says, else as its owner
@@ -170,5 +202,14 @@ impl World<'_> {
             energy: WattHours::from_f64(whole.as_f64() * missing / 100.0),
             by: departure.at,
         })
+    }
+}
+
+/// What a device does that is either off or on, when it is nearer to `p` than the other.
+fn fully(der: &Der, p: Watts) -> Watts {
+    let whole = der.settings.as_ref().map_or(p, |s| -s.p_absorb_max);
+    match p.micro() < whole.micro() / 2 {
+        true => whole,
+        false => Watts::ZERO,
     }
 }

@@ -5,11 +5,19 @@
 //! not to follow, that opted out or refused stays out, and deviations within tolerance are no cause.
 //! Whatever members do, there are no more corrections than changes of that kind.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use units::Timestamp;
+
 use super::assess::World;
 use super::plan::OnShort;
-use super::reconcile::{Cause, cause, plan_from, replan};
+use super::reconcile::{Cause, causes, plan_from, replan};
 use super::{Dispatch, LinearLimit, Plan};
-use crate::Rejection;
+use crate::{DispatchId, Rejection};
+
+/// Time after which a cause that nothing could be done about is planned for again.
+pub const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// A plan to adopt, and what it follows from.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,8 +28,34 @@ pub struct Correction {
     pub plan: Plan,
 }
 
+/// What was planned for in vain, by dispatch. What it forgets is planned for once more, so nothing
+/// depends on its being kept.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Vain(BTreeMap<DispatchId, Attempt>);
+
+/// A plan that would have asked the same of everybody, or that was not possible.
+#[derive(Clone, PartialEq, Debug)]
+struct Attempt {
+    at: Timestamp,
+    /// Of the plan in force.
+    generation: u32,
+    /// All that there were; the plan was made from all that was known.
+    causes: BTreeSet<Cause>,
+    rejection: Option<Rejection>,
+}
+
+impl Vain {
+    /// Forgets what is about dispatches that are not among `open`.
+    pub fn keep(&mut self, open: &BTreeSet<DispatchId>) {
+        self.0.retain(|id, _| open.contains(id));
+    }
+}
+
 /// The next plan for a dispatch whose plan no longer fits, and why it does not; `None` when it would
 /// ask the same of everybody for the same reasons.
+///
+/// A cause that is in `vain` is planned for again once there is another one, or after
+/// [`TRY_AGAIN_AFTER`].
 ///
 /// # Errors
 /// The rejection when no plan is possible.
@@ -29,16 +63,44 @@ pub fn correction(
     world: &World<'_>,
     dispatch: &Dispatch,
     limits: &[LinearLimit],
+    vain: &mut Vain,
 ) -> Result<Option<Correction>, Rejection> {
     let Some(current) = &dispatch.plan else {
         return Ok(None);
     };
-    let Some(cause) = cause(world, dispatch, limits) else {
+    let causes = causes(world, dispatch, limits);
+    let Some(first) = causes.first() else {
+        vain.0.remove(&dispatch.id);
         return Ok(None);
     };
-    let plan = replan(world, dispatch, limits)?;
-    let same = asks_the_same(dispatch, current, &plan);
-    Ok((!same).then_some(Correction { cause, plan }))
+    let stands = |attempt: &&Attempt| {
+        attempt.generation == current.generation
+            && world.now < attempt.at.after(TRY_AGAIN_AFTER)
+            && causes.iter().all(|c| attempt.causes.contains(&c.kind()))
+    };
+    if let Some(attempt) = vain.0.get(&dispatch.id).filter(stands) {
+        return attempt.rejection.clone().map_or(Ok(None), Err);
+    }
+    let planned = replan(world, dispatch, limits);
+    let rejection = match planned {
+        Ok(plan) if !asks_the_same(dispatch, current, &plan) => {
+            vain.0.remove(&dispatch.id);
+            return Ok(Some(Correction {
+                cause: *first,
+                plan,
+            }));
+        }
+        Ok(_) => None,
+        Err(rejection) => Some(rejection),
+    };
+    let attempt = Attempt {
+        at: world.now,
+        generation: current.generation,
+        causes: causes.into_iter().map(Cause::kind).collect(),
+        rejection: rejection.clone(),
+    };
+    vain.0.insert(dispatch.id, attempt);
+    rejection.map_or(Ok(None), Err)
 }
 
 /// The plan that a dispatch needs before it is let out; `None` when the one that it has still fits.

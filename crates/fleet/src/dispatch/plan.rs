@@ -22,7 +22,7 @@ use units::{Money, Timestamp, WattHours, Watts};
 
 use super::limit::LinearLimit;
 use super::share::Grid;
-use super::{Behaviour, Objective, Standing, Target};
+use super::{Behaviour, Objective, Past, Standing, Target};
 use crate::{ActivePower, DerId, DispatchId, Rejection};
 
 /// What a member contributes to a plan.
@@ -170,6 +170,8 @@ pub struct Plan {
     pub elsewhere: Vec<(u32, DerId)>,
     /// Members that may know of their first new share only so long after it is due, ascending.
     pub late: Vec<(DerId, Duration)>,
+    /// What was known of the members that heat, or are off or on, when it was made; ascending by DER.
+    pub pasts: Vec<Past>,
     /// Digest of the observation it rests on.
     pub observed: u64,
 }
@@ -265,6 +267,7 @@ fn fill(request: &Request<'_>, guide: Option<&horizon::Guide>) -> Result<Filled,
         balances: Vec::with_capacity(request.targets.len()),
         elsewhere: elsewhere(request),
         late: Vec::new(),
+        pasts: Vec::new(),
         observed: digest(request.members),
     };
     for position in 0..request.targets.len() {

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Why a plan is to be replaced.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Cause {
     /// A member no longer stands as the plan assumed.
     Standing {
@@ -218,24 +218,43 @@ fn held<'a>(world: &World<'a>, der: DerId, dispatch: &Dispatch, index: u32) -> V
     own.iter().filter(newest).copied().collect()
 }
 
-/// Why the plan of `dispatch` should be replaced now, if it should.
+impl Cause {
+    /// The same without how much of it there is, which a meter says anew every time.
+    #[must_use]
+    pub const fn kind(self) -> Self {
+        match self {
+            Self::LimitExceeded { .. } => Self::LimitExceeded {
+                excess: Watts::ZERO,
+            },
+            Self::UnaskedMoved { .. } => Self::UnaskedMoved {
+                expected: Watts::ZERO,
+                found: Watts::ZERO,
+            },
+            Self::Standing { .. }
+            | Self::Elsewhere { .. }
+            | Self::Rated { .. }
+            | Self::OutOfReach { .. } => self,
+        }
+    }
+}
+
+/// Why the plan of `dispatch` should be replaced now: at most one cause for each member, and those
+/// about all of them.
 #[must_use]
-pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> Option<Cause> {
-    let plan = dispatch.plan.as_ref()?;
-    if !dispatch.is_in_force() {
-        return None;
-    }
+pub fn causes(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> Vec<Cause> {
+    let Some(plan) = dispatch.plan.as_ref().filter(|_| dispatch.is_in_force()) else {
+        return Vec::new();
+    };
     let pause = world.policy.lead.max(Duration::from_secs(2));
-    if world.now < plan.made.after(pause) {
-        return None;
-    }
     let ahead = remaining(dispatch, world.now.after(world.policy.lead).ceil_secs());
-    if ahead.is_empty() {
-        return None;
+    let Some(group) = world.fleet.group(dispatch.group) else {
+        return Vec::new();
+    };
+    if world.now < plan.made.after(pause) || ahead.is_empty() {
+        return Vec::new();
     }
     let span = span_of(world, &ahead);
     let rivals = world.fleet.rivals(dispatch, world.now);
-    let group = world.fleet.group(dispatch.group)?;
     let ders = group.members.iter().filter_map(|id| world.fleet.der(*id));
     ders.filter_map(|der| {
         let planned = planned_standing(plan, der.id);
@@ -262,9 +281,9 @@ pub fn cause(world: &World<'_>, dispatch: &Dispatch, limits: &[LinearLimit]) -> 
             to: standing,
         })
     })
-    .next()
-    .or_else(|| unasked_moved(world, dispatch, plan))
-    .or_else(|| limit_exceeded(world, dispatch, plan, limits))
+    .chain(unasked_moved(world, dispatch, plan))
+    .chain(limit_exceeded(world, dispatch, plan, limits))
+    .collect()
 }
 
 /// From the first of `targets` that is not over to the end of the last.
@@ -364,6 +383,17 @@ fn unasked_moved(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Option<
             .flatten();
         found += held.or(metered).unwrap_or_default();
         allowed += world.allowed_deviation(der);
+    }
+    // A member that a more urgent dispatch takes is expected to do what that one asks.
+    let rivals = world.fleet.rivals(dispatch, world.now);
+    for (_, id) in plan.elsewhere.iter().filter(|(at, _)| *at == index) {
+        let asked = rivals
+            .iter()
+            .find_map(|rival| rival.asks_at(*id, world.now));
+        let metered = || world.observation(*id).p.map(|reading| reading.value);
+        found += asked.or_else(metered).unwrap_or_default();
+        let der = world.fleet.der(*id);
+        allowed += der.map_or(Watts::ZERO, |der| world.allowed_deviation(der));
     }
     let expected = balance.unasked;
     ((found - expected).abs() > allowed).then_some(Cause::UnaskedMoved { expected, found })
@@ -483,6 +513,8 @@ pub fn plan_from(
     })
     .map_err(|rejection| rejection.named(world.fleet))?;
     plan.late = late(world, dispatch, &plan);
+    let known = ders.iter().filter_map(|id| world.fleet.der(*id));
+    plan.pasts = known.filter_map(|der| world.past(der, world.now)).collect();
     Ok(plan)
 }
 

@@ -134,18 +134,27 @@ impl Fleet {
         (program, terms): (DemandResponseProgramId, &Terms),
         span: Interval,
     ) -> Result<(), Ineligibility> {
+        let limits_any = terms.max_events_per_day.is_some()
+            || terms.max_events_per_year.is_some()
+            || terms.max_hours_per_year.is_some()
+            || terms.eligibility.permit_hours_per_year.is_some()
+            || !terms.recovery.is_zero();
+        if !limits_any {
+            return Ok(());
+        }
         let (mut of_day, mut of_year, mut hours) = (0_usize, 0_usize, span.duration);
         let today = span.start.date();
         let own = Interval::between(span.start, span.end().after(terms.recovery));
-        let events = self.dispatches.iter().filter_map(|other| {
+        let asking = self.events_of.get(&der.id).into_iter().flatten();
+        let events = asking.filter_map(|id| {
+            let other = self.dispatch(*id)?;
             let kin = dispatch.is_none_or(|dispatch| dispatch.id != other.id)
-                && other.conduct.program == Some(program)
-                && other.published.is_some();
+                && other.conduct.program == Some(program);
             let event = other.span().filter(|_| kin)?;
             let end = other.cancelled.unwrap_or(event.end()).min(event.end());
             let near = event.start.date().year == today.year
                 || Interval::between(event.start, end.after(terms.recovery)).overlaps(own);
-            (near && other.asks(der.id)).then(|| Interval::between(event.start, end))
+            near.then(|| Interval::between(event.start, end))
         });
         for other in events {
             let day = other.start.date();

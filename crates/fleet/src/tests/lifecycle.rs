@@ -18,6 +18,7 @@ fn publish(rig: &mut Rig, now: i64) {
         balances: Vec::new(),
         elsewhere: Vec::new(),
         late: Vec::new(),
+        pasts: Vec::new(),
         observed: 0,
     };
     rig.must(&Command::AdoptPlan(plan), now);

@@ -3,6 +3,7 @@
 mod availability;
 mod changed;
 mod islands;
+mod loads;
 mod others;
 mod settles;
 mod urgent;
@@ -14,7 +15,8 @@ use units::{Percent, Timestamp, WattHours, Watts};
 use super::{Rig, mrid, t, target, watts};
 use crate::dispatch::assess::{Policy, World};
 use crate::dispatch::behaviour::Need;
-use crate::dispatch::reconcile::{Cause, cause, reconcile, replan};
+use crate::dispatch::correction::{Correction, TRY_AGAIN_AFTER, Vain, correction};
+use crate::dispatch::reconcile::{Cause, causes, reconcile, replan};
 use crate::dispatch::{LinearLimit, Plan, Standing};
 use crate::enrolment::{Departure, Flexibility};
 use crate::{
@@ -114,11 +116,14 @@ impl Scene {
     }
 
     fn cause(&self, now: i64) -> Option<Cause> {
-        cause(
-            &self.world(now),
-            &self.rig.fleet.dispatches()[0],
-            &self.limits,
-        )
+        let dispatch = &self.rig.fleet.dispatches()[0];
+        let causes = causes(&self.world(now), dispatch, &self.limits);
+        causes.first().copied()
+    }
+
+    fn correct(&self, now: i64, vain: &mut Vain) -> Result<Option<Correction>, Rejection> {
+        let dispatch = &self.rig.fleet.dispatches()[0];
+        correction(&self.world(now), dispatch, &self.limits, vain)
     }
 
     fn hear(&mut self, der: usize, p_w: i64, now: i64) {
@@ -324,6 +329,58 @@ fn members_that_are_not_asked_are_followed_where_they_go() {
     scene.reconcile(125);
     assert_eq!(scene.asked(1, 130), Some(watts(2_500)));
     assert_eq!(scene.cause(130), None);
+}
+
+#[test]
+fn what_can_not_be_helped_is_planned_for_again_only_when_something_else_changes_or_after_a_while() {
+    let mut scene = Scene::new(15_000);
+    scene.reconcile(11);
+    (0..3).for_each(|der| scene.hear(der, 5_000, 119));
+    let mut vain = Vain::default();
+    scene.respond(0, 4, 120);
+    let first = scene.correct(120, &mut vain).unwrap().unwrap();
+    scene.must(&Command::AdoptPlan(first.plan), 120);
+    scene.reconcile(120);
+    assert_eq!(vain, Vain::default());
+    // The others give all that they can already.
+    let drifts = |scene: &mut Scene, now: i64| {
+        scene.hear(0, -2_000 - now, now);
+        (1..3).for_each(|der| scene.hear(der, 5_000, now));
+    };
+    drifts(&mut scene, 125);
+    assert!(matches!(scene.cause(125), Some(Cause::UnaskedMoved { .. })));
+    assert_eq!(scene.correct(125, &mut vain), Ok(None));
+    let tried = vain.clone();
+    assert_ne!(tried, Vain::default());
+    for now in 126..185 {
+        drifts(&mut scene, now);
+        assert_eq!(scene.correct(now, &mut vain), Ok(None));
+        assert_eq!(vain, tried, "planned for again at {now}");
+    }
+    assert_eq!(TRY_AGAIN_AFTER, Duration::from_secs(60));
+    assert_eq!(scene.correct(185, &mut vain), Ok(None));
+    assert_ne!(vain, tried, "it is planned for again a minute later");
+    let tried = vain.clone();
+    // A limit that nobody can keep is another cause, and there is no plan at all.
+    scene.limits = vec![LinearLimit {
+        name: Name::new("street").unwrap(),
+        terms: vec![(DerId(0), -1.0)],
+        max: watts(0),
+        during: None,
+    }];
+    let refused = scene.correct(190, &mut vain);
+    assert!(
+        matches!(refused, Err(Rejection::LimitExceeded { .. })),
+        "{refused:?}"
+    );
+    assert_ne!(vain, tried, "another cause is planned for at once");
+    let tried = vain.clone();
+    assert_eq!(scene.correct(191, &mut vain), refused, "it is still told");
+    assert_eq!(vain, tried);
+    scene.limits.clear();
+    scene.hear(0, 5_000, 192);
+    assert_eq!(scene.correct(192, &mut vain), Ok(None));
+    assert_eq!(vain, Vain::default(), "the causes are gone");
 }
 
 #[test]

@@ -166,7 +166,7 @@ impl Check {
         if let Some(store) = unit.store {
             self.store(problem, index, &store, p_w)?;
         }
-        self.switching(index, unit, p_w)
+        self.switching(problem, index, unit, p_w)
     }
 
     fn store(
@@ -205,30 +205,35 @@ impl Check {
     }
 
     /// On and off at least as long as they must be, and never between off and the least power.
-    fn switching(&mut self, index: usize, unit: &Unit, p_w: &[f64]) -> Result<(), Refuted> {
+    fn switching(
+        &mut self,
+        problem: &Problem,
+        index: usize,
+        unit: &Unit,
+        p_w: &[f64],
+    ) -> Result<(), Refuted> {
         let Some(commitment) = unit.commitment else {
             return Ok(());
         };
         let scale = power_w(unit);
         let mut state = commitment.before;
-        let mut lasted = u32::MAX;
+        let mut lasted_s = commitment.lasted_s;
         for (t, p) in p_w.iter().enumerate() {
             let now = switch(unit, *p);
             if now == Switch::On {
                 let short = commitment.min_w - p.abs();
                 self.hold("a least power", (index, t), short, scale)?;
             }
-            if now == state {
-                lasted = lasted.saturating_add(1);
-                continue;
+            if now != state {
+                let least_s = match state {
+                    Switch::On => commitment.min_on_s,
+                    Switch::Off => commitment.min_off_s,
+                };
+                let short_s = least_s - lasted_s;
+                self.hold("a least time on or off", (index, t), short_s, least_s)?;
+                (state, lasted_s) = (now, 0.0);
             }
-            let least = match state {
-                Switch::On => commitment.min_on,
-                Switch::Off => commitment.min_off,
-            };
-            let short = f64::from(least.saturating_sub(lasted));
-            self.hold("a least time on or off", (index, t), short, 1.0)?;
-            (state, lasted) = (now, 1);
+            lasted_s += problem.interval_s[t];
         }
         Ok(())
     }

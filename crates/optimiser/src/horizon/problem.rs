@@ -180,12 +180,26 @@ pub struct Commitment {
     pub min_w: f64,
     /// Money per start.
     pub start_cost: f64,
-    /// Least intervals on.
-    pub min_on: u32,
-    /// Least intervals off.
-    pub min_off: u32,
-    /// Whether it was on before the first interval, for long enough to be free to change.
+    /// Least time on, seconds.
+    pub min_on_s: f64,
+    /// Least time off, seconds.
+    pub min_off_s: f64,
+    /// Whether it was on before the first interval.
     pub before: Switch,
+    /// For how long it had been so by then, seconds; infinite where it is free to change.
+    pub lasted_s: f64,
+}
+
+impl Commitment {
+    /// Seconds for which it stays `switch` at least, once it is. What is still running when the last
+    /// interval ends is not held to it.
+    #[must_use]
+    pub const fn least_s(&self, switch: Switch) -> f64 {
+        match switch {
+            Switch::On => self.min_on_s,
+            Switch::Off => self.min_off_s,
+        }
+    }
 }
 
 /// Whether a unit is on.
@@ -473,9 +487,14 @@ impl Problem {
             self.validate_store(&store, horizon_h)?;
         }
         if let Some(commitment) = unit.commitment {
-            let numbers = [commitment.min_w, commitment.start_cost];
+            let numbers = [
+                commitment.min_w,
+                commitment.start_cost,
+                commitment.min_on_s,
+                commitment.min_off_s,
+            ];
             let is_sound = numbers.iter().all(|n| n.is_finite() && 0.0 <= *n);
-            is_sound
+            (is_sound && 0.0 <= commitment.lasted_s)
                 .then_some(())
                 .ok_or("its commitment is not finite and positive")?;
             let is_on_one_side = 0.0 <= unit.lo_w || unit.hi_w <= 0.0;

@@ -4,7 +4,9 @@
 //! bound holds for the whole problem. Its schedule is rounded, unit by unit, to the sequence of on
 //! and off that keeps the least times and is nearest to it: an interval spent on below the least
 //! power counts what is too much, one spent off counts what is missing, so many times as the
-//! rounding's *lean* says. Dynamic programming over how long the unit has been on or off finds it.
+//! rounding's *lean* says. Dynamic programming over when the unit is free to change finds it: intervals
+//! may differ in length, and a unit changes only once those that it has been on or off for, and the time
+//! before the first one, last as long as it must.
 //! Then the problem is solved again with the units switched so, which repairs what rounding broke.
 //! Of several leans the cheapest result is taken; the gap is to the relaxation.
 //!
@@ -52,7 +54,8 @@ pub(super) fn solve_switched(problem: &Problem, settings: &Settings) -> Result<P
                     let p_w = relaxed.unit_w(index, intervals);
                     let off = |t: usize| lean * p_w[t].abs();
                     let on = |t: usize| (commitment.min_w - p_w[t].abs()).max(0.0);
-                    rounded(problem, unit, &commitment, (off, on))
+                    let sequence = rounded(problem, unit, &commitment, (off, on));
+                    sequence.ok_or(NoPlan::NoSwitching)?
                 }
                 Rounding::Carried => {
                     for (carry, p_w) in carry.iter_mut().zip(relaxed.unit_w(index, intervals)) {
@@ -62,6 +65,7 @@ pub(super) fn solve_switched(problem: &Problem, settings: &Settings) -> Result<P
                     let off = |t: usize| carry[t].abs();
                     let on = |t: usize| (carry[t] - near(t)).abs();
                     let sequence = rounded(problem, unit, &commitment, (off, on));
+                    let sequence = sequence.ok_or(NoPlan::NoSwitching)?;
                     let chosen: Vec<f64> = sequence
                         .iter()
                         .enumerate()
@@ -143,94 +147,126 @@ fn while_on(problem: &Problem, unit: &Unit, commitment: &Commitment, t: usize, p
     p_w.clamp(lo, hi)
 }
 
-/// Sequences by how long the unit has been in its state, at most as long as it must.
-struct Chain {
-    /// States: on for 1, 2, … intervals, then off for 1, 2, ….
-    on: usize,
-    off: usize,
+/// How the best way to somewhere got there.
+#[derive(Clone, Copy)]
+enum Came {
+    /// As it was before the first interval.
+    Begun,
+    /// It stayed as it was for one interval more.
+    Stayed,
+    /// It changed at the beginning of this interval and had to stay so since.
+    Changed(usize),
 }
 
-impl Chain {
-    fn states(&self) -> usize {
-        self.on + self.off
-    }
+/// The best ways to be free to change, by the interval before which, in one position.
+struct Ways {
+    cost: Vec<f64>,
+    came: Vec<Came>,
+}
 
-    fn switch(&self, state: usize) -> Switch {
-        if state < self.on {
-            Switch::On
-        } else {
-            Switch::Off
+impl Ways {
+    fn new(intervals: usize) -> Self {
+        Self {
+            cost: vec![f64::INFINITY; intervals + 1],
+            came: vec![Came::Begun; intervals + 1],
         }
     }
 
-    /// States that the unit may be in one interval later.
-    fn next(&self, state: usize) -> [Option<usize>; 2] {
-        if state < self.on {
-            let is_free = state + 1 == self.on;
-            let stays = if is_free { state } else { state + 1 };
-            [Some(stays), is_free.then_some(self.on)]
-        } else {
-            let is_free = state + 1 == self.states();
-            let stays = if is_free { state } else { state + 1 };
-            [Some(stays), is_free.then_some(0)]
+    fn offer(&mut self, t: usize, cost: f64, came: Came) {
+        if cost < self.cost[t] {
+            (self.cost[t], self.came[t]) = (cost, came);
         }
     }
+}
+
+/// The first interval before which a unit may change that has been `switch` for `lasted_s` before
+/// interval `from`; the number of intervals when it has to stay so to their end.
+fn free_from(
+    interval_s: &[f64],
+    commitment: &Commitment,
+    (switch, from, mut lasted_s): (Switch, usize, f64),
+) -> usize {
+    // Sums of lengths may fall short of a least time by what floating point loses.
+    let least_s = commitment.least_s(switch) * (1.0 - 1e-9);
+    let mut t = from;
+    while t < interval_s.len() && lasted_s < least_s {
+        lasted_s += interval_s[t];
+        t += 1;
+    }
+    t
 }
 
 /// The admissible sequence that is nearest: by interval, how far it is to be off and to be on.
+/// `None` when the least times can't be kept within the ranges.
 fn rounded(
     problem: &Problem,
     unit: &Unit,
     commitment: &Commitment,
     (off, on): (impl Fn(usize) -> f64, impl Fn(usize) -> f64),
-) -> Vec<Switch> {
+) -> Option<Vec<Switch>> {
     let intervals = problem.intervals();
-    let least = |least: u32| (least.max(1) as usize).min(intervals.max(1));
-    let chain = Chain {
-        on: least(commitment.min_on),
-        off: least(commitment.min_off),
-    };
-    let mut cost = vec![f64::INFINITY; chain.states()];
-    let before = match commitment.before {
-        Switch::On => chain.on - 1,
-        Switch::Off => chain.states() - 1,
-    };
-    cost[before] = 0.0;
-    let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(intervals);
-    for t in 0..intervals {
+    let away = |switch: Switch, t: usize| {
         let (lo, hi) = problem.range_w(unit, t);
         let most = lo.abs().max(hi.abs());
         let can_be_on = 0.0 < most && commitment.min_w <= most;
-        let mut next_cost = vec![f64::INFINITY; chain.states()];
-        let mut from = vec![0; chain.states()];
-        for (state, so_far) in cost.iter().enumerate() {
-            for next in chain.next(state).into_iter().flatten() {
-                let away = match chain.switch(next) {
-                    Switch::On if !can_be_on => f64::INFINITY,
-                    Switch::On => on(t),
-                    Switch::Off => off(t),
-                };
-                if so_far + away < next_cost[next] {
-                    next_cost[next] = so_far + away;
-                    from[next] = state;
+        match switch {
+            Switch::On if !can_be_on => f64::INFINITY,
+            Switch::On => on(t),
+            Switch::Off => off(t),
+        }
+    };
+    let run = |switch, from: usize, to: usize| (from..to).map(|t| away(switch, t)).sum::<f64>();
+    let free = |run| free_from(&problem.interval_s, commitment, run);
+    let mut ways = [Ways::new(intervals), Ways::new(intervals)];
+    let first = free((commitment.before, 0, commitment.lasted_s));
+    let held = run(commitment.before, 0, first);
+    ways[commitment.before as usize].offer(first, held, Came::Begun);
+    for t in 0..intervals {
+        for (switch, other) in [(Switch::Off, Switch::On), (Switch::On, Switch::Off)] {
+            let so_far = ways[switch as usize].cost[t];
+            if so_far.is_infinite() {
+                continue;
+            }
+            let stay = so_far + away(switch, t);
+            ways[switch as usize].offer(t + 1, stay, Came::Stayed);
+            let until = free((other, t, 0.0)).max(t + 1);
+            let change = so_far + run(other, t, until);
+            ways[other as usize].offer(until, change, Came::Changed(t));
+        }
+    }
+    let cost = |switch: &Switch| ways[*switch as usize].cost[intervals];
+    let last = [Switch::Off, Switch::On]
+        .into_iter()
+        .min_by(|a, b| cost(a).total_cmp(&cost(b)))
+        .filter(|last| cost(last).is_finite())?;
+    Some(traced(&ways, last))
+}
+
+/// The sequence of the best way that ends as `last`.
+fn traced(ways: &[Ways; 2], last: Switch) -> Vec<Switch> {
+    let mut t = ways[0].cost.len() - 1;
+    let mut sequence = vec![last; t];
+    let mut switch = last;
+    loop {
+        let from = match ways[switch as usize].came[t] {
+            Came::Begun => 0,
+            Came::Stayed => t - 1,
+            Came::Changed(from) => from,
+        };
+        sequence[from..t].fill(switch);
+        match ways[switch as usize].came[t] {
+            Came::Begun => return sequence,
+            Came::Stayed => {}
+            Came::Changed(_) => {
+                switch = match switch {
+                    Switch::Off => Switch::On,
+                    Switch::On => Switch::Off,
                 }
             }
         }
-        came_from.push(from);
-        cost = next_cost;
+        t = from;
     }
-    let mut state = (0..chain.states())
-        .min_by(|a, b| cost[*a].total_cmp(&cost[*b]))
-        .unwrap_or(before);
-    let mut sequence: Vec<Switch> = came_from
-        .iter()
-        .rev()
-        .map(|from| {
-            let switch = chain.switch(state);
-            state = from[state];
-            switch
-        })
-        .collect();
-    sequence.reverse();
-    sequence
 }
+
+#[cfg(test)]
+mod tests;

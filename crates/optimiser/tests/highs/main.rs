@@ -290,9 +290,10 @@ fn units_that_are_on_or_off_are_switched_within_the_gap_to_the_relaxation() {
                     // The last one is a block.
                     min_w: if index == 2 { rating_w } else { 0.4 * rating_w },
                     start_cost: draw.between(0.0, 0.05),
-                    min_on: 3,
-                    min_off: 2,
+                    min_on_s: 3.0 * problem.interval_s[0],
+                    min_off_s: 2.0 * problem.interval_s[0],
                     before: Switch::Off,
+                    lasted_s: f64::INFINITY,
                 }),
                 ..Unit::default()
             });

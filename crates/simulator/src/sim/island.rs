@@ -42,7 +42,7 @@ pub(super) struct Island {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     Wait,
-    Ask(&'static str, Command),
+    Ask(&'static str, Box<Command>),
     Over,
 }
 
@@ -122,7 +122,7 @@ impl Island {
             Some(action) => ("grant a permit", grant(id, action, now)),
             None => ("report of a microgrid", self.report(id, next, now)),
         };
-        Step::Ask(what, command)
+        Step::Ask(what, Box::new(command))
     }
 
     /// What is planned has a permit both ways; of what was not, an operator agrees to the return.

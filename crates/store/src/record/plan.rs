@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use fleet::dispatch::Past;
 use fleet::dispatch::assess::Standing;
 use fleet::dispatch::plan::{Allocation, Balance, Plan};
 use fleet::{ActivePower, DerId, DispatchId};
 use serde::{Deserialize, Serialize};
-use units::{Percent, Timestamp, Watts};
+use units::{Percent, Timestamp, WattHours, Watts};
 
 use super::RecordError;
 
@@ -123,6 +124,36 @@ struct BalanceV1 {
     residue_uw: i64,
 }
 
+/// DER, what it would do unasked and what it does in micro-watts, what it is held back by in
+/// micro-watt-hours, and milliseconds since when it has been so.
+#[derive(Serialize, Deserialize)]
+struct PastV1(u32, i64, i64, i64, Option<i64>);
+
+impl From<&Past> for PastV1 {
+    fn from(past: &Past) -> Self {
+        Self(
+            past.der.0,
+            past.unasked.micro(),
+            past.output.micro(),
+            past.held.micro(),
+            past.since.map(Timestamp::millis),
+        )
+    }
+}
+
+impl PastV1 {
+    fn read(&self) -> Past {
+        let Self(der, unasked, output, held, since) = *self;
+        Past {
+            der: DerId(der),
+            unasked: Watts::from_micro(unasked),
+            output: Watts::from_micro(output),
+            held: WattHours::from_micro(held),
+            since: since.map(Timestamp::from_millis),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanV1 {
@@ -139,6 +170,8 @@ pub(super) struct PlanV1 {
     /// DER and milliseconds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     late: Vec<(u32, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pasts: Vec<PastV1>,
     observed: u64,
 }
 
@@ -172,6 +205,7 @@ impl From<&Plan> for PlanV1 {
                 .iter()
                 .map(|(der, by)| (der.0, u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
                 .collect(),
+            pasts: plan.pasts.iter().map(Into::into).collect(),
             observed: plan.observed,
         }
     }
@@ -211,6 +245,7 @@ impl PlanV1 {
                 .iter()
                 .map(|(der, by_ms)| (DerId(*der), Duration::from_millis(*by_ms)))
                 .collect(),
+            pasts: self.pasts.iter().map(PastV1::read).collect(),
             observed: self.observed,
         })
     }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use fleet::Event;
+use fleet::dispatch::Past;
+use fleet::{DerId, Event};
 use proptest::prelude::*;
 use store::record::{RecordError, decode, encode};
+use units::{WattHours, Watts};
 
 use crate::sample;
 
@@ -41,6 +43,29 @@ fn a_cancelled_dispatch_with_its_plan_comes_back_the_same() {
             event
         );
     }
+}
+
+#[test]
+fn what_a_plan_has_noted_of_loads_comes_back_the_same_and_may_be_missing() {
+    let plan = sample::events().into_iter().find_map(|event| match event {
+        Event::PlanAdopted(plan) => Some(plan),
+        _ => None,
+    });
+    let mut plan = plan.unwrap();
+    let earlier = encode(&Event::PlanAdopted(plan.clone())).unwrap();
+    assert!(!earlier.payload.contains("pasts"), "{}", earlier.payload);
+    let past = |der, since| Past {
+        der: DerId(der),
+        unasked: Watts::whole(-2_000),
+        output: Watts::ZERO,
+        held: WattHours::whole(-3),
+        since,
+    };
+    plan.pasts = vec![past(1, None), past(2, Some(sample::NOW))];
+    let event = Event::PlanAdopted(plan);
+    let record = encode(&event).unwrap();
+    let read = decode(record.kind, record.version, &record.payload).unwrap();
+    assert_eq!(read, event);
 }
 
 #[test]

@@ -216,6 +216,7 @@ fn plan() -> Plan {
         }],
         elsewhere: vec![(1, DerId(1))],
         late: vec![(DerId(1), Duration::from_secs(300))],
+        pasts: Vec::new(),
         observed: u64::MAX,
     }
 }

@@ -113,11 +113,12 @@ impl<'a> State<'a> {
         let duration = self.remaining(position);
         let expected: Vec<Watts> = self.expected(position);
         let members = self.request.members.iter();
-        let asked = members.map(|member| {
+        let asked = members.zip(&expected).map(|(member, expected)| {
             let is_free = self.elsewhere(member, position).is_none();
             let stays = !member.behaviour.leaves_before(target.interval.end());
-            // When to switch is decided for all intervals at once.
-            let takes_any = self.guide.is_some() || member.behaviour.switching.is_none();
+            let takes_any = self.guide.is_some()
+                || member.behaviour.switching.is_none()
+                || is_switched(member, *expected);
             member.role == Role::Controllable && is_free && stays && takes_any
         });
         self.asked = asked.collect();
@@ -257,13 +258,11 @@ impl<'a> State<'a> {
         self.slots.clear();
         for (index, member) in self.request.members.iter().enumerate() {
             if !self.asked[index] {
-                let p = expected[index];
-                self.slots.push(Slot {
-                    lo: p,
-                    hi: p,
-                    start: p,
-                    share: p,
-                });
+                self.slots.push(Slot::fixed(expected[index]));
+                continue;
+            }
+            if self.guide.is_none() && member.behaviour.switching.is_some() {
+                self.slots.push(Slot::fixed(expected[index]));
                 continue;
             }
             let (mut lo, mut hi) = (member.lo, member.hi);
@@ -549,6 +548,15 @@ impl<'a> State<'a> {
 }
 
 impl Slot {
+    const fn fixed(p: Watts) -> Self {
+        Self {
+            lo: p,
+            hi: p,
+            start: p,
+            share: p,
+        }
+    }
+
     fn width(&self, direction: Direction) -> f64 {
         let width = match direction {
             Direction::Up => self.hi - self.start,
@@ -556,6 +564,13 @@ impl Slot {
         };
         width.micro() as f64
     }
+}
+
+/// Whether `member`, which is either off or on, is asked already for what it does not do unasked. When
+/// to switch is decided for all intervals at once; until that is done anew it stays as it is.
+fn is_switched(member: &Member, expected: Watts) -> bool {
+    let away = (expected - member.behaviour.neutral).abs();
+    member.expected.is_some() && member.hi - member.lo < away + away
 }
 
 pub(super) fn ramp_reach(per_second: Watts, ramp: Duration) -> Watts {

@@ -15,9 +15,10 @@ use super::{Member, OnShort, Plan, Request, Role};
 use crate::dispatch::Objective;
 use crate::dispatch::conflict::Constraint;
 
-/// Most unit-intervals that are solved as one problem: a second of one core. Beyond it,
-/// intervals are planned in order.
-pub(super) const MAX_CELLS: usize = 200_000;
+/// Most unit-intervals that are solved as one problem. Each is visited once in a sweep, of which a try
+/// takes at most [`Settings::max_sweeps`], so it bounds the work by two tries of that many visits, and by
+/// a few times that where members are off or on. Beyond it, intervals are planned in order.
+pub(super) const MAX_CELLS: usize = 40_000;
 /// Most unit-intervals in which what contradicts what is searched for.
 pub(super) const MAX_NAMED_CELLS: usize = 2_000;
 /// Most of a store that is kept back for rounding shares to what the wire can hold.

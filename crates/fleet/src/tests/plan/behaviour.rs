@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use units::{Timestamp, WattHours, Watts};
 
 use super::{limit, member, request, shares, target, watts};
-use crate::dispatch::behaviour::{Behaviour, Need};
+use crate::dispatch::behaviour::{Behaviour, Need, Switching};
 use crate::dispatch::plan::{Member, Plan, plan};
 use crate::dispatch::{Constraint, Target};
 use crate::{DerId, Rejection};
@@ -173,7 +174,12 @@ fn heaters_take_turns_and_make_up_for_it() {
 fn a_device_that_is_off_or_on_is_asked_for_nothing_in_between() {
     let switched = Behaviour {
         neutral: watts(-2_000),
-        switching: Some((HOUR, HOUR)),
+        switching: Some(Switching {
+            min_on: HOUR,
+            min_off: HOUR,
+            output: watts(-2_000),
+            lasted: None,
+        }),
         ..Behaviour::default()
     };
     let mut members = vec![member(0, 0, -500, 500)];
@@ -210,4 +216,101 @@ fn a_device_that_is_off_or_on_is_asked_for_nothing_in_between() {
             .iter()
             .all(|balance| balance.residue == Watts::ZERO)
     );
+}
+
+/// Loads of 2 kW that are on unasked and stay off or on for half an hour: for each whether it is off
+/// by now, and for how many minutes it has been as it is.
+fn any_loads() -> impl Strategy<Value = Vec<(bool, u64)>> {
+    let load = (any::<bool>(), prop_oneof![0..40_u64, Just(1_000)]);
+    proptest::collection::vec(load, 1..4)
+}
+
+fn load(index: u32, (is_off, minutes): (bool, u64)) -> Member {
+    let half = Duration::from_secs(1_800);
+    Member {
+        behaviour: Behaviour {
+            neutral: watts(-2_000),
+            switching: Some(Switching {
+                min_on: half,
+                min_off: half,
+                output: if is_off { Watts::ZERO } else { watts(-2_000) },
+                lasted: Some(Duration::from_secs(minutes * 60)),
+            }),
+            ..Behaviour::default()
+        },
+        ..member(index, -2_000, -2_000, 0)
+    }
+}
+
+/// Whether a load keeps its least times, by interval off or not.
+fn keeps_times(intervals: &[u64], (is_off, minutes): (bool, u64), off: &[bool]) -> bool {
+    let (mut state, mut lasted_s) = (is_off, minutes * 60);
+    off.iter().zip(intervals).all(|(off, length_s)| {
+        let (changes, may_change) = (*off != state, 1_800 <= lasted_s);
+        if changes {
+            (state, lasted_s) = (*off, 0);
+        }
+        lasted_s += length_s;
+        !changes || may_change
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Every way to switch them is tried.
+    #[test]
+    fn loads_keep_their_least_times_from_before_a_plan_into_it(
+        loads in any_loads(),
+        intervals in proptest::collection::vec(
+            prop_oneof![Just(1_u64), Just(600), Just(900), Just(1_800)], 1..5),
+        asked in proptest::collection::vec(0..4_usize, 4),
+    ) {
+        let mut members: Vec<Member> =
+            (0..).zip(&loads).map(|(index, it)| load(index, *it)).collect();
+        members.push(member(9, 0, -100, 100));
+        let mut start = 0;
+        let targets: Vec<Target> = intervals
+            .iter()
+            .zip(&asked)
+            .map(|(secs, off)| {
+                let on = loads.len().saturating_sub(*off);
+                let target = target(start, *secs, -2_000 * i64::try_from(on).unwrap());
+                start += i64::try_from(*secs).unwrap();
+                target
+            })
+            .collect();
+        let wanted = |t: usize| asked[t].min(loads.len());
+        let (count, length) = (loads.len(), intervals.len());
+        let ways = (0_u32..1 << (count * length)).map(|bits| -> Vec<Vec<bool>> {
+            let off = |load: usize, t: usize| bits >> (load * length + t) & 1 == 1;
+            (0..count).map(|load| (0..length).map(|t| off(load, t)).collect()).collect()
+        });
+        let is_way = |way: &Vec<Vec<bool>>| {
+            let meets = |t: usize| way.iter().filter(|off| off[t]).count() == wanted(t);
+            (0..length).all(meets)
+                && way.iter().zip(&loads).all(|(off, it)| keeps_times(&intervals, *it, off))
+        };
+        let possible: Vec<Vec<Vec<bool>>> = ways.filter(is_way).collect();
+        if let Ok(plan) = plan(&request(&members, &targets, &[])) {
+            let is_off = |load: usize, t: usize| {
+                let der = DerId(u32::try_from(load).unwrap());
+                plan.share(der, u32::try_from(t).unwrap())
+                    .is_some_and(|share| share.p() == Watts::ZERO)
+            };
+            let way: Vec<Vec<bool>> = (0..count)
+                .map(|load| (0..length).map(|t| is_off(load, t)).collect())
+                .collect();
+            // Loads that are left alone do as they like.
+            let is_asked = plan.allocations.iter().any(|asked| asked.der != DerId(9));
+            let is_left_alone = !is_asked && (0..length).all(|t| wanted(t) == 0);
+            prop_assert!(
+                is_left_alone || possible.contains(&way),
+                "{way:?} of {}",
+                possible.len()
+            );
+        } else if count == 1 {
+            prop_assert!(possible.is_empty(), "{possible:?}");
+        }
+    }
 }

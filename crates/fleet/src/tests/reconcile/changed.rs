@@ -142,16 +142,16 @@ fn whoever_was_asked_counts_though_left_out_later_or_called_off() {
     let plan = scene.replan(130);
     scene.must(&Command::AdoptPlan(plan), 130);
     assert_eq!(asked(&scene, 0), Some(33), "up to when the correction acts");
-    assert!(dispatch(&scene).asks(DerId(0)));
+    assert!(dispatch(&scene).asked_for().contains_key(&DerId(0)));
     assert_eq!(asked(&scene, 1), Some(180));
     scene.must(&Command::CancelDispatch(DispatchId(0)), 150);
     assert_eq!(asked(&scene, 1), Some(50));
-    assert!(dispatch(&scene).asks(DerId(1)));
+    assert!(dispatch(&scene).asked_for().contains_key(&DerId(1)));
 
     let mut early = Scene::new(3_000);
     early.must(&Command::CancelDispatch(DispatchId(0)), 50);
     assert_eq!(dispatch(&early).asked_for().len(), 0);
-    assert!(!dispatch(&early).asks(DerId(0)));
+    assert!(!dispatch(&early).asked_for().contains_key(&DerId(0)));
 }
 
 #[test]
@@ -183,4 +183,52 @@ fn what_is_no_longer_approved_ahead_is_corrected_now() {
     scene.reconcile(22);
     assert!(scene.asked(1, 110) <= Some(watts(990)));
     assert_eq!(scene.cause(26), None);
+}
+
+#[test]
+fn the_events_that_have_asked_a_der_are_those_that_each_event_says_it_asked() {
+    let scene = Scene::new(3_000);
+    let mut fleet = scene.rig.fleet;
+    let plan = fleet.dispatches()[0].plan.clone().unwrap();
+    let event = Dispatch {
+        id: DispatchId(1),
+        mrid: mrid("event"),
+        conduct: Conduct {
+            program: Some(crate::enrolment::DemandResponseProgramId(0)),
+            ..Conduct::default()
+        },
+        published: None,
+        plan: None,
+        ..fleet.dispatches()[0].clone()
+    };
+    let id = event.id;
+    let adopt = |generation, effective, ders: &[u32]| {
+        let mut plan = Plan {
+            dispatch: id,
+            generation,
+            effective: t(effective),
+            ..plan.clone()
+        };
+        plan.allocations.retain(|a| ders.contains(&a.der.0));
+        Event::PlanAdopted(plan)
+    };
+    let steps = [
+        (Event::DispatchCreated(event), vec![]),
+        (adopt(1, 20, &[0, 1]), vec![]),
+        (Event::DispatchPublished(id, t(20)), vec![0, 1]),
+        (adopt(2, 50, &[1, 2]), vec![1, 2]),
+        (adopt(3, 130, &[0]), vec![0, 1, 2]),
+        (Event::DispatchCancelled(id, t(110)), vec![1, 2]),
+    ];
+    for (step, expected) in steps {
+        fleet.apply(&step);
+        let asked = fleet.dispatch(id).unwrap().taking_part();
+        let noted = |der: &u32| {
+            let events = fleet.events_of.get(&DerId(*der));
+            events.is_some_and(|events| *events == [id])
+        };
+        let noted: Vec<u32> = (0..3).filter(noted).collect();
+        assert_eq!(noted, expected, "after {step:?}");
+        assert_eq!(asked.iter().map(|der| der.0).collect::<Vec<_>>(), expected);
+    }
 }

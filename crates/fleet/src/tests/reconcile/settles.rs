@@ -1,16 +1,23 @@
 //! The loop closed over members that lag, whose meters are noisy, and some of which stall, leave, fall
-//! silent or drift: it settles, and does not hunt.
+//! silent, run empty or drift, behind limits that they share with others whom nobody asks, while a more
+//! urgent dispatch takes some of them for a while: it settles, and does not hunt.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use units::{Percent, Watts};
 
-use super::{Rig, Scene, mrid, t, target};
+use super::{Rig, Scene, mrid, reading, t, target};
+use crate::dispatch::LinearLimit;
 use crate::dispatch::assess::{Policy, World};
-use crate::dispatch::correction::{Correction, correction};
-use crate::dispatch::reconcile::reconcile;
-use crate::{Command, Conduct, DerId, DispatchId, Evidence, Ledger, NewDispatch, Observation};
+use crate::dispatch::correction::{Correction, Vain, correction};
+use crate::dispatch::reconcile::{Cause, reconcile, replan};
+use crate::{
+    Command, Conduct, DerId, DispatchId, Evidence, Ledger, Name, NewDispatch, Observation, Priority,
+};
 
 const RATING_W: f64 = 5_000.0;
 const STEP_S: i64 = 10;
@@ -30,6 +37,8 @@ enum Event {
     OptsOut(i64),
     /// Nothing is heard of it for so long; it goes on.
     Silent(i64, i64),
+    /// Its store is empty.
+    RunsEmpty(i64),
 }
 
 #[derive(Clone, Debug)]
@@ -50,9 +59,14 @@ impl Unit {
         !matches!(self.event, Event::Silent(from, secs) if (from..from + secs).contains(&now))
     }
 
+    fn is_empty(&self, now: i64) -> bool {
+        matches!(self.event, Event::RunsEmpty(at) if at <= now)
+    }
+
     fn follow(&mut self, asked: Option<Watts>, now: i64) {
         if !self.stalls(now) {
-            let asked_w = asked.map_or(0.0, Watts::as_f64);
+            let most_w = if self.is_empty(now) { 0.0 } else { RATING_W };
+            let asked_w = asked.map_or(0.0, Watts::as_f64).min(most_w);
             self.p_w += (asked_w - self.p_w) * (1.0 - (-(STEP_S as f64) / self.lag_s).exp());
         }
     }
@@ -66,34 +80,89 @@ fn noise(unit: usize, now: i64) -> f64 {
     (bits >> 40) as f64 / (1_u64 << 23) as f64 - 1.0
 }
 
-fn scene(units: usize, p: i64) -> Scene {
+/// A limit over some of the members and outsiders, of those that there are, in a direction, and how
+/// much of their ratings it lets through.
+type Bound = (Vec<usize>, f64, f64);
+
+/// All that the loop is closed over.
+#[derive(Clone, Debug)]
+struct Case {
+    units: Vec<Unit>,
+    share: f64,
+    /// What each outsider does from when on, of its rating.
+    outsiders: Vec<(f64, i64)>,
+    bounds: Vec<Bound>,
+    /// From when, for how many intervals and how many members a more urgent dispatch asks, and for
+    /// how much of their ratings.
+    urgent: Option<(i64, i64, usize, f64)>,
+}
+
+/// What came of it.
+#[derive(Default, Debug)]
+struct Outcome {
+    corrections: usize,
+    late: usize,
+    /// Of the causes that there were, by their names.
+    seen: BTreeSet<&'static str>,
+}
+
+fn scene(case: &Case) -> Scene {
+    let (units, outsiders) = (case.units.len(), case.outsiders.len());
     let mut rig = Rig::new();
-    let members: Vec<DerId> = (0..units).map(|_| rig.storage(5_000, 50_000)).collect();
-    rig.group("g", &members);
+    let all: Vec<DerId> = (0..units + outsiders)
+        .map(|_| rig.storage(5_000, 50_000))
+        .collect();
+    rig.group("g", &all[..units]);
+    let bound = |(number, (terms, sign, share)): (usize, &Bound)| {
+        let terms: BTreeSet<usize> = terms.iter().map(|term| term % all.len()).collect();
+        let whole = share * RATING_W * terms.len() as f64;
+        LinearLimit {
+            name: Name::new(&format!("limit {number}")).unwrap(),
+            terms: terms.iter().map(|term| (all[*term], *sign)).collect(),
+            max: Watts::from_f64(whole.round()),
+            during: None,
+        }
+    };
     let mut scene = Scene {
         rig,
-        observations: vec![Observation::default(); units],
+        observations: vec![Observation::default(); all.len()],
         deliveries: Ledger::default(),
-        limits: Vec::new(),
+        limits: case.bounds.iter().enumerate().map(bound).collect(),
     };
-    (0..units).for_each(|der| scene.hear(der, 0, 0));
-    let group = scene.rig.fleet.group_by_mrid(&mrid("g")).unwrap().id;
-    let new = NewDispatch {
-        mrid: mrid("d"),
-        name: None,
-        group,
-        schedule: (0..8).map(|k| target(k * 300 + 60, 300, p)).collect(),
-        ramp: Some(Duration::from_secs(10)),
-        conduct: Conduct::default(),
-    };
-    scene.must(&Command::CreateDispatch(new), 10);
-    let plan = scene.replan(10);
-    scene.must(&Command::AdoptPlan(plan), 10);
-    scene.must(&Command::PublishDispatch(DispatchId(0)), 10);
+    (0..all.len()).for_each(|der| scene.hear(der, 0, 0));
     scene
 }
 
 impl Scene {
+    /// Lets a dispatch of `group` out, where there is a plan for it.
+    fn begin_dispatch(
+        &mut self,
+        group: &str,
+        (k, count): (i64, i64),
+        (p, conduct): (i64, Conduct),
+    ) {
+        let now = if k == 0 { 10 } else { k * 300 };
+        let new = NewDispatch {
+            mrid: mrid(&format!("d-{group}")),
+            name: None,
+            group: self.rig.fleet.group_by_mrid(&mrid(group)).unwrap().id,
+            schedule: (k..k + count)
+                .map(|k| target(k * 300 + 60, 300, p))
+                .collect(),
+            ramp: Some(Duration::from_secs(10)),
+            conduct,
+        };
+        self.must(&Command::CreateDispatch(new), now);
+        let dispatch = self.rig.fleet.dispatches().last().unwrap().clone();
+        match replan(&self.looped(now), &dispatch, &self.limits) {
+            Ok(plan) => {
+                self.must(&Command::AdoptPlan(plan), now);
+                self.must(&Command::PublishDispatch(dispatch.id), now);
+            }
+            Err(_) => self.must(&Command::CancelDispatch(dispatch.id), now),
+        }
+    }
+
     fn looped(&self, now: i64) -> World<'_> {
         let policy = Policy {
             silent_after: Duration::from_secs(60),
@@ -107,19 +176,21 @@ impl Scene {
         }
     }
 
-    /// One period of the loop; whether it has corrected the plan.
-    fn turn(&mut self, now: i64) -> bool {
-        let dispatch = &self.rig.fleet.dispatches()[0];
-        let corrected = correction(&self.looped(now), dispatch, &[]).unwrap();
-        let has_corrected = corrected.is_some();
+    /// One period of the loop for one dispatch; why it has corrected the plan, if it has.
+    fn turn(&mut self, id: DispatchId, vain: &mut Vain, now: i64) -> Option<Cause> {
+        let dispatch = self.rig.fleet.dispatch(id)?;
+        // Where members that no longer follow break a limit by themselves there is no plan.
+        let corrected = correction(&self.looped(now), dispatch, &self.limits, vain);
+        let corrected = corrected.unwrap_or_default();
+        let cause = corrected.as_ref().map(|it| it.cause);
         if let Some(Correction { plan, .. }) = corrected {
             self.must(&Command::AdoptPlan(plan), now);
         }
-        let dispatch = &self.rig.fleet.dispatches()[0];
+        let dispatch = self.rig.fleet.dispatch(id)?;
         for command in reconcile(&self.looped(now), dispatch) {
             self.must(&command, now);
         }
-        has_corrected
+        cause
     }
 
     /// The device of `der` fetches and begins what it is to do, or refuses it for its owner.
@@ -152,11 +223,69 @@ fn watts_of(p_w: f64) -> i64 {
     p_w.round() as i64
 }
 
+const fn name(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Standing { .. } => "standing",
+        Cause::Elsewhere { .. } => "elsewhere",
+        Cause::Rated { .. } => "rated",
+        Cause::OutOfReach { .. } => "out of reach",
+        Cause::LimitExceeded { .. } => "limit exceeded",
+        Cause::UnaskedMoved { .. } => "unasked moved",
+    }
+}
+
+fn run(mut case: Case) -> Outcome {
+    let mut scene = scene(&case);
+    let p = watts_of(case.share * RATING_W * case.units.len() as f64);
+    scene.begin_dispatch("g", (0, 8), (p, Conduct::default()));
+    let (mut outcome, mut vain, mut now) = (Outcome::default(), Vain::default(), 10);
+    while now < END_S {
+        for (der, unit) in case.units.iter_mut().enumerate() {
+            let owner_left = matches!(unit.event, Event::OptsOut(at) if at <= now);
+            let asked = scene.asked(u32::try_from(der).unwrap(), now);
+            unit.follow(asked.filter(|_| !owner_left), now);
+            if unit.is_heard(now) {
+                scene.answer(der, unit, now);
+                let metered = unit.p_w + noise(der, now) * unit.noise * RATING_W;
+                scene.hear(der, watts_of(metered), now);
+                if unit.is_empty(now) {
+                    scene.observations[der].soc_pct = reading(0.0, now);
+                }
+            }
+        }
+        for (index, (share, from)) in case.outsiders.iter().enumerate() {
+            let p_w = if *from <= now { share * RATING_W } else { 0.0 };
+            scene.hear(case.units.len() + index, watts_of(p_w), now);
+        }
+        if let Some((k, count, members, share)) = case.urgent.filter(|(k, ..)| k * 300 == now) {
+            let members = members.min(case.units.len());
+            let all: Vec<DerId> = (0..members).map(DerId::from).collect();
+            scene.rig.group("urgent", &all);
+            let conduct = Conduct {
+                priority: Priority::Emergency,
+                ..Conduct::default()
+            };
+            let p = watts_of(share * RATING_W * members as f64);
+            scene.begin_dispatch("urgent", (k, count), (p, conduct));
+        }
+        for id in (0..scene.rig.fleet.dispatches().len()).map(DispatchId::from) {
+            if let Some(cause) = scene.turn(id, &mut vain, now) {
+                outcome.seen.insert(name(&cause));
+                outcome.corrections += 1;
+                outcome.late += usize::from(SETTLED_FROM_S <= now);
+            }
+        }
+        now += STEP_S;
+    }
+    outcome
+}
+
 fn any_unit() -> impl Strategy<Value = Unit> {
     let event = prop_oneof![
         4 => Just(Event::Nothing),
         1 => (100..QUIET_FROM_S).prop_map(Event::Stalls),
         1 => (100..QUIET_FROM_S).prop_map(Event::OptsOut),
+        1 => (100..QUIET_FROM_S).prop_map(Event::RunsEmpty),
         2 => (100..QUIET_FROM_S - 600, 30..600_i64).prop_map(|(at, secs)| Event::Silent(at, secs)),
     ];
     (1.0..40.0_f64, 0.0..0.02_f64, event).prop_map(|(lag_s, noise, event)| Unit {
@@ -167,39 +296,68 @@ fn any_unit() -> impl Strategy<Value = Unit> {
     })
 }
 
+fn any_case() -> impl Strategy<Value = Case> {
+    let outsider = (-1.0..1.0_f64, 100..QUIET_FROM_S);
+    let sign = prop_oneof![Just(1.0), Just(-1.0)];
+    let bound = (
+        proptest::collection::vec(0..12_usize, 1..8),
+        sign,
+        0.1..0.9_f64,
+    );
+    // It is over before nothing happens any more.
+    let urgent = (1..3_i64, 1..2_i64, 1..5_usize, -0.9..0.9_f64);
+    (
+        proptest::collection::vec(any_unit(), 3..10),
+        -0.9..0.9_f64,
+        proptest::collection::vec(outsider, 0..4),
+        proptest::collection::vec(bound, 0..3),
+        proptest::option::of(urgent),
+    )
+        .prop_map(|(units, share, outsiders, bounds, urgent)| Case {
+            units,
+            share,
+            outsiders,
+            bounds,
+            urgent,
+        })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 40, ..ProptestConfig::with_cases(12) })]
 
     #[test]
-    fn the_loop_settles_whatever_members_do(
-        mut units in proptest::collection::vec(any_unit(), 3..10),
-        share in -0.9..0.9_f64,
-    ) {
-        let p = watts_of(share * RATING_W * units.len() as f64);
-        let mut scene = scene(units.len(), p);
-        let (mut corrections, mut late) = (0, 0);
-        let mut now = 10;
-        while now < END_S {
-            for (der, unit) in units.iter_mut().enumerate() {
-                let owner_left = matches!(unit.event, Event::OptsOut(at) if at <= now);
-                let asked = scene.asked(u32::try_from(der).unwrap(), now);
-                unit.follow(asked.filter(|_| !owner_left), now);
-                if unit.is_heard(now) {
-                    scene.answer(der, unit, now);
-                    let metered = unit.p_w + noise(der, now) * unit.noise * RATING_W;
-                    scene.hear(der, watts_of(metered), now);
-                }
-            }
-            let corrected = scene.turn(now);
-            corrections += usize::from(corrected);
-            late += usize::from(corrected && SETTLED_FROM_S <= now);
-            now += STEP_S;
-        }
+    fn the_loop_settles_whatever_members_do(case in any_case()) {
+        let shown = format!("{case:?}");
+        let units = case.units.len();
+        let others = case.outsiders.len();
+        let outcome = run(case);
         // Members that are not asked may stand just within their tolerances of what is expected of them,
         // until noise shows it. The plan that follows expects them where they are.
-        prop_assert!(late <= 1, "{late} late corrections: {units:?}");
+        prop_assert!(outcome.late <= 1, "{outcome:?}: {shown}");
         // A member falls silent and comes back, or leaves, once; what it does once it is not asked may
-        // move once more.
-        prop_assert!(corrections <= 4 * units.len(), "{corrections} corrections: {units:?}");
+        // move once more. An outsider changes once, and the urgent dispatch takes members and gives
+        // them back, each time for both dispatches.
+        prop_assert!(outcome.corrections <= 4 * units + 2 * others + 4, "{outcome:?}: {shown}");
     }
+}
+
+#[test]
+fn every_cause_but_a_change_of_ratings_is_among_what_the_loop_settles_from() {
+    let all = [
+        "elsewhere",
+        "limit exceeded",
+        "out of reach",
+        "standing",
+        "unasked moved",
+    ];
+    let mut runner = TestRunner::deterministic();
+    let mut seen = BTreeSet::new();
+    for _ in 0..20 {
+        let case = any_case().new_tree(&mut runner).unwrap().current();
+        seen.extend(run(case).seen);
+        if seen.len() == all.len() {
+            break;
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
 }

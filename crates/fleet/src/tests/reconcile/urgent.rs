@@ -61,7 +61,8 @@ fn step(scene: &mut Scene, id: DispatchId, now: i64) {
 /// What the control loop does for dispatch `id`.
 fn tick(scene: &mut Scene, id: DispatchId, now: i64) -> Option<Cause> {
     let dispatch = scene.rig.fleet.dispatches()[id.index()].clone();
-    let found = cause(&scene.world(now), &dispatch, &scene.limits);
+    let found = causes(&scene.world(now), &dispatch, &scene.limits);
+    let found = found.first().copied();
     if found.is_some() {
         step(scene, id, now);
     }
@@ -125,6 +126,12 @@ fn a_more_urgent_dispatch_takes_a_member_and_gives_it_back() {
         .sum();
     assert_eq!(others, watts(4_000), "the others make up for it");
 
+    obey(&mut scene, 178);
+    assert_eq!(
+        tick(&mut scene, mine, 178),
+        None,
+        "it does what is expected"
+    );
     obey(&mut scene, 187);
     let back = Cause::Elsewhere {
         der: DerId(0),

@@ -83,6 +83,7 @@ fn plan(generation: u32, shares_w: [i16; 2]) -> Plan {
         }],
         elsewhere: Vec::new(),
         late: Vec::new(),
+        pasts: Vec::new(),
         observed: 0,
     }
 }

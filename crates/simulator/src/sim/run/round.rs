@@ -139,7 +139,7 @@ impl Run {
             Step::Wait => {}
             Step::Ask(what, command) => self.ask(Wish {
                 what,
-                command,
+                command: *command,
                 expected: Expected::Either,
             }),
         }

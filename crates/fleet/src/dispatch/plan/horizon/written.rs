@@ -1,7 +1,5 @@
 //! Writing a request as the optimiser's problem.
 
-use std::time::Duration;
-
 use optimiser::horizon::{
     self, Commitment, Deadline, Limit, Preferred, Problem, Ramp, Shape, Store, Switch, Unit,
 };
@@ -172,7 +170,7 @@ impl Written {
                         max_step_w,
                     }),
                 store: store(member, drawn[*index]),
-                commitment: self.commitment(member, (lo, hi)),
+                commitment: commitment(member, (lo, hi)),
                 ..Unit::default()
             };
             self.have_charged(request, member, &mut unit);
@@ -183,40 +181,6 @@ impl Written {
             }
             self.problem.units.push(unit);
         }
-    }
-
-    /// A device that is either off or on: switched away from what it does, or not.
-    fn commitment(&self, member: &Member, (lo, hi): (f64, f64)) -> Option<Commitment> {
-        let (min_on, min_off) = member.behaviour.switching?;
-        let shortest = self
-            .problem
-            .interval_s
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, f64::min);
-        let intervals = |time: Duration| {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "at most a day in intervals of at least a second"
-            )]
-            let count = (time.as_secs_f64() / shortest).ceil() as u32;
-            count
-        };
-        // What its power counts from is the one or the other, so the other is what it is switched to.
-        let is_on = member.behaviour.neutral < Watts::ZERO;
-        let (there, back) = if is_on {
-            (min_off, min_on)
-        } else {
-            (min_on, min_off)
-        };
-        Some(Commitment {
-            min_w: lo.abs().max(hi.abs()),
-            start_cost: 0.0,
-            min_on: intervals(there),
-            min_off: intervals(back),
-            before: Switch::Off,
-        })
     }
 
     /// Has the store of a vehicle charged when it leaves, as far as it can be, and the vehicle gone
@@ -387,6 +351,30 @@ fn store(member: &Member, drawn: WattHours) -> Option<Store> {
         loss_per_h: 0.0,
         deadline: None,
         end_min_wh: 0.0,
+    })
+}
+
+/// A device that is either off or on: switched away from what its power counts from, or not.
+fn commitment(member: &Member, (lo, hi): (f64, f64)) -> Option<Commitment> {
+    let switching = member.behaviour.switching?;
+    let is_on = |p: Watts| p < Watts::ZERO;
+    let neutral = is_on(member.behaviour.neutral);
+    let (there, back) = if neutral {
+        (switching.min_off, switching.min_on)
+    } else {
+        (switching.min_on, switching.min_off)
+    };
+    let lasted_s = switching.lasted.map(|lasted| lasted.as_secs_f64());
+    Some(Commitment {
+        min_w: lo.abs().max(hi.abs()),
+        start_cost: 0.0,
+        min_on_s: there.as_secs_f64(),
+        min_off_s: back.as_secs_f64(),
+        before: match is_on(switching.output) == neutral {
+            true => Switch::Off,
+            false => Switch::On,
+        },
+        lasted_s: lasted_s.unwrap_or(f64::INFINITY),
     })
 }
 
