@@ -55,7 +55,7 @@ impl Batch {
         })
     }
 
-    /// Both taken together (Chan, Golub and LeVeque, Updating Formulae and a Pairwise Algorithm for
+    /// Both taken together (Chan et al., Updating Formulae and a Pairwise Algorithm for
     /// Computing Sample Variances, 1979, eq. 2.1).
     #[must_use]
     pub fn joined(self, other: Self) -> Self {
