@@ -42,6 +42,7 @@ const VERDICT_TONE: Record<Verdict, Tone> = {
   silent: "bad",
   never_reachable: "bad",
   islanded: "quiet",
+  evidence_retired: "quiet",
 };
 
 const PHASE_TONE: Record<Phase, Tone> = {

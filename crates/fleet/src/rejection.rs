@@ -136,6 +136,14 @@ pub enum Rejection {
         /// The generation given.
         got: u32,
     },
+    /// What is approved of is not what was looked at.
+    #[error("plan generation {seen} was looked at, and generation {in_force} is in force")]
+    ChangedSince {
+        /// The generation that was looked at.
+        seen: u32,
+        /// The one in force; 0 before there is one.
+        in_force: u32,
+    },
     /// The members can't reach the target for lack of power.
     #[error(
         "interval {interval}: {asked:.1} asked, {reachable:.1} reachable, short by {short:.1}\

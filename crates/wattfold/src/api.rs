@@ -349,9 +349,15 @@ impl ApiState {
         let now = clock::now();
         self.node.read(|published| {
             let fleet = published.fleet;
+            let ids: BTreeSet<DispatchId> = members.iter().map(|(id, _)| *id).collect();
+            let found = ids.iter().filter_map(|id| fleet.dispatch(*id));
+            let index = judgement::controls(fleet, &found.collect::<Vec<_>>());
             let wanted = members.iter().filter_map(|(dispatch, der)| {
+                let controls = index.get(dispatch).and_then(|by_der| by_der.get(der));
+                let controls = controls.map_or(&[][..], Vec::as_slice);
                 let (dispatch, der) = (fleet.dispatch(*dispatch)?, fleet.der(*der)?);
-                Some(Wanted::of(dispatch, der, published.resources, now))
+                let asked = (der, controls);
+                Some(Wanted::of(dispatch, asked, published.resources, now))
             });
             wanted.collect()
         })

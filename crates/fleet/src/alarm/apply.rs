@@ -44,6 +44,12 @@ impl AlarmBook {
                 }
                 self.go(*id, Signal::Release, *at);
             }
+            AlarmEvent::Displaced(id, ..) => {
+                if let Some(alarm) = self.alarms.remove(id) {
+                    self.by_subject.remove(&(alarm.kind, alarm.subject));
+                    self.displaced_count = self.displaced_count.saturating_add(1);
+                }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use units::Timestamp;
 
-use super::{Alarm, Condition, Detail, Kind, Subject, Suppression};
+use super::{Alarm, Condition, Detail, Kind, Priority, Subject, Suppression};
 use crate::{AlarmId, Der, Fleet, SuppressionId};
 
 /// Everything that is known of alarms.
@@ -21,6 +21,8 @@ pub struct AlarmBook {
     pub(super) suppressions_count: u32,
     /// Oldest first.
     pub(super) history: VecDeque<Annunciation>,
+    /// Alarms that gave their place to one of higher priority, so far.
+    pub(super) displaced_count: u32,
     /// Events folded in so far.
     pub(super) revision: u64,
 }
@@ -39,8 +41,10 @@ pub struct Annunciation {
 }
 
 impl AlarmBook {
-    /// Most alarms that are kept open. At this number the one alarm that says so is raised, and no
-    /// other; what they would have told is told when there is room and they are still the case.
+    /// Most alarms that are kept open, beside the one alarm that says that there are so many. At this
+    /// number an alarm takes the place of the oldest one of the lowest priority, if its own is higher,
+    /// and is not raised otherwise. What is not told so is told when there is room and it is still the
+    /// case.
     pub const MAX_ACTIVE_ALARMS: usize = 10_000;
     /// Most rules by which alarms are not shown.
     pub const MAX_SUPPRESSIONS: usize = 1_000;
@@ -96,6 +100,27 @@ impl AlarmBook {
         of_kind
             .filter_map(|(_, id)| self.alarm(*id))
             .filter(|alarm| alarm.condition == Condition::Abnormal)
+    }
+
+    /// The alarm that gives its place to one of `priority`: of those of the lowest priority, which is
+    /// lower than that, the oldest.
+    #[must_use]
+    pub fn displaceable_by(&self, priority: Priority) -> Option<&Alarm> {
+        let is_there = |kind: Kind| {
+            let mut from = self.by_subject.range((kind, Subject::Server)..);
+            from.next().is_some_and(|((first, _), _)| *first == kind)
+        };
+        let lower = Kind::table().iter().filter(|row| priority < row.priority);
+        let lower = lower.filter(|row| row.kind != Kind::AlarmsOverflow && is_there(row.kind));
+        let lowest = lower.map(|row| row.priority).max()?;
+        let mut others = self.alarms().filter(|it| it.kind != Kind::AlarmsOverflow);
+        others.find(|it| it.kind.rationale().priority == lowest)
+    }
+
+    /// How many alarms gave their place to one of higher priority, so far.
+    #[must_use]
+    pub const fn displaced_count(&self) -> u32 {
+        self.displaced_count
     }
 
     /// The rules by which alarms are not shown, oldest first.

@@ -80,6 +80,8 @@ pub enum AlarmEvent {
     Suppressed(AlarmId, SuppressionId),
     /// An alarm is shown again if its condition is there.
     Released(AlarmId, Timestamp),
+    /// An alarm gave its place to another one of higher priority, as many as are kept being open.
+    Displaced(AlarmId, AlarmId, Timestamp),
 }
 
 impl Fleet {
@@ -148,14 +150,18 @@ impl Fleet {
         {
             return Ok(Vec::new());
         }
-        if AlarmBook::MAX_ACTIVE_ALARMS <= book.len() && raise.kind != Kind::AlarmsOverflow {
-            return Err(Rejection::TooMany {
+        let id = AlarmId(book.raised_count);
+        let raised = AlarmEvent::Raised(id, raise.clone(), now);
+        if book.len() < AlarmBook::MAX_ACTIVE_ALARMS || raise.kind == Kind::AlarmsOverflow {
+            return Ok(vec![raised]);
+        }
+        match book.displaceable_by(raise.kind.rationale().priority) {
+            Some(least) => Ok(vec![AlarmEvent::Displaced(least.id, id, now), raised]),
+            None => Err(Rejection::TooMany {
                 what: "open alarms",
                 max: AlarmBook::MAX_ACTIVE_ALARMS,
-            });
+            }),
         }
-        let id = AlarmId(book.raised_count);
-        Ok(vec![AlarmEvent::Raised(id, raise.clone(), now)])
     }
 
     fn acknowledge(
@@ -197,12 +203,15 @@ impl Fleet {
     ) -> Result<Vec<AlarmEvent>, Rejection> {
         let alarm = self.known_alarm(id)?;
         check(alarm, Signal::Unshelve)?;
-        let mut events = vec![AlarmEvent::Unshelved(id, by.cloned(), now)];
+        let unshelved = AlarmEvent::Unshelved(id, by.cloned(), now);
         let rule = self.alarms.suppressed_by(self, alarm.kind, &alarm.subject);
-        if let Some(rule) = rule.filter(|_| alarm.condition == Condition::Abnormal) {
-            events.push(AlarmEvent::Suppressed(id, rule.id));
-        }
-        Ok(events)
+        Ok(
+            match rule.filter(|_| alarm.condition == Condition::Abnormal) {
+                // First, so that it is shown to nobody between the two and no annunciation counts.
+                Some(rule) => vec![AlarmEvent::Suppressed(id, rule.id), unshelved],
+                None => vec![unshelved],
+            },
+        )
     }
 
     fn suppress(&self, new: &NewSuppression, now: Timestamp) -> Result<Vec<AlarmEvent>, Rejection> {

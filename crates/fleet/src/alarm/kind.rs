@@ -230,7 +230,8 @@ static TABLE: [Rationale; 14] = [
         kind: Kind::AlarmsOverflow,
         name: "alarms_overflow",
         cause: "As many alarms are open as are kept.",
-        consequence: "Further alarms are not raised until some are over.",
+        consequence: "Further alarms displace those of lower priority, and without any are not raised until \
+                      some are over.",
         severity: Consequence::Major,
         action: "Look for the cause that most of them share; suppress what is known, acknowledge \
                  what is over.",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use units::{Interval, Percent, WattHours, Watts};
 
-use super::Standing;
+use super::{Batch, Standing};
 
 /// Readings from which on a meter that never moves is taken to be stuck.
 pub const STUCK_READINGS: u32 = 10;
@@ -46,6 +46,8 @@ pub enum Verdict {
     NeverReachable,
     /// Its microgrid was no part of the grid when the dispatch was over.
     Islanded,
+    /// What it would be judged by is kept no longer.
+    EvidenceRetired,
 }
 
 /// What a verdict rests on, the strongest last.
@@ -132,6 +134,17 @@ pub struct Case<'a> {
     pub stretches: &'a [Stretch],
     /// Whether the dispatch is.
     pub course: Course,
+    /// Whether its readings are there to be looked at.
+    pub archive: Archive,
+}
+
+/// Whether what meters read at the time of a dispatch is still there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Archive {
+    /// All that was ever stored is, as readings or as what spans of them come to.
+    Kept,
+    /// Some of it may be kept no longer, so that what is not found tells nothing.
+    Retired,
 }
 
 /// Whether a device was ever heard.
@@ -202,6 +215,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         Standing::OptedOut => (Verdict::OptedOut, Rank::Response),
         Standing::Rejected => (Verdict::Rejected, Rank::Response),
         Standing::Islanded => (Verdict::Islanded, Rank::Nothing),
+        _ if case.archive == Archive::Retired => (Verdict::EvidenceRetired, said(case.word)),
         Standing::Silent => match case.contact {
             Contact::Heard => (Verdict::Silent, Rank::Nothing),
             Contact::Never => (Verdict::NeverReachable, Rank::Nothing),
@@ -255,16 +269,14 @@ impl Asked {
     }
 }
 
-impl Metered {
-    /// Of these readings; `None` without any.
-    #[must_use]
-    pub fn of(readings: &[Watts]) -> Option<Self> {
-        Some(Self {
-            mean: mean(readings)?,
-            least: readings.iter().copied().min()?,
-            most: readings.iter().copied().max()?,
-            readings: u32::try_from(readings.len()).unwrap_or(u32::MAX),
-        })
+impl From<Batch> for Metered {
+    fn from(batch: Batch) -> Self {
+        Self {
+            mean: batch.mean(),
+            least: batch.least,
+            most: batch.most,
+            readings: batch.readings,
+        }
     }
 }
 
@@ -272,36 +284,29 @@ impl Potential {
     /// What the device said, during a stretch, that it could inject: the mean, with the standard
     /// uncertainty of a mean (JCGM 100:2008, 4.2.3).
     #[must_use]
-    pub fn said(readings: &[Watts]) -> Option<Self> {
-        let count = readings.len() as f64;
-        Self::of(readings, 1.0 / count)
+    pub fn said(batch: &Batch) -> Self {
+        Self::of(batch, 1.0 / f64::from(batch.readings))
     }
 
     /// What it injected before it was asked: the mean, with the standard uncertainty of one more
     /// reading like them.
     #[must_use]
-    pub fn before(readings: &[Watts]) -> Option<Self> {
-        let count = readings.len() as f64;
-        Self::of(readings, 1.0 + 1.0 / count)
+    pub fn before(batch: &Batch) -> Self {
+        Self::of(batch, 1.0 + 1.0 / f64::from(batch.readings))
     }
 
     /// `scale` is the variance of the estimate as a multiple of that of a reading.
-    fn of(readings: &[Watts], scale: f64) -> Option<Self> {
-        let p = mean(readings)?;
-        let squares = readings.iter().map(|r| (*r - p).as_f64().powi(2));
-        let uncertainty = match readings.len() {
-            1 => p.abs(),
-            count => {
-                let variance = squares.sum::<f64>() / (count - 1) as f64;
-                Watts::from_f64(2.0 * (variance * scale).sqrt())
-            }
-        };
-        let readings = u32::try_from(readings.len()).unwrap_or(u32::MAX);
-        Some(Self {
+    fn of(batch: &Batch, scale: f64) -> Self {
+        let p = batch.mean();
+        let uncertainty = batch.variance().map_or_else(
+            || p.abs(),
+            |variance| Watts::from_f64(2.0 * (variance * scale).sqrt()),
+        );
+        Self {
             p,
             uncertainty,
-            readings,
-        })
+            readings: batch.readings,
+        }
     }
 }
 
@@ -333,13 +338,6 @@ impl Sum for Energy {
     }
 }
 
-fn mean(readings: &[Watts]) -> Option<Watts> {
-    let count = i128::try_from(readings.len()).ok()?;
-    let sum: i128 = readings.iter().map(|p| i128::from(p.micro())).sum();
-    let micro = sum.checked_div(count)?;
-    i64::try_from(micro).ok().map(Watts::from_micro)
-}
-
 /// Power that was held back in `stretch`, and how far off that may be. Where the DER would not have
 /// injected more than it was asked for, nothing was held back, so that PV at night delivers nothing.
 fn curtailed(stretch: &Stretch) -> (Watts, Watts) {
@@ -359,16 +357,20 @@ fn curtailed(stretch: &Stretch) -> (Watts, Watts) {
     (p, (p - least).max(most - p))
 }
 
+const fn said(word: Word) -> Rank {
+    match word {
+        Word::Began => Rank::Response,
+        Word::None => Rank::Nothing,
+    }
+}
+
 fn is_only_limited(case: &Case<'_>) -> bool {
     let mut metered = metered(case).peekable();
     metered.peek().is_some() && metered.all(|(asked, _)| matches!(asked, Asked::Limit(_)))
 }
 
 fn by_evidence(case: &Case<'_>) -> (Verdict, Rank) {
-    let said = match case.word {
-        Word::Began => Rank::Response,
-        Word::None => Rank::Nothing,
-    };
+    let said = said(case.word);
     if case
         .stretches
         .iter()

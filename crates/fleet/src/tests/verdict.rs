@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use units::{Interval, Percent, WattHours, Watts};
 
 use super::{t, watts};
-use crate::dispatch::Standing;
 use crate::dispatch::verdict::{
-    Asked, Case, Contact, Course, Energy, Judgement, Metered, Potential, Rank, STUCK_READINGS,
-    Stretch, Total, Verdict, Word, energy, judge,
+    Archive, Asked, Case, Contact, Course, Energy, Judgement, Metered, Potential, Rank,
+    STUCK_READINGS, Stretch, Total, Verdict, Word, energy, judge,
 };
+use crate::dispatch::{Batch, Standing};
 
 /// Six minutes, a tenth of an hour.
 const SPAN: Duration = Duration::from_secs(360);
@@ -20,7 +20,7 @@ fn stretch(asked: Asked, metered: Option<i64>) -> Stretch {
             duration: SPAN,
         },
         asked,
-        metered: metered.and_then(|p| Metered::of(&[watts(p)])),
+        metered: metered.map(|p| Metered::from(Batch::one(watts(p)))),
         potential: None,
     }
 }
@@ -53,6 +53,7 @@ fn case(stretches: &[Stretch]) -> Case<'_> {
         confirm_within: SPAN,
         stretches,
         course: Course::Over,
+        archive: Archive::Kept,
     }
 }
 
@@ -170,7 +171,7 @@ fn evidence_that_contradicts_itself_is_suspect() {
     let stuck = |p: i64, readings: u32| {
         let metered = Metered {
             readings,
-            ..Metered::of(&[watts(p)]).unwrap()
+            ..Metered::from(Batch::one(watts(p)))
         };
         Stretch {
             metered: Some(metered),
@@ -319,16 +320,59 @@ fn uncertainty_is_that_of_the_guide() {
         100.68, 100.95, 101.11, 101.20, 101.57, 101.84, 102.36, 102.72,
     ];
     let readings = CELSIUS.map(Watts::from_f64);
-    let said = Potential::said(&readings).unwrap();
+    let batch = Batch::of(&readings).unwrap();
+    let said = Potential::said(&batch);
     assert_eq!(said.p, Watts::from_f64(100.145));
     assert!((said.uncertainty.as_f64() / 2.0 - 0.333).abs() < 0.000_5);
-    let before = Potential::before(&readings).unwrap();
+    let before = Potential::before(&batch);
     let single = 1.489_f64.hypot(0.333);
     assert!((before.uncertainty.as_f64() / 2.0 - single).abs() < 0.001);
-    let one = Potential::said(&[watts(-70)]).unwrap();
+    let one = Potential::said(&Batch::one(watts(-70)));
     assert_eq!((one.p, one.uncertainty), (watts(-70), watts(70)));
-    assert_eq!(Potential::before(&[]), None);
-    assert_eq!(Metered::of(&[]), None);
+    assert_eq!(Batch::of(&[]), None);
+
+    let (first, second) = readings.split_at(7);
+    let parts = Batch::of(first).unwrap().joined(Batch::of(second).unwrap());
+    assert_eq!((parts.mean(), parts.readings), (batch.mean(), 20));
+    let apart = parts.variance().unwrap() - batch.variance().unwrap();
+    assert!(apart.abs() < 1e-9, "{apart}");
+}
+
+/// Two readings at the extremes have the largest variance that there is.
+#[test]
+fn what_is_summed_up_is_at_least_as_uncertain_as_its_readings() {
+    let readings = [0, 10, 20, 90].map(watts);
+    let exact = Batch::of(&readings).unwrap();
+    let summed = Batch::summed_up(4, exact.mean(), (watts(0), watts(90))).unwrap();
+    assert_eq!((summed.mean(), summed.readings), (watts(30), 4));
+    assert!(Potential::said(&exact).uncertainty < Potential::said(&summed).uncertainty);
+    let ends = Batch::of(&[watts(0), watts(90)]).unwrap();
+    let summed = Batch::summed_up(2, watts(45), (watts(0), watts(90))).unwrap();
+    assert_eq!(Potential::said(&ends), Potential::said(&summed));
+    assert_eq!(Batch::summed_up(0, watts(0), (watts(0), watts(0))), None);
+}
+
+#[test]
+fn what_readings_would_have_to_tell_is_retired_with_them() {
+    let unread = [set(3_000, None)];
+    let retired = |word, standing| {
+        judge(&Case {
+            archive: Archive::Retired,
+            word,
+            standing,
+            ..case(&unread)
+        })
+    };
+    let told = |word| retired(word, Standing::Controllable);
+    assert_eq!(
+        [told(Word::None).rank, told(Word::Began).rank],
+        [Rank::Nothing, Rank::Response]
+    );
+    assert_eq!(told(Word::Began).verdict, Verdict::EvidenceRetired);
+    let failed = retired(Word::Began, Standing::NotFollowing).verdict;
+    assert_eq!(failed, Verdict::EvidenceRetired);
+    let refused = retired(Word::None, Standing::OptedOut).verdict;
+    assert_eq!(refused, Verdict::OptedOut, "the ledger says so");
 }
 
 fn severity(verdict: Verdict) -> u8 {
@@ -355,7 +399,7 @@ fn any_stretch() -> impl Strategy<Value = Stretch> {
                 duration: Duration::from_secs(secs),
             },
             asked,
-            metered: Metered::of(&metered),
+            metered: Batch::of(&metered).map(Metered::from),
             potential: potential.map(|(p, uncertainty)| Potential {
                 p: Watts::from_micro(p),
                 uncertainty: Watts::from_micro(uncertainty),

@@ -40,6 +40,7 @@ pub fn rejected(rejection: &Rejection) -> ErrorItem {
         | Rejection::LfdiRevoked(_)
         | Rejection::AlreadyRegistered(_)
         | Rejection::DispatchOver(_)
+        | Rejection::ChangedSince { .. }
         | Rejection::StalePlan { .. } => (ReplyCode::Failed, "the fleet has moved on; try again"),
     };
     ErrorItem::new(code, Level::Fatal, reason).details(rejection.to_string())

@@ -74,6 +74,14 @@ pub(super) fn encode(event: &AlarmEvent) -> Result<(&'static str, String), Unsto
             ("alarm_suppressed", json(&shape))
         }
         E::Released(id, at) => ("alarm_released", json(&AlarmTimeV1::new(*id, *at))),
+        E::Displaced(id, by, at) => {
+            let shape = AlarmDisplacedV1 {
+                alarm: id.0,
+                by_alarm: by.0,
+                at_ms: at.millis(),
+            };
+            ("alarm_displaced", json(&shape))
+        }
     })
 }
 
@@ -112,6 +120,10 @@ pub(super) fn decode(
         ("alarm_released", 1) => parse::<AlarmTimeV1>(payload).map(|it| {
             let (id, at) = it.read();
             AlarmEvent::Released(id, at)
+        }),
+        ("alarm_displaced", 1) => parse::<AlarmDisplacedV1>(payload).map(|it| {
+            let at = Timestamp::from_millis(it.at_ms);
+            AlarmEvent::Displaced(AlarmId(it.alarm), AlarmId(it.by_alarm), at)
         }),
         _ => return None,
     })
@@ -318,6 +330,13 @@ struct AlarmUnshelvedV1<'a> {
     alarm: u32,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     by: Option<Cow<'a, str>>,
+    at_ms: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AlarmDisplacedV1 {
+    alarm: u32,
+    by_alarm: u32,
     at_ms: i64,
 }
 

@@ -186,6 +186,23 @@ impl Telemetry {
         }
     }
 
+    /// The hour of the first sample, or roll-up of this resolution, that there is of any DER. What
+    /// was stored of hours before it is kept no longer. `None` when there is nothing.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Storage`] when the medium fails.
+    pub fn first_hour(&self, resolution: Resolution) -> Result<Option<i64>, TelemetryError> {
+        let before = (resolution.number(), i64::MIN, 0, 0, i64::MIN);
+        let rollups = match &self.samples {
+            Samples::File(file) => file.page_rollups(before, 1)?,
+            Samples::Server(server) => server.page_rollups(before, 1)?,
+        };
+        let rollup = rollups.first().filter(|it| it.resolution == resolution);
+        let rollup = rollup.map(|stored| hour(stored.rollup.start));
+        let sample = self.page(None, 1)?.first().map(|sample| hour(sample.at));
+        Ok([rollup, sample].into_iter().flatten().min())
+    }
+
     /// Takes over what another telemetry has retired.
     ///
     /// # Errors

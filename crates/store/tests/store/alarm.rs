@@ -97,7 +97,11 @@ fn history() -> (Fleet, Vec<Event>) {
     ];
     all.extend(commands().into_iter().map(Command::Alarm));
     let mut fleet = Fleet::default();
-    let events = decide(&mut fleet, &all, NOW);
+    let mut events = decide(&mut fleet, &all, NOW);
+    // Only as many alarms as are kept would make it.
+    let displaced = AlarmEvent::Displaced(AlarmId(4), AlarmId(5), NOW);
+    fleet.apply(&Event::Alarm(displaced.clone()));
+    events.push(Event::Alarm(displaced));
     (fleet, events)
 }
 
@@ -118,7 +122,7 @@ fn every_event_comes_back_the_same() {
         let back = decode(record.kind, record.version, &record.payload);
         assert_eq!(back, Ok(event), "{}", record.payload);
     }
-    assert_eq!(kinds.len(), 10, "one of each kind: {kinds:?}");
+    assert_eq!(kinds.len(), 11, "one of each kind: {kinds:?}");
 }
 
 #[test]

@@ -115,6 +115,9 @@ pub struct AlarmMetrics {
     pub chattering: Vec<Contributor>,
     /// Alarms that have stood for more than a day; the target is fewer than five.
     pub stale_count: usize,
+    /// Alarms that gave their place to one of higher priority since the fleet was founded, as many as
+    /// are kept being open; the target is none.
+    pub displaced_count: u32,
     /// How priorities are distributed.
     pub priorities: Vec<PriorityShare>,
     /// Alarms that are not back to normal, by state.
@@ -195,6 +198,7 @@ fn view(fleet: &Fleet, found: &Metrics, positions: usize) -> AlarmMetrics {
         contributors: contributors.collect(),
         chattering: chattering.collect(),
         stale_count: found.stale,
+        displaced_count: fleet.alarms().displaced_count(),
         priorities: priorities.collect(),
         states: states.collect(),
     }

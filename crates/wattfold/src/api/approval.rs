@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use fleet::{ApprovalRule, Capacity, CimMrid, Command, Fleet, Need, Priority};
+use fleet::{ApprovalRule, Capacity, CimMrid, Command, Fleet, Need, Priority, Rejection};
 use serde::{Deserialize, Serialize};
 use units::Watts;
 use utoipa::ToSchema;
@@ -104,10 +104,14 @@ impl From<&fleet::Approval> for ApprovalView {
 }
 
 /// An approval to give.
-#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ApprovalRequest {
+    /// Generation of the plan that was looked at; approval is refused when another plan has come
+    /// since, by a change or by itself.
+    pub generation: u32,
     /// In what capacity.
+    #[serde(default)]
     pub capacity: ApprovalCapacity,
 }
 
@@ -135,7 +139,7 @@ pub struct ApprovalRules {
     pub items: Vec<ApprovalRuleView>,
 }
 
-/// Approve of a dispatch. With the last approval that it needs it is published, unless it waits for
+/// Approve of a dispatch as it was looked at. With the last approval that it needs it is published, unless it waits for
 /// a command.
 #[utoipa::path(post, path = "/api/v1/dispatches/{mrid}/approve", operation_id = "approve_dispatch", tag = "dispatches",
     params(("mrid" = String, Path, description = "IEC 61968 mRID")), request_body = ApprovalRequest,
@@ -157,10 +161,18 @@ pub(super) async fn approve(
             Capacity::BalancingAuthority
         }
     };
-    let id = api.world(|world| find(world.fleet, &mrid).map(|dispatch| dispatch.id))?;
     let by = author(&principal)?;
-    api.command_one(&principal, Command::ApproveDispatch(id, by, capacity))
-        .await?;
+    let (found, seen) = (mrid.clone(), request.generation);
+    api.revise_one(&principal, move |fleet| {
+        let dispatch = find(fleet, &found)?;
+        let in_force = dispatch.plan.as_ref().map_or(0, |plan| plan.generation);
+        if in_force != seen {
+            let rejection = Rejection::ChangedSince { seen, in_force };
+            return Err(rejection.into());
+        }
+        Ok(Command::ApproveDispatch(dispatch.id, by, capacity))
+    })
+    .await?;
     one(&api, &mrid).await.map(Json)
 }
 

@@ -29,7 +29,7 @@ use crate::api::problem::Problem;
 use crate::api::request::{Named, Params};
 use crate::api::table::TableFormat;
 use crate::api::value::{MeasuredValue, Time};
-use crate::api::verdict::{BaselineView, EvidenceRank, Outcome};
+use crate::api::verdict::{BaselineView, EvidenceRank, EvidenceResolution, Outcome};
 
 /// A DER by name.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -130,6 +130,8 @@ pub struct DeliveryRow {
     /// The strongest evidence for it.
     #[schema(required)]
     pub evidence: Option<EvidenceRank>,
+    /// How exactly it is known what its meter read.
+    pub evidence_resolution: EvidenceResolution,
     /// Status code of the response, as in IEEE 2030.5, by which it refused or its owner opted out.
     #[schema(required)]
     pub response_code: Option<u8>,
@@ -283,6 +285,7 @@ fn row(world: &World<'_>, dispatch: &Dispatch, member: &Member<'_>) -> DeliveryR
         state: member.state.map(DeliveryStep::from),
         verdict: member.judgement.map(|judgement| judgement.verdict.into()),
         evidence: member.judgement.map(|judgement| judgement.rank.into()),
+        evidence_resolution: member.grain.into(),
         response_code: member.response_code,
         tolerance_pct: world.policy.tolerance.as_f64(),
         baseline: member.baseline.into(),

@@ -3,10 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use fleet::{AggregatorId, CimMrid, Client, Command, Event, Fleet, Name, NewDer, Pin};
+use fleet::{AggregatorId, CimMrid, Command, Event, Fleet, Name, NewDer, Pin};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use store::Actor;
 use units::Percent;
 use utoipa::ToSchema;
 
@@ -112,13 +111,6 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let id = api.world(|world| der::find(world.fleet, &mrid).map(|der| der.id))?;
     api.command_one(&principal, Command::RemoveDer(id)).await?;
-    // What it has put and posted, and what is hosted for it alone, would be found by nobody.
-    let of = Client::Der(id);
-    let writes = api
-        .node
-        .read(|published| published.resources.without_client(of));
-    let actor = Actor::Account(principal.account);
-    api.node.write_documents(actor, writes).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fleet::dispatch::Standing;
 use fleet::dispatch::assess::World;
 use fleet::dispatch::verdict::{
-    self, Asked, Case, Contact, Course, Energy, Judgement, Potential, Stretch, Word,
+    self, Archive, Asked, Case, Contact, Course, Energy, Judgement, Potential, Stretch, Word,
 };
 use fleet::{
     ActivePower, Control, ControlId, ControlStatus, DeliveryState, Der, DerId, Dispatch,
@@ -17,7 +17,7 @@ use fleet::{
 };
 use units::{Interval, Timestamp, Watts};
 
-pub(super) use self::meters::{Meters, Readings, Wanted, span};
+pub(super) use self::meters::{Grain, Meters, Readings, Wanted, span};
 pub(super) use self::tally::{Tallies, Tally};
 
 use self::meters::{BASE, generates};
@@ -59,6 +59,8 @@ pub(super) struct Member<'a> {
     /// So far, ramps left out.
     pub(super) energy: Energy,
     pub(super) baseline: Baseline,
+    /// How exactly its meter's readings are known.
+    pub(super) grain: Grain,
     /// The controls of which the device learned only after they were to begin, or has not learned
     /// though they were, and by how much.
     pub(super) told_late: BTreeMap<ControlId, Duration>,
@@ -172,6 +174,7 @@ fn member<'a>(
         confirm_within: world.policy.silent_after,
         stretches: &over,
         course,
+        archive: readings.archive(),
     };
     let refused = matches!(
         judged_as,
@@ -191,6 +194,7 @@ fn member<'a>(
         judgement,
         energy: verdict::energy(&all),
         baseline: potential_of(&all, der, readings).unwrap_or(unasked),
+        grain: readings.grain(),
         told_late: told_late(world, &controls),
         controls,
     }
@@ -202,7 +206,7 @@ fn was_silent(world: &World<'_>, controls: &[&Control], readings: &Readings) -> 
     let rows = rows.filter_map(|control| world.deliveries.own(control.id));
     delivery::silent_since(rows, world.now).is_some_and(|heard| {
         let meanwhile = Interval::between(heard, world.now);
-        readings.metered(meanwhile).is_none()
+        readings.archive() == Archive::Kept && readings.metered(meanwhile).is_none()
     })
 }
 

@@ -320,6 +320,7 @@ impl From<Rejection> for Problem {
             | Rejection::Islanded { .. }
             | Rejection::ContractInForce { .. }
             | Rejection::OwnerErased(_)
+            | Rejection::ChangedSince { .. }
             | Rejection::StalePlan { .. } => Self::new(Kind::Conflict, detail),
             Rejection::MridTaken(_) => field(Kind::Conflict, "mrid", "is in use"),
             Rejection::NameTaken(_) => field(Kind::Conflict, "name", "is in use"),

@@ -109,11 +109,11 @@ fn points(world: &World<'_>, dispatch: &Dispatch, meters: &Meters) -> Vec<Series
             })
             .collect();
     for readings in meters.all() {
-        let mut next = readings.p().iter().peekable();
+        let mut next = readings.p().peekable();
         let mut latest = None;
         for point in &mut points {
             while let Some(reading) = next.next_if(|(at, _)| *at <= point.at.0) {
-                latest = Some(*reading);
+                latest = Some(reading);
             }
             match latest {
                 Some((at, value)) if point.at.0.since(at) <= world.policy.silent_after => {

@@ -4,7 +4,7 @@ use fleet::dispatch::verdict::{Rank, Verdict};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::judgement::{Baseline, Estimate};
+use crate::api::judgement::{Baseline, Estimate, Grain};
 
 /// The outcome at one DER.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, ToSchema)]
@@ -38,6 +38,9 @@ pub enum Outcome {
     NeverReachable,
     /// Its microgrid was no part of the grid when the dispatch was over.
     Islanded,
+    /// What it would be judged by is kept no longer: neither its readings nor what those of each
+    /// minute came to.
+    EvidenceRetired,
 }
 
 impl From<Verdict> for Outcome {
@@ -56,6 +59,7 @@ impl From<Verdict> for Outcome {
             Verdict::Silent => Self::Silent,
             Verdict::NeverReachable => Self::NeverReachable,
             Verdict::Islanded => Self::Islanded,
+            Verdict::EvidenceRetired => Self::EvidenceRetired,
         }
     }
 }
@@ -81,6 +85,30 @@ impl From<Rank> for EvidenceRank {
             Rank::Response => Self::Response,
             Rank::DeviceTelemetry => Self::DeviceTelemetry,
             Rank::RevenueMeter => Self::RevenueMeter,
+        }
+    }
+}
+
+/// How exactly it is known what a meter read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, ToSchema)]
+pub enum EvidenceResolution {
+    /// By every reading.
+    #[serde(rename = "raw")]
+    Raw,
+    /// In part, or all, by what the readings of each minute came to: mean, lowest and highest.
+    #[serde(rename = "1m")]
+    Minute,
+    /// In part, or all, not any more.
+    #[serde(rename = "retired")]
+    Retired,
+}
+
+impl From<Grain> for EvidenceResolution {
+    fn from(grain: Grain) -> Self {
+        match grain {
+            Grain::Readings => Self::Raw,
+            Grain::Minutes => Self::Minute,
+            Grain::Retired => Self::Retired,
         }
     }
 }

@@ -43,13 +43,23 @@ pub(super) struct AlarmPass {
     round: Round,
     limits: LimitPass,
     vitals: Vitals,
-    refused_before: u64,
-    /// Since when conditions are there that are not raised yet.
-    there: BTreeMap<(Kind, Subject), Timestamp>,
+    /// Readings refused by the last tick, `None` before the first.
+    refused_before: Option<u64>,
+    /// Conditions that are there and not raised yet.
+    there: BTreeMap<(Kind, Subject), Span>,
     /// Since when the conditions of raised alarms are gone.
     gone: BTreeMap<AlarmId, Timestamp>,
+    /// Alarms that this tick could not raise.
+    refused: usize,
     /// Dispatches for which this tick has found no plan.
     pub(super) impossible: BTreeSet<DispatchId>,
+}
+
+/// How long a condition has been there.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    since: Timestamp,
+    last_seen: Timestamp,
 }
 
 /// What was seen of a condition: what is known of it if it is there.
@@ -83,6 +93,28 @@ impl State {
             alarm.is_some_and(|alarm| book.is_raised(alarm.kind, &alarm.subject))
         });
         self.alarm_pass.impossible.clear();
+        let refused = std::mem::take(&mut self.alarm_pass.refused);
+        if 0 < refused {
+            tracing::warn!(refused, "alarms that were not raised for lack of room");
+        }
+        self.forget_what_is_over(inputs);
+    }
+
+    /// Forgets conditions that nobody will say to be gone, since what they are about is over.
+    fn forget_what_is_over(&mut self, inputs: &Inputs<'_>) {
+        let fleet = &self.fleet;
+        self.alarm_pass.there.retain(|(kind, subject), span| {
+            let is_of_this_tick = span.last_seen == inputs.now;
+            match (kind, subject) {
+                (Kind::DerClockAhead, Subject::Der(der)) => {
+                    fleet.der(*der).is_some_and(|der| der.removed.is_none())
+                }
+                (Kind::LimitExceeded | Kind::LimitAtRisk, Subject::Limit(name)) => {
+                    inputs.limits.iter().any(|limit| limit.name == *name)
+                }
+                _ => is_of_this_tick,
+            }
+        });
     }
 
     /// Ends the shelving and the rules whose time is up.
@@ -173,8 +205,13 @@ impl State {
             }
             (None, Some(detail)) => {
                 let key = (kind, subject);
-                let since = self.alarm_pass.there.entry(key.clone());
-                let since = *since.or_insert(inputs.now);
+                let span = self.alarm_pass.there.entry(key.clone());
+                let span = span.or_insert(Span {
+                    since: inputs.now,
+                    last_seen: inputs.now,
+                });
+                span.last_seen = inputs.now;
+                let since = span.since;
                 let delay = match kind.rationale().on_delay {
                     Delay::For(delay) => delay,
                     Delay::PollAnd(more) => inputs.policy.latency + more,
@@ -215,7 +252,10 @@ impl State {
             }
             Ok(_) => {}
             // That there are too many is told by an alarm of its own.
-            Err(rejection) => tracing::debug!(?command, %rejection, "no alarm"),
+            Err(rejection) => {
+                self.alarm_pass.refused += 1;
+                tracing::debug!(?command, %rejection, "no alarm");
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fleet::dispatch::LinearLimit;
 use fleet::dispatch::assess::Policy;
-use fleet::{Command, ControlId, DerId, Evidence, Fleet, Observation};
+use fleet::{Client, Command, ControlId, DerId, Evidence, Fleet, Observation};
 use ieee2030_5::server::{self, Response, ServerConfig, Submission, notification};
 use store::{
     Account, Actor, Batch, CommitError, Document, DocumentChange, DocumentKey, ReadError,
@@ -370,10 +370,20 @@ impl Core {
         rim: &impl Rim,
         batch: &mut Batch,
     ) -> Outcomes {
-        self.with_inputs(rim, |state, inputs| {
+        let outcomes: Outcomes = self.with_inputs(rim, |state, inputs| {
             let execute = |command| state.execute(actor, command, inputs, batch);
             commands.iter().map(execute).collect()
-        })
+        });
+        for (command, outcome) in commands.iter().zip(&outcomes) {
+            // What a DER that is no more has put and posted, and what is hosted for it alone, would
+            // be found by nobody.
+            if let (Command::RemoveDer(der), Ok(_)) = (command, outcome) {
+                let of = Client::Der(*der);
+                let writes = self.working.resources.without_client(of);
+                self.documents(&writes, batch);
+            }
+        }
+        outcomes
     }
 
     /// Lets `revise` look at the working state as others look at what is published.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use units::Timestamp;
+use units::{Percent, Timestamp};
 
 use crate::alarm::{
     AlarmCommand, AlarmEvent, Condition, Detail, Kind, Means, NewSuppression, Raise, State, Subject,
 };
 use crate::{
-    AlarmBook, AlarmId, AssignmentId, Command, DerId, Event, Fleet, Level, Name, NewAssignment,
-    Note, Rejection, SuppressionId,
+    AlarmBook, AlarmId, AssignmentId, CimMrid, Command, DerId, DerKind, Event, Fleet, Level, Lfdi,
+    Name, NewAssignment, NewDer, Note, Pin, Rejection, SuppressionId,
 };
 
 const ID: AlarmId = AlarmId(0);
@@ -233,6 +233,69 @@ fn a_shelf_that_ends_during_maintenance_shows_nothing() {
         }
     ));
     rig.check_replay();
+}
+
+#[test]
+fn a_shelf_that_ends_where_a_rule_holds_annunciates_nothing() {
+    let mut rig = Rig::default();
+    let feeder = feeder(&mut rig);
+    let der = NewDer {
+        mrid: CimMrid::new("der-0").unwrap(),
+        name: name("DER 0"),
+        kind: DerKind::Storage,
+        lfdi: Lfdi([7; 20]),
+        pin: Pin::with_check_digit(11_111),
+        registered: true,
+        reserve: Percent::default(),
+        manager: None,
+        assignments: Vec::new(),
+    };
+    rig.decide(&Command::EnrolDer(der), 0).unwrap();
+    rig.run(raise(Kind::DerClockAhead, Subject::Der(DerId(0))), 10);
+    let shelve = AlarmCommand::Shelve(ID, name("ann"), note("known"), t(60));
+    rig.run(shelve, 11);
+    let rule = suppress(Subject::Assignment(feeder), None, Means::ByDesign);
+    rig.run(rule, 12);
+    assert_eq!(rig.state(), State::Shelved, "it is not below the place yet");
+    let there = Command::AssignDer(DerId(0), vec![feeder]);
+    rig.decide(&there, 13).unwrap();
+    rig.run(AlarmCommand::Unshelve(ID, None), 60);
+    let alarm = rig.fleet.alarms().alarm(ID).unwrap();
+    assert_eq!((alarm.state, alarm.annunciations), (State::Suppressed, 1));
+    assert!(alarm.shelf.is_none());
+    assert_eq!(rig.fleet.alarms().history().count(), 1);
+    rig.check_replay();
+}
+
+#[test]
+fn at_the_limit_the_oldest_of_the_lowest_priority_gives_way_to_a_higher_one() {
+    let mut rig = Rig::default();
+    let limit = |n: usize| Subject::Limit(name(&format!("limit {n}")));
+    rig.run(raise(Kind::LimitExceeded, limit(0)), 10);
+    for der in 1..AlarmBook::MAX_ACTIVE_ALARMS {
+        rig.run(raise(Kind::DerSilent, Subject::Der(DerId::from(der))), 10);
+    }
+    rig.run(raise(Kind::AlarmsOverflow, Subject::Server), 11);
+    assert_eq!(rig.run(raise(Kind::LimitExceeded, limit(1)), 12), 2);
+    let book = rig.fleet.alarms();
+    assert_eq!(book.len(), AlarmBook::MAX_ACTIVE_ALARMS + 1);
+    assert!(book.is_raised(Kind::LimitExceeded, &limit(1)));
+    let is_silent = |der: u32| book.is_raised(Kind::DerSilent, &Subject::Der(DerId(der)));
+    assert!(!is_silent(1), "the oldest one of low priority");
+    assert!(is_silent(2) && book.is_raised(Kind::AlarmsOverflow, &Subject::Server));
+    assert_eq!(book.displaced_count(), 1);
+    let low = rig.refused(raise(Kind::DerSilent, Subject::Der(DerId(1))), 13);
+    assert!(matches!(low, Rejection::TooMany { .. }));
+    rig.check_replay();
+
+    for n in 2..AlarmBook::MAX_ACTIVE_ALARMS {
+        rig.run(raise(Kind::LimitExceeded, limit(n)), 14);
+    }
+    let none_is_lower = raise(Kind::LimitExceeded, limit(AlarmBook::MAX_ACTIVE_ALARMS));
+    let refused = rig.refused(none_is_lower, 15);
+    assert!(matches!(refused, Rejection::TooMany { .. }));
+    let displaced = rig.fleet.alarms().displaced_count() as usize;
+    assert_eq!(displaced, AlarmBook::MAX_ACTIVE_ALARMS - 1);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use crate::dispatch::plan::OnShort;
 use crate::dispatch::reconcile::{carried, plan_from};
 use crate::enrolment::Interconnection;
 use crate::enrolment::interconnection::{Discharge, Firmness};
-use crate::{Aim, DispatchChange, Target};
+use crate::enrolment::{Dated, DemandResponseProgram, DemandResponseProgramId, Terms};
+use crate::{Aim, DispatchChange, EnrolmentCommand, Name, Target};
 
 /// The only dispatch with another schedule, planned as the control loop does.
 fn change(scene: &mut Scene, schedule: Vec<Target>, now: i64) {
@@ -67,6 +68,54 @@ fn one_that_is_postponed_is_not_served_at_the_old_time_too() {
     assert_eq!(scene.asked(0, 135), Some(watts(1_000)), "as it is");
     assert_eq!(scene.asked(0, 195), None);
     assert_eq!(scene.reconcile(21), 0);
+}
+
+#[test]
+fn one_that_is_moved_ahead_keeps_the_notice_that_its_programme_promises() {
+    let mut scene = Scene::new(3_000);
+    scene.must(&Command::CancelDispatch(DispatchId(0)), 11);
+    let notice = Duration::from_secs(100);
+    let terms = Terms {
+        notice,
+        ..Terms::default()
+    };
+    let program = DemandResponseProgram {
+        mrid: mrid("peak"),
+        name: Name::new("Peak").unwrap(),
+        terms: Dated::from(Timestamp::default(), terms),
+    };
+    let put = EnrolmentCommand::PutProgram(program);
+    scene.must(&Command::Enrolment(put), 11);
+    let new = NewDispatch {
+        mrid: mrid("event"),
+        name: None,
+        group: scene.rig.fleet.group_by_mrid(&mrid("g")).unwrap().id,
+        schedule: vec![target(300, 60, 0)],
+        ramp: Some(Duration::from_secs(5)),
+        conduct: Conduct {
+            program: Some(DemandResponseProgramId(0)),
+            ..Conduct::default()
+        },
+    };
+    scene.must(&Command::CreateDispatch(new), 12);
+    let made = scene.rig.fleet.dispatches().last().unwrap().clone();
+    let plan = replan(&scene.world(12), &made, &scene.limits).unwrap();
+    scene.must(&Command::AdoptPlan(plan), 12);
+    scene.must(&Command::PublishDispatch(made.id), 12);
+    let moved = |start, now| {
+        let change = DispatchChange {
+            schedule: Some(vec![target(start, 60, 0)]),
+            ..DispatchChange::default()
+        };
+        let change = Command::ChangeDispatch(made.id, change);
+        scene.rig.fleet.decide(&change, t(now))
+    };
+    assert_eq!(
+        moved(199, 100).unwrap_err().to_string(),
+        "terms of Peak: an event is published 100 s ahead, here 99 s"
+    );
+    assert!(moved(200, 100).is_ok(), "as much as is promised");
+    assert!(moved(310, 250).is_ok(), "a later start needs none");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use units::Interval;
 
 use super::*;
 use crate::dispatch::availability::Absence;
-use crate::dispatch::verdict::{Case, Contact, Course, Rank, Verdict, Word, judge};
+use crate::dispatch::verdict::{Archive, Case, Contact, Course, Rank, Verdict, Word, judge};
 use crate::microgrid::{Action, Agreement, Coupling, Exchange, SchedulePoint, State};
 use crate::tests::microgrid::{GRID, microgrid, permit, put, report, seen};
 use crate::{MicrogridCommand, Priority};
@@ -243,6 +243,7 @@ fn the_verdict_on_a_member_that_left_says_so() {
         tolerance: Percent::from_hundredths(500),
         stretches: &[],
         course: Course::Running,
+        archive: Archive::Kept,
     };
     assert_eq!(judge(&case).verdict, Verdict::Islanded);
 }

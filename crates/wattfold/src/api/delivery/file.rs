@@ -21,6 +21,7 @@ const COLUMNS: &[Column] = &[
     ("state", ColumnKind::Text),
     ("verdict", ColumnKind::Text),
     ("evidence", ColumnKind::Text),
+    ("evidence_resolution", ColumnKind::Text),
     ("response_code", ColumnKind::Count),
     ("standing", ColumnKind::Text),
     ("tolerance_pct", ColumnKind::Number),
@@ -100,6 +101,7 @@ fn cells(subject: &Subject, row: &DeliveryRow) -> Vec<Cell> {
         Cell::word(row.state),
         Cell::word(row.verdict),
         Cell::word(row.evidence),
+        Cell::word(row.evidence_resolution),
         row.response_code
             .map_or(Cell::Nothing, |code| Cell::Count(code.into())),
         Cell::word(row.standing),

@@ -1,6 +1,7 @@
 //! One DER of a file, with all that belongs to it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use fleet::enrolment::admission::{Location, NewContract};
 use fleet::enrolment::{Admission, Consent, Interconnection};
@@ -8,7 +9,9 @@ use fleet::{
     AggregatorId, AssignmentId, CimMrid, Command, Der, EnrolmentCommand, Fleet, Name, NewDer,
     Registration,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use units::{Timestamp, Watts};
 use utoipa::ToSchema;
 
@@ -168,17 +171,150 @@ pub(super) fn read_csv(bytes: &[u8]) -> Result<Vec<ReadRow>, Problem> {
 
 /// The rows of a JSON array.
 pub(super) fn read_json(bytes: &[u8]) -> Result<Vec<ReadRow>, Problem> {
-    let values: Vec<serde_json::Value> = request::parse(bytes)?;
-    if MAX_IMPORT_ROWS < values.len() {
-        return Err(too_many());
+    let Rows { rows, left_off } = request::parse(bytes)?;
+    match left_off {
+        0 => Ok(rows),
+        _ => Err(too_many()),
     }
-    let read = |value: serde_json::Value| {
-        serde_path_to_error::deserialize(value).map_err(|error| {
-            let field = error.path().to_string();
-            Problem::field(field, error.into_inner().to_string())
-        })
-    };
-    Ok(values.into_iter().map(read).collect())
+}
+
+/// The first [`MAX_IMPORT_ROWS`] of an array, each read as it comes so that no more than one is in
+/// memory as it was written, and of that no more than the columns that there are.
+struct Rows {
+    rows: Vec<ReadRow>,
+    left_off: usize,
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(RowsVisitor)
+    }
+}
+
+struct RowsVisitor;
+
+impl<'de> Visitor<'de> for RowsVisitor {
+    type Value = Rows;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of rows")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Rows, A::Error> {
+        let (mut rows, mut left_off) = (Vec::new(), 0);
+        while rows.len() < MAX_IMPORT_ROWS {
+            let Some(JsonRow(row)) = array.next_element()? else {
+                break;
+            };
+            rows.push(row);
+        }
+        while array.next_element::<IgnoredAny>()?.is_some() {
+            left_off += 1;
+        }
+        Ok(Rows { rows, left_off })
+    }
+}
+
+/// An object of cells.
+struct JsonRow(ReadRow);
+
+impl<'de> Deserialize<'de> for JsonRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(JsonRowVisitor)
+    }
+}
+
+struct JsonRowVisitor;
+
+impl<'de> Visitor<'de> for JsonRowVisitor {
+    type Value = JsonRow;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row, which is an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<JsonRow, A::Error> {
+        let mut cells = serde_json::Map::new();
+        let mut fault = None;
+        while let Some(column) = object.next_key::<String>()? {
+            let Cell(cell) = object.next_value()?;
+            match cell {
+                _ if cells.len() == COLUMNS.len() => {
+                    let rule = format!("has more than {} columns", COLUMNS.len());
+                    fault.get_or_insert_with(|| Problem::field("row", rule));
+                }
+                Some(value) => drop(cells.insert(column, value)),
+                None => {
+                    let rule = "is neither text nor a number nor true or false";
+                    fault.get_or_insert_with(|| Problem::field(column, rule));
+                }
+            }
+        }
+        Ok(JsonRow(match fault {
+            Some(problem) => Err(problem),
+            None => read_cells(cells),
+        }))
+    }
+}
+
+/// A value that is not made of others, `None` for one that is; what is in that is not kept.
+struct Cell(Option<Value>);
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CellVisitor)
+    }
+}
+
+struct CellVisitor;
+
+impl<'de> Visitor<'de> for CellVisitor {
+    type Value = Cell;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Cell, E> {
+        Ok(Cell(Some(value.into())))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Cell, E> {
+        Ok(Cell(Some(value.into())))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Cell, E> {
+        Ok(Cell(Some(value.into())))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Cell, E> {
+        Ok(Cell(Some(value.into())))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Cell, E> {
+        Ok(Cell(Some(value.into())))
+    }
+
+    fn visit_unit<E>(self) -> Result<Cell, E> {
+        Ok(Cell(Some(Value::Null)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Cell, A::Error> {
+        while array.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Cell(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Cell, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Cell(None))
+    }
+}
+
+fn read_cells(cells: serde_json::Map<String, Value>) -> ReadRow {
+    serde_path_to_error::deserialize(Value::Object(cells)).map_err(|error| {
+        let field = error.path().to_string();
+        Problem::field(field, error.into_inner().to_string())
+    })
 }
 
 fn too_many() -> Problem {

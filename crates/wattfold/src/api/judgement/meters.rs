@@ -3,31 +3,39 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fleet::dispatch::verdict::{Metered, Potential, Rank};
-use fleet::{DerId, DerKind, Dispatch, DispatchId};
+use fleet::dispatch::Batch;
+use fleet::dispatch::verdict::{Archive, Metered, Potential, Rank};
+use fleet::{Control, DerId, DerKind, Dispatch, DispatchId};
 use ieee2030_5::server::Resources;
 use ieee2030_5::translate::metering::Point;
-use store::telemetry::{Quantity, Sample, Telemetry as File, TelemetryError};
+use store::telemetry::{Quantity, Resolution, Rollup, Sample, Telemetry as File, TelemetryError};
 use units::{Interval, Timestamp, Watts};
 
 /// How long before a dispatch its members' output is taken as what they would do unasked.
 pub(crate) const BASE: Duration = Duration::from_secs(300);
-/// Most readings of a kind that are looked at of one DER in one dispatch, the earliest.
-pub(crate) const MAX_DER_READINGS: usize = 10_000;
-/// Readings after which the members that are left are looked at apart.
-pub(crate) const MAX_METER_READINGS: usize = 1_000_000;
+/// Readings, or spans of readings, of a DER that are in memory before they are taken together.
+pub(crate) const MAX_READ_AT_ONCE: usize = 10_000;
+/// Most parts into which the readings of a DER in one dispatch are taken together, beside those
+/// that begin where something else was to be followed.
+pub(crate) const MAX_DER_SLOTS: i64 = 10_000;
+/// Parts after which the members that are left are looked at apart.
+pub(crate) const MAX_METER_SLOTS: usize = 1_000_000;
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// When, and how much, injection positive.
 pub(crate) type MeterReading = (Timestamp, Watts);
 
 /// Whose readings are wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     /// Of which dispatch.
     pub(crate) dispatch: DispatchId,
     /// Which member.
     pub(crate) der: DerId,
     span: Interval,
+    /// When what is judged begins or ends, ascending: readings before and after are told apart.
+    marks: Vec<Timestamp>,
     /// The most that the DER may inject, for one that says what it could.
     generates: Option<Watts>,
     rank: Rank,
@@ -38,7 +46,7 @@ impl Wanted {
     /// to `now`.
     pub(crate) fn of(
         dispatch: &Dispatch,
-        der: &fleet::Der,
+        (der, controls): (&fleet::Der, &[&Control]),
         resources: &Resources,
         now: Timestamp,
     ) -> Self {
@@ -47,24 +55,181 @@ impl Wanted {
             dispatch: dispatch.id,
             der: der.id,
             span: span(dispatch, now).unwrap_or(Interval::between(now, now)),
+            marks: marks(dispatch, controls),
             generates: most.filter(|_| generates(der.kind)),
             rank: rank(resources, der.id),
         }
     }
 
-    fn samples(&self, file: &File, quantity: Quantity) -> Result<Vec<Sample>, TelemetryError> {
-        if self.span.duration.is_zero() {
-            return Ok(Vec::new());
+    /// What was read of `quantity`, every reading of it, each taken as `read` says.
+    fn slots(
+        &self,
+        file: &File,
+        quantity: Quantity,
+        read: impl Fn(Watts) -> Watts,
+    ) -> Result<Slots, TelemetryError> {
+        loop {
+            let horizon = file.horizon()?;
+            let retired = Timestamp::from_millis(horizon.saturating_mul(HOUR_MS));
+            let mut slots = Slots::new(self);
+            let (start, end) = (self.span.start, self.span.end());
+            if start < end {
+                let of = (self.der, quantity);
+                slots.read_spans(file, of, (start, end.min(retired)), &read)?;
+                slots.read(file, of, (start.max(retired), end), &read)?;
+            }
+            if file.horizon()? == horizon {
+                return Ok(slots);
+            }
         }
-        file.query(self.der, quantity, self.span, MAX_DER_READINGS)
+    }
+}
+
+/// Readings from `first` to `last`, both included, taken together.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Slot {
+    first: Timestamp,
+    last: Timestamp,
+    /// The last of them.
+    latest: Watts,
+    batch: Batch,
+}
+
+/// How exactly it is known what was read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Grain {
+    /// By every reading.
+    Readings,
+    /// In part, or all, by what those of each minute come to.
+    Minutes,
+    /// In part, or all, not any more.
+    Retired,
+}
+
+/// What was read of one quantity of a member, ascending by time.
+#[derive(Debug)]
+struct Slots {
+    slots: Vec<Slot>,
+    grain: Grain,
+    origin: Timestamp,
+    width_ms: i64,
+    marks: Vec<Timestamp>,
+}
+
+impl Slots {
+    fn new(wanted: &Wanted) -> Self {
+        let whole_ms = i64::try_from(wanted.span.duration.as_millis()).unwrap_or(i64::MAX);
+        Self {
+            slots: Vec::new(),
+            grain: Grain::Readings,
+            origin: wanted.span.start,
+            width_ms: whole_ms / MAX_DER_SLOTS + 1,
+            marks: wanted.marks.clone(),
+        }
+    }
+
+    fn read(
+        &mut self,
+        file: &File,
+        (der, quantity): (DerId, Quantity),
+        (mut from, end): (Timestamp, Timestamp),
+        read: impl Fn(Watts) -> Watts,
+    ) -> Result<(), TelemetryError> {
+        while from < end {
+            let rest = Interval::between(from, end);
+            let samples = file.query(der, quantity, rest, MAX_READ_AT_ONCE)?;
+            for sample in &samples {
+                let p = read(power(sample));
+                self.add(Slot {
+                    first: sample.at,
+                    last: sample.at,
+                    latest: p,
+                    batch: Batch::one(p),
+                });
+            }
+            let full = samples.len() == MAX_READ_AT_ONCE;
+            let Some(last) = samples.last().filter(|_| full) else {
+                break;
+            };
+            from = Timestamp::from_millis(last.at.millis().saturating_add(1));
+        }
+        Ok(())
+    }
+
+    /// What was read before the readings of that time were retired.
+    fn read_spans(
+        &mut self,
+        file: &File,
+        of: (DerId, Quantity),
+        (start, end): (Timestamp, Timestamp),
+        read: impl Fn(Watts) -> Watts,
+    ) -> Result<(), TelemetryError> {
+        if end <= start {
+            return Ok(());
+        }
+        let first_hour = file.first_hour(Resolution::Minute)?;
+        self.grain = match first_hour {
+            Some(first) if first <= start.millis().div_euclid(HOUR_MS) => Grain::Minutes,
+            _ => Grain::Retired,
+        };
+        let minute_ms = Resolution::Minute.millis();
+        let into = start.millis().rem_euclid(minute_ms);
+        let mut next = Some(Timestamp::from_millis(start.millis().saturating_sub(into)));
+        while let Some(from) = next.filter(|from| *from < end) {
+            let rest = Interval::between(from, end);
+            let found = file.rollups(of, rest, Resolution::Minute, MAX_READ_AT_ONCE)?;
+            for rollup in &found.rollups {
+                self.add_span(rollup, &read);
+            }
+            next = found.next;
+        }
+        Ok(())
+    }
+
+    fn add_span(&mut self, rollup: &Rollup, read: impl Fn(Watts) -> Watts) {
+        let p = |value: f64| read(Watts::from_f64(value));
+        let extremes = (p(rollup.min), p(rollup.max));
+        let Some(batch) = Batch::summed_up(rollup.count, p(rollup.mean()), extremes) else {
+            return;
+        };
+        let last = rollup.start.millis() + Resolution::Minute.millis() - 1;
+        self.add(Slot {
+            first: rollup.start,
+            last: Timestamp::from_millis(last),
+            latest: p(rollup.last),
+            batch,
+        });
+    }
+
+    /// Adds what was read after all that is there.
+    fn add(&mut self, slot: Slot) {
+        match self.slots.last() {
+            Some(last) if self.place(last.first) == self.place(slot.last) => {
+                let last = self.slots.last_mut().expect("it has a last one");
+                *last = Slot {
+                    first: last.first,
+                    batch: last.batch.joined(slot.batch),
+                    ..slot
+                };
+            }
+            _ => self.slots.push(slot),
+        }
+    }
+
+    /// What is in one place is between the same marks and of one width.
+    fn place(&self, at: Timestamp) -> (usize, i64) {
+        let marks = self.marks.partition_point(|mark| *mark <= at);
+        let after = at.millis().saturating_sub(self.origin.millis());
+        (marks, after.div_euclid(self.width_ms))
     }
 }
 
 /// What was read of one member, ascending by time.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Readings {
-    p: Vec<MeterReading>,
-    available: Vec<MeterReading>,
+    p: Vec<Slot>,
+    available: Vec<Slot>,
+    grain: Grain,
     rank: Rank,
 }
 
@@ -72,13 +237,13 @@ impl Readings {
     const NONE: &'static Self = &Self {
         p: Vec::new(),
         available: Vec::new(),
+        grain: Grain::Readings,
         rank: Rank::DeviceTelemetry,
     };
 
-    /// Active power.
-    #[must_use]
-    pub(crate) fn p(&self) -> &[MeterReading] {
-        &self.p
+    /// Active power: the last reading of every part.
+    pub(crate) fn p(&self) -> impl Iterator<Item = MeterReading> {
+        self.p.iter().map(|slot| (slot.last, slot.latest))
     }
 
     /// What they are worth.
@@ -87,28 +252,44 @@ impl Readings {
         self.rank
     }
 
+    /// How exactly they are known.
+    #[must_use]
+    pub(crate) const fn grain(&self) -> Grain {
+        self.grain
+    }
+
+    /// Whether all that was read can be looked at.
+    #[must_use]
+    pub(crate) const fn archive(&self) -> Archive {
+        match self.grain {
+            Grain::Readings | Grain::Minutes => Archive::Kept,
+            Grain::Retired => Archive::Retired,
+        }
+    }
+
     /// Active power inside `interval`, `None` without any reading.
     #[must_use]
     pub(crate) fn metered(&self, interval: Interval) -> Option<Metered> {
-        Metered::of(&inside(&self.p, interval))
+        inside(&self.p, interval).map(Metered::from)
     }
 
     /// What active power inside `interval` lets expect of the time after it.
     #[must_use]
     pub(crate) fn before(&self, interval: Interval) -> Option<Potential> {
-        Potential::before(&inside(&self.p, interval))
+        inside(&self.p, interval).map(|batch| Potential::before(&batch))
     }
 
     /// What the DER said in `interval`, or else last before it, that it could inject.
     #[must_use]
     pub(crate) fn available(&self, interval: Interval) -> Option<Potential> {
-        Potential::said(&inside(&self.available, interval)).or_else(|| {
+        let said = inside(&self.available, interval).or_else(|| {
             let before = self
                 .available
-                .partition_point(|(at, _)| *at < interval.start);
-            let (_, p) = self.available.get(before.checked_sub(1)?)?;
-            Potential::said(&[*p])
-        })
+                .partition_point(|slot| slot.last < interval.start);
+            let last = self.available.get(before.checked_sub(1)?)?;
+            Some(Batch::one(last.latest))
+        });
+        said.map(|batch| Potential::said(&batch))
     }
 }
 
@@ -117,7 +298,8 @@ impl Readings {
 pub(crate) struct Meters(BTreeMap<(DispatchId, DerId), Readings>);
 
 impl Meters {
-    /// Reads what is `wanted`, up to [`MAX_METER_READINGS`], and says of how many it did.
+    /// Reads what is `wanted`, up to [`MAX_METER_SLOTS`], and says of how many it did. No reading of
+    /// those is left out, however many there are.
     ///
     /// # Errors
     /// [`TelemetryError`] when the file can't be read.
@@ -125,20 +307,23 @@ impl Meters {
         let mut meters = Self::default();
         let (mut done, mut count) = (0, 0);
         for one in wanted {
-            if MAX_METER_READINGS <= count {
+            if MAX_METER_SLOTS <= count {
                 break;
             }
-            let p = one.samples(file, Quantity::P)?;
+            let p = one.slots(file, Quantity::P, |p| p)?;
             let available = match one.generates {
-                Some(_) => one.samples(file, Quantity::PAvailable)?,
+                Some(most) => {
+                    let read = |p: Watts| p.clamp(Watts::ZERO, most);
+                    one.slots(file, Quantity::PAvailable, read)?.slots
+                }
                 None => Vec::new(),
             };
             done += 1;
-            count += p.len() + available.len();
-            let most = one.generates.unwrap_or(Watts::MAX);
+            count += p.slots.len() + available.len();
             let readings = Readings {
-                p: ordered(&p, |p| p),
-                available: ordered(&available, |p| p.clamp(Watts::ZERO, most)),
+                p: p.slots,
+                available,
+                grain: p.grain,
                 rank: one.rank,
             };
             meters.0.insert((one.dispatch, one.der), readings);
@@ -190,19 +375,42 @@ fn rank(resources: &Resources, der: DerId) -> Rank {
     }
 }
 
-fn inside(readings: &[MeterReading], interval: Interval) -> Vec<Watts> {
-    let from = readings.partition_point(|(at, _)| *at < interval.start);
-    let to = readings.partition_point(|(at, _)| *at < interval.end());
-    let inside = readings.get(from..to).unwrap_or_default();
-    inside.iter().map(|(_, p)| *p).collect()
+/// When a stretch or an interval of `dispatch` that is judged may begin or end.
+fn marks(dispatch: &Dispatch, controls: &[&Control]) -> Vec<Timestamp> {
+    let of_controls = controls.iter().flat_map(|control| {
+        let settled = control.interval.start.max(control.created);
+        let displaced = control.superseded_at(controls.iter().copied());
+        let (from, to) = (settled.after(dispatch.ramp), control.interval.end());
+        [Some(from), Some(to), control.cancelled, displaced]
+    });
+    let of_schedule = dispatch.schedule.iter().flat_map(|target| {
+        let Interval { start, .. } = target.interval;
+        [start, start.after(dispatch.ramp), target.interval.end()].map(Some)
+    });
+    let all = of_controls.chain(of_schedule).chain([dispatch.cancelled]);
+    let mut marks: Vec<Timestamp> = all.flatten().collect();
+    marks.sort_unstable();
+    marks.dedup();
+    marks
 }
 
-fn ordered(samples: &[Sample], read: impl Fn(Watts) -> Watts) -> Vec<MeterReading> {
-    let of = |sample: &Sample| (sample.at, read(Watts::from_f64(sample.value)));
-    let mut readings: Vec<MeterReading> = samples.iter().map(of).collect();
-    readings.sort_by_key(|(at, _)| *at);
-    readings.dedup_by_key(|(at, _)| *at);
-    readings
+/// What was read inside `interval`. Minutes of which only a part lies inside count where no other
+/// does.
+fn inside(slots: &[Slot], interval: Interval) -> Option<Batch> {
+    let (start, end) = (interval.start, interval.end());
+    let from = slots.partition_point(|slot| slot.last < start);
+    let to = slots.partition_point(|slot| slot.first < end);
+    let touching = slots.get(from..to).unwrap_or_default();
+    let is_whole = |slot: &&Slot| start <= slot.first && slot.last < end;
+    let whole = touching.iter().filter(is_whole).map(|slot| slot.batch);
+    let touching = touching.iter().map(|slot| slot.batch);
+    whole
+        .reduce(Batch::joined)
+        .or_else(|| touching.reduce(Batch::joined))
+}
+
+fn power(sample: &Sample) -> Watts {
+    Watts::from_f64(sample.value)
 }
 
 #[cfg(test)]

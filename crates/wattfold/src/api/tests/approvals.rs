@@ -81,13 +81,18 @@ async fn two_people_let_a_dispatch_out() {
     assert_eq!(early.status, StatusCode::CONFLICT);
     assert!(early.text.contains("second person"), "{}", early.text);
 
-    let capacity = json!({ "capacity": "balancing_authority" });
+    let capacity = json!({ "generation": 1, "capacity": "balancing_authority" });
     let not_bert = server
         .by("bert", "POST", &format!("{path}/approve"), capacity.clone())
         .await;
     assert_eq!(not_bert.json()["field"], "capacity", "{}", not_bert.text);
     let first = server
-        .by("bert", "POST", &format!("{path}/approve"), json!({}))
+        .by(
+            "bert",
+            "POST",
+            &format!("{path}/approve"),
+            json!({ "generation": 1 }),
+        )
         .await
         .json();
     assert_eq!(first["state"], "planned", "{first}");
@@ -99,6 +104,45 @@ async fn two_people_let_a_dispatch_out() {
     assert_eq!(second["state"], "active", "{second}");
     assert_eq!(server.node.read(|p| p.fleet.controls().len()), 2);
     assert_eq!(second["approvals"][0]["by"], "bert");
+}
+
+#[tokio::test]
+async fn what_has_changed_since_it_was_looked_at_is_not_approved() {
+    let server = Server::start();
+    server.with_batteries(2).await;
+    let group = server.with_group(2).await;
+    server.with_bert().await;
+    let rule = json!([{ "from_w": 0.0, "up_to": "reliability", "need": "second_person" }]);
+    server.with_rules(rule).await;
+    let mut draft = dispatch(&group, 1_000.0);
+    draft["schedule"][0]["start"] = json!(from_now(600));
+    let created = server
+        .post("/api/v1/dispatches", draft.clone())
+        .await
+        .json();
+    assert_eq!(created["generation"], 1, "{created}");
+    let path = format!("/api/v1/dispatches/{}", created["mrid"].as_str().unwrap());
+    draft["schedule"][0]["p_w"] = json!(9_000.0);
+    let change = json!({ "schedule": draft["schedule"] });
+    let changed = server.ask("PATCH", &path, Some(change)).await.json();
+    assert_eq!(changed["generation"], 2, "{changed}");
+
+    let approve = format!("{path}/approve");
+    let stale = json!({ "generation": 1 });
+    let refused = server.by("bert", "POST", &approve, stale).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
+    let told = "plan generation 1 was looked at, and generation 2 is in force";
+    assert!(refused.text.contains(told), "{}", refused.text);
+    let blind = server.by("bert", "POST", &approve, json!({})).await;
+    assert_eq!(blind.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let shown = server.get(&path).await.json();
+    assert_eq!(
+        (&shown["state"], &shown["approvals"]),
+        (&json!("planned"), &json!([]))
+    );
+    let seen = json!({ "generation": 2 });
+    let approved = server.by("bert", "POST", &approve, seen).await.json();
+    assert_eq!(approved["state"], "published", "{approved}");
 }
 
 #[tokio::test]

@@ -39,13 +39,14 @@ async fn who_changes_a_draft_is_no_second_person() {
     let more = json!({ "schedule": [{ "start": start, "duration_s": 60, "p_w": 9_000.0 }] });
     let changed = server.by("bert", "PATCH", &path, more).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    let seen = json!({ "generation": changed.json()["generation"] });
     for (who, missing) in [
         ("bert", json!(["second_person"])),
         ("admin", json!(["second_person"])),
         ("carl", json!([])),
     ] {
         let approve = format!("{path}/approve");
-        let approved = server.by(who, "POST", &approve, json!({})).await.json();
+        let approved = server.by(who, "POST", &approve, seen.clone()).await.json();
         assert_eq!(approved["missing_approvals"], missing, "{who}: {approved}");
     }
 }

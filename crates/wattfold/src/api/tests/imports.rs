@@ -164,6 +164,26 @@ async fn consent_that_was_withdrawn_is_not_given_by_a_file() {
 }
 
 #[tokio::test]
+async fn of_a_row_no_more_is_kept_than_its_cells() {
+    let server = Server::start();
+    let nested = json!([{ "mrid": "der-1", "name": [[1, 2], { "a": 3 }], "lfdi": "" }]);
+    let wide: Vec<String> = (0..40).map(|n| format!("\"c{n}\": 1")).collect();
+    let wide = format!("[{{{}}}]", wide.join(","));
+    for (file, told) in [
+        (nested.to_string(), "is neither text nor a number"),
+        (wide, "has more than 33 columns"),
+        ("[{\"mrid\": true}]".to_owned(), "invalid type: boolean"),
+    ] {
+        let import = server.imported("application/json", "", file).await;
+        assert_eq!(counts(&import)[4], 1, "{import}");
+        assert!(import["errors"].to_string().contains(told), "{import}");
+    }
+    let reply = server.import("application/json", "", "[{}, 7]").await;
+    assert_eq!(reply.status.as_u16(), 422, "{}", reply.text);
+    assert!(reply.text.contains("a row"), "{}", reply.text);
+}
+
+#[tokio::test]
 async fn a_file_that_can_not_be_read_is_refused_as_a_whole() {
     let server = Server::start();
     for (media, body, status, word) in [
@@ -181,6 +201,14 @@ async fn a_file_that_can_not_be_read_is_refused_as_a_whole() {
         writeln!(long, "{n},,").unwrap();
     }
     let reply = server.import("text/csv", "", long).await;
+    assert_eq!(
+        reply.status,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "{}",
+        reply.text
+    );
+    let long = format!("[{}{{}}]", "{},".repeat(MAX_IMPORT_ROWS));
+    let reply = server.import("application/json", "", long).await;
     assert_eq!(
         reply.status,
         StatusCode::PAYLOAD_TOO_LARGE,

@@ -170,10 +170,10 @@ impl State {
             let millis = u64::try_from(vitals.clock_behind.as_millis()).unwrap_or(u64::MAX);
             Detail::Off(Duration::from_millis(millis))
         });
-        let refused = vitals
-            .readings_refused
-            .saturating_sub(self.alarm_pass.refused_before);
-        self.alarm_pass.refused_before = vitals.readings_refused;
+        // What was refused before the first tick, as by a node that followed then, is no news.
+        let total = vitals.readings_refused;
+        let before = self.alarm_pass.refused_before.replace(total);
+        let refused = total.saturating_sub(before.unwrap_or(total));
         let refused = u32::try_from(refused).unwrap_or(u32::MAX);
         let refused = (0 < refused).then_some(Detail::Count(refused));
         let overflow = self.overflow();

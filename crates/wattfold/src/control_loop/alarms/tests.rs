@@ -376,6 +376,45 @@ fn a_shelved_alarm_comes_back_by_itself_when_its_time_is_up() {
 }
 
 #[test]
+fn what_was_waited_for_is_forgotten_with_what_it_was_about() {
+    let mut scene = Scene::new(4).described();
+    scene.dispatch(8_000);
+    for _ in 0..6 {
+        scene.hear(0..4);
+        for der in 0..4 {
+            scene.meter(der, 0);
+        }
+        scene.pass(30);
+    }
+    let waits = |scene: &Scene| {
+        let mut there = scene.state.alarm_pass.there.keys();
+        there.any(|(kind, _)| *kind == Kind::DispatchShort)
+    };
+    assert!(waits(&scene));
+    scene.run(&Command::CancelDispatch(DispatchId(0)));
+    scene.pass(1);
+    assert!(!waits(&scene));
+    assert!(!scene.kinds().contains(&Kind::DispatchShort));
+}
+
+#[test]
+fn readings_that_were_refused_before_this_node_led_are_no_alarm() {
+    let mut scene = Scene::new(0);
+    scene.state.note_vitals(Vitals {
+        readings_refused: 500,
+        ..Vitals::default()
+    });
+    scene.pass(120);
+    assert_eq!(scene.kinds(), []);
+    scene.state.note_vitals(Vitals {
+        readings_refused: 501,
+        ..Vitals::default()
+    });
+    scene.pass(1);
+    assert_eq!(scene.kinds(), [Kind::ReadingsRefused]);
+}
+
+#[test]
 fn readings_that_are_refused_are_one_alarm_until_none_has_been_for_five_minutes() {
     let mut scene = Scene::new(0);
     for refused in 1..=600 {

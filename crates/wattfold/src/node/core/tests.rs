@@ -117,6 +117,29 @@ fn what_a_device_has_posted_is_observed_when_it_is_durable() {
 }
 
 #[test]
+fn a_der_and_its_documents_are_removed_in_one_commit() {
+    let (mut core, mut rim) = (core(), Plain::default());
+    let decided = core.decide(NOW, vec![enrolment()], &rim);
+    assert!(core.commit(decided, Durable::default).published.is_some());
+    rim.observations.push(Observation::default());
+    let decided = core.decide(NOW, vec![put("/edev/0/der/1/ders", CONNECTED)], &rim);
+    assert!(core.commit(decided, Durable::default).published.is_some());
+    let kept = |core: &Core| core.store().documents().unwrap().len();
+    assert_eq!(kept(&core), 1);
+
+    let remove = Input::Commands(Actor::System, vec![Command::RemoveDer(DerId(0))]);
+    let decided = core.decide(NOW, vec![remove], &rim);
+    let committed = core.commit(decided, Durable::default);
+    let [Ok(Answer::Commands(outcomes))] = committed.answers.as_slice() else {
+        panic!("{:?}", committed.answers)
+    };
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(kept(&core), 0, "nothing else is to be committed");
+    let of = Client::Der(DerId(0));
+    assert_eq!(core.working().resources.without_client(of), []);
+}
+
+#[test]
 fn a_round_that_was_not_made_durable_is_gone_at_the_next_start() {
     let (mut core, rim) = (core(), Plain::default());
     let decided = core.decide(
