@@ -43,8 +43,11 @@ impl LinearLimit {
 
     /// This limit as a row over the members of `request` at the position `target` of its targets.
     /// Members that are not `asked` take their room first: those that answer their expected output,
-    /// silent ones the most adverse they could do. What one is asked elsewhere for a part of the
-    /// interval only relieves nothing.
+    /// silent ones the most adverse they could do.
+    ///
+    /// Interpretation: only what is asked of a DER relieves a limit, here or elsewhere for all of the
+    /// interval, or its default, to which it has fallen back. What it takes or gives of itself may
+    /// end at any moment, and then nothing but a later correction would bring the others down.
     pub(super) fn row(
         &self,
         request: &Request<'_>,
@@ -74,13 +77,16 @@ impl LinearLimit {
                     };
                     row.room -= coefficient * adverse.micro() as f64;
                 }
-                Role::Controllable | Role::Fixed | Role::Held => {
-                    let load = coefficient * expected[position].micro() as f64;
+                Role::Held => row.room -= coefficient * expected[position].micro() as f64,
+                Role::Controllable | Role::Fixed => {
+                    let load = |p: Watts| coefficient * p.micro() as f64;
                     let taken = request.taken(member, target);
-                    let is_open = taken.is_some_and(|taken| taken.extent == Extent::Part);
-                    row.room -= match is_open {
-                        true => load.max(coefficient * member.base.micro() as f64).max(0.0),
-                        false => load,
+                    row.room -= match taken.map(|taken| taken.extent) {
+                        Some(Extent::Whole) => load(expected[position]),
+                        Some(Extent::Part) => {
+                            load(expected[position]).max(load(member.base)).max(0.0)
+                        }
+                        None => load(expected[position]).max(0.0),
                     };
                 }
             }
