@@ -96,6 +96,7 @@ fn member(index: u32) -> Member {
         settled_from: None,
         expected: None,
         elsewhere: None,
+        committed: None,
         merit: 0,
         price_per_kwh: None,
     }

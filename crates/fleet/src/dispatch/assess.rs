@@ -520,6 +520,7 @@ pub fn members(
             member.settled_from = position.and_then(|position| u32::try_from(position).ok());
         }
         (member.merit, member.price_per_kwh) = merits.of(der);
+        member.committed = committed(world, der, dispatch, span);
         let row: Vec<Option<Taken>> = targets
             .iter()
             .map(|(_, target)| {
@@ -552,6 +553,25 @@ pub fn members(
         result.members.push(member);
     }
     result
+}
+
+/// Least and most that controls which are not of `dispatch` have `der` do in `span`.
+fn committed(
+    world: &World<'_>,
+    der: &Der,
+    dispatch: &Dispatch,
+    span: Interval,
+) -> Option<(Watts, Watts)> {
+    let others = world.fleet.own_controls_of(der.id).filter(|control| {
+        let is_own =
+            matches!(control.origin, Origin::Dispatch { dispatch: of, .. } if of == dispatch.id);
+        !is_own && control.cancelled.is_none() && control.interval.overlaps(span)
+    });
+    let asked = others.filter_map(|control| control.base.p(der.settings.as_ref()));
+    asked.fold(None, |range, p| {
+        let (least, most) = range.unwrap_or((p, p));
+        Some((least.min(p), most.max(p)))
+    })
 }
 
 /// An opt-out or refusal that the device has stated.
@@ -618,6 +638,7 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
         settled_from: None,
         expected: None,
         elsewhere: None,
+        committed: None,
         merit: 0,
         price_per_kwh: None,
     }

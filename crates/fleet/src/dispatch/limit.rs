@@ -81,12 +81,12 @@ impl LinearLimit {
                 Role::Controllable | Role::Fixed => {
                     let load = |p: Watts| coefficient * p.micro() as f64;
                     let taken = request.taken(member, target);
+                    let (least, most) = member.committed.unwrap_or_default();
+                    let (now, held) = (load(expected[position]), load(least).max(load(most)));
                     row.room -= match taken.map(|taken| taken.extent) {
-                        Some(Extent::Whole) => load(expected[position]),
-                        Some(Extent::Part) => {
-                            load(expected[position]).max(load(member.base)).max(0.0)
-                        }
-                        None => load(expected[position]).max(0.0),
+                        Some(Extent::Whole) => now,
+                        Some(Extent::Part) => now.max(held).max(load(member.base)).max(0.0),
+                        None => now.max(held).max(0.0),
                     };
                 }
             }

@@ -72,6 +72,9 @@ pub struct Member {
     /// Position in [`Request::elsewhere`], for members that a more urgent dispatch asks for
     /// something in some interval.
     pub elsewhere: Option<u32>,
+    /// Least and most that controls from elsewhere than this dispatch have it do at some time in its
+    /// targets, where it is not asked for something else.
+    pub committed: Option<(Watts, Watts)>,
     /// Its place in the order of the [`Objective`]: the lowest come first, those alike share.
     pub merit: i64,
     /// What a kWh of its flexibility costs; `None` when it is not for sale.

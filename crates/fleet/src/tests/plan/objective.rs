@@ -130,6 +130,16 @@ fn as_few_as_possible_are_the_largest() {
 }
 
 #[test]
+fn one_that_would_follow_somebody_else_is_not_left_alone() {
+    let mut members = [member(0, 0, -3_000, 3_000), member(1, 0, -1_000, 1_000)];
+    for (committed_w, asked) in [(0, vec![500]), (700, vec![500, 0])] {
+        members[1].committed = Some((watts(committed_w), watts(committed_w)));
+        let plan = by(Objective::FewestDevices, &members, 500, &[]);
+        assert_eq!(shares(&plan, 0), asked, "{committed_w} W");
+    }
+}
+
+#[test]
 fn a_limit_cuts_the_dearest_behind_it() {
     let members = merits(&[1, 2, 3, 4]);
     let limits = [limit("feeder", &[(0, 1.0), (1, 1.0), (2, 1.0)], 1_500)];

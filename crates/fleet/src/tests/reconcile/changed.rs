@@ -243,7 +243,7 @@ fn the_events_that_have_asked_a_der_are_those_that_each_event_says_it_asked() {
         id: DispatchId(1),
         mrid: mrid("event"),
         conduct: Conduct {
-            program: Some(crate::enrolment::DemandResponseProgramId(0)),
+            program: Some(DemandResponseProgramId(0)),
             ..Conduct::default()
         },
         published: None,
