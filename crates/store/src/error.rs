@@ -125,9 +125,12 @@ pub enum CommitError {
     /// There is no such account.
     #[error("there is no account {0}")]
     NoAccount(u32),
-    /// The medium failed.
+    /// The medium failed, and nothing was kept.
     #[error("the store can't be written")]
     Storage(#[from] StorageError),
+    /// The medium failed while it committed: all of the batch was kept, or nothing.
+    #[error("it is not known whether the store has kept a change")]
+    Unsure(#[source] StorageError),
 }
 
 impl From<rusqlite::Error> for CommitError {

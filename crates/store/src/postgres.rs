@@ -206,7 +206,9 @@ impl Store for Postgres {
                 &change,
             ],
         )?;
-        transaction.commit()?;
+        transaction
+            .commit()
+            .map_err(|error| CommitError::Unsure(error.into()))?;
         self.head = head;
         Ok(head.version)
     }

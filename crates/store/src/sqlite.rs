@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use fleet::DeliveryEntry;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 use units::Timestamp;
 
 use crate::backup::{ImportError, STEPS_PER_READ};
@@ -106,6 +106,15 @@ impl Sqlite {
     }
 }
 
+/// SQLite rolls back what has no room. When a write or a sync of the log fails, what is in the log may
+/// be found whole by the next start.
+fn uncommitted(error: rusqlite::Error) -> CommitError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::ReadOnly) => error.into(),
+        _ => CommitError::Unsure(error.into()),
+    }
+}
+
 impl Store for Sqlite {
     fn journal(&self) -> JournalId {
         self.journal
@@ -136,7 +145,7 @@ impl Store for Sqlite {
         }
         insert_deliveries(&transaction, &batch.deliveries)?;
         change_documents(&transaction, &batch.documents)?;
-        transaction.commit()?;
+        transaction.commit().map_err(uncommitted)?;
         self.head = head;
         Ok(head.version)
     }

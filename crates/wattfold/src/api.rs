@@ -534,7 +534,11 @@ impl From<AuthError> for Problem {
 
 impl From<Unavailable> for Problem {
     fn from(unavailable: Unavailable) -> Self {
-        Self::new(Kind::Overloaded, unavailable.to_string())
+        let kind = match unavailable {
+            Unavailable::Unanswered => Kind::UnknownOutcome,
+            _ => Kind::Overloaded,
+        };
+        Self::new(kind, unavailable.to_string())
     }
 }
 

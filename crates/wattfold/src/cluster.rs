@@ -19,15 +19,15 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use store::{Address, Inbox, Shared, Waiting};
 use tokio::sync::mpsc as queue;
 use tower::ServiceExt as _;
 
+use crate::api::problem::Problem;
 use crate::auth::{self, Auth};
 use crate::device_listener;
-use crate::node::membership::{self, Errand};
-use crate::node::{DeviceRequest, Node, Unavailable};
+use crate::node::membership::{self, Course, Errand};
+use crate::node::{DeviceRequest, Node};
 use crate::request_body;
 
 use clerk::{Clerk, Done};
@@ -37,8 +37,6 @@ use errand::{Asked, Enterprise};
 pub const MAX_CARRIED_OUT: usize = 256;
 /// Most bytes of a request that is carried to the leader: the most that any route takes.
 pub const MAX_CARRIED_BYTES: usize = 4 * 1024 * 1024;
-/// Seconds after which to ask again when no node leads.
-const RETRY_AFTER_S: &str = "2";
 
 /// The ends of a node's threads.
 pub struct Parts {
@@ -86,29 +84,15 @@ async fn carry(State(node): State<Arc<Node>>, request: Request, next: Next) -> R
     };
     let here = Request::from_parts(parts.clone(), Body::from(body.clone()));
     let (answered, principal) = auth::remembered(membership::watched(next.run(here))).await;
-    let (response, turned_down) = answered;
-    if !turned_down {
+    let (response, course) = answered;
+    if course != Course::TurnedDown {
         return response;
     }
     let head = errand::enterprise(&parts, principal);
     match node.carry(head, body.into()).await {
         Ok(reply) => errand::response(reply).map(Body::from),
-        Err(unavailable) => put_off(unavailable),
+        Err(unavailable) => Problem::from(unavailable).into_response(),
     }
-}
-
-fn put_off(unavailable: Unavailable) -> Response {
-    let head = [
-        (CONTENT_TYPE, "application/problem+json"),
-        (RETRY_AFTER, RETRY_AFTER_S),
-    ];
-    let problem = serde_json::json!({
-        "type": "about:blank",
-        "title": "Overloaded",
-        "status": 503,
-        "detail": unavailable.to_string(),
-    });
-    (StatusCode::SERVICE_UNAVAILABLE, head, problem.to_string()).into_response()
 }
 
 /// Carries out what other nodes ask, for as long as the clerk hands it over.
@@ -128,7 +112,7 @@ async fn carry_out(
                     let work = perform(&node, router, request);
                     let work = membership::watched(membership::carrying_out(id, work));
                     match work.await {
-                        (Some((head, body)), false) => {
+                        (Some((head, body)), Course::Decided) => {
                             let change = node.standing().map_or(0, |own| own.change);
                             Done::Answered(store::Reply {
                                 id,
@@ -137,6 +121,7 @@ async fn carry_out(
                                 change,
                             })
                         }
+                        // Whoever leads next finds it open, or decided.
                         _ => Done::Left(id),
                     }
                 }

@@ -42,7 +42,7 @@ pub use durable::{AtOnce, DOCUMENT_LISTENER, Durable};
 pub use member::Seat;
 pub use settle::Settlement;
 
-use membership::{Errand, Membership};
+use membership::{Course, Errand, Membership};
 
 use self::core::{Answer, Core, Input, Rules};
 
@@ -50,8 +50,7 @@ use self::core::{Answer, Core, Input, Rules};
 /// and not the control loop.
 pub const MAX_WAITING_INPUTS: usize = 20_000;
 
-/// Why there is no answer. Nothing has changed, unless the medium of the store failed in the
-/// middle of a commit: then it is unknown whether the change is there, and the node ends.
+/// Why there is no answer. Nothing has changed, but for [`Unavailable::Unanswered`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unavailable {
     /// Too much is waiting.
@@ -78,8 +77,9 @@ pub enum Unavailable {
     /// No node decides at this time.
     #[error("no node leads at this time, and nothing was changed")]
     NoLeader,
-    /// A node has decided, and can't tell what.
-    #[error("the node that decided has not answered; look before you ask again")]
+    /// It is not known whether a decision was kept: the store failed in the middle of a commit, or
+    /// the node that decided has not answered.
+    #[error("it is not known whether the change was kept; look before you ask again")]
     Unanswered,
 }
 
@@ -520,8 +520,10 @@ impl Node {
         } else {
             Err(Unavailable::NotLeader)
         };
-        if matches!(answer, Err(Unavailable::NotLeader)) {
-            membership::turned_down();
+        match answer {
+            Err(Unavailable::NotLeader) => membership::note(Course::TurnedDown),
+            Err(Unavailable::Unanswered) => membership::note(Course::Unsure),
+            _ => {}
         }
         answer
     }

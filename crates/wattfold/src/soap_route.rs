@@ -25,7 +25,7 @@ use crate::auth::{Auth, AuthError, Presented};
 use crate::clock;
 use crate::config::{AbsentFlow, Cim};
 use crate::enterprise_listener::Peer;
-use crate::node::{Node, Published};
+use crate::node::{Node, Published, Unavailable};
 use crate::request_body::{self, BodyError};
 
 /// Time a client gets to send a body.
@@ -171,6 +171,9 @@ async fn operation(
         .map(|command| by(&caller.name, command));
     let outcomes = match state.node.command(caller.actor, commands.collect()).await {
         Ok(outcomes) => outcomes,
+        Err(unavailable @ Unavailable::Unanswered) => {
+            return fault(StatusCode::INTERNAL_SERVER_ERROR, &unavailable.to_string());
+        }
         Err(unavailable) => {
             let mut response = fault(StatusCode::SERVICE_UNAVAILABLE, &unavailable.to_string());
             response

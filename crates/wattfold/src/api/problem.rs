@@ -55,11 +55,13 @@ pub enum Kind {
     TooManyAttempts,
     /// The server has more to do than it may queue.
     Overloaded,
+    /// It is not known whether the change was kept.
+    UnknownOutcome,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::CrossSite,
@@ -79,6 +81,7 @@ impl Kind {
         Self::LimitExceeded,
         Self::TooManyAttempts,
         Self::Overloaded,
+        Self::UnknownOutcome,
     ];
 
     /// Its title, which is also its heading in the documentation.
@@ -104,6 +107,7 @@ impl Kind {
             Self::LimitExceeded => "Limit exceeded",
             Self::TooManyAttempts => "Too many attempts",
             Self::Overloaded => "Overloaded",
+            Self::UnknownOutcome => "Unknown outcome",
         }
     }
 
@@ -125,6 +129,7 @@ impl Kind {
             }
             Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UnknownOutcome => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

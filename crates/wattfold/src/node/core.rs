@@ -251,26 +251,28 @@ impl Core {
             pending,
             observed,
         } = decided;
-        let mut lost = false;
+        let mut lost = None;
         if !is_empty && let Err(error) = self.store.commit(&batch) {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "nothing was committed"
             );
+            lost = Some(match error {
+                CommitError::Unsure(_) => Unavailable::Unanswered,
+                _ => Unavailable::Store,
+            });
             self.note(error);
             self.working = published();
-            lost = true;
         }
         let answered = |pending| match pending {
-            Pending::IfDurable(_) if lost => Err(Unavailable::Store),
-            Pending::IfDurable(answer) => Ok(answer),
+            Pending::IfDurable(answer) => lost.map_or(Ok(answer), Err),
             Pending::Anyway(answer) => answer,
         };
         Committed {
             now,
-            published: (!is_empty && !lost).then_some(batch),
+            published: (!is_empty && lost.is_none()).then_some(batch),
             answers: pending.into_iter().map(answered).collect(),
-            observed: if lost { Vec::new() } else { observed },
+            observed: if lost.is_some() { Vec::new() } else { observed },
             failed: self.failed.take(),
         }
     }
@@ -505,7 +507,7 @@ impl Core {
 
     /// Only a failure of the medium ends the node.
     fn note(&mut self, error: CommitError) {
-        if let CommitError::Storage(error) = error {
+        if let CommitError::Storage(error) | CommitError::Unsure(error) = error {
             self.failed = Some(error);
         }
     }

@@ -21,8 +21,20 @@ pub const CARRY_TIMEOUT: Duration = Duration::from_secs(10);
 tokio::task_local! {
     /// The request of another node that a task carries out; taken by its first decision.
     static CARRIED_OUT: Mutex<Option<RequestId>>;
-    /// Whether a task has asked for a decision that this node may not make.
-    static TURNED_DOWN: AtomicBool;
+    /// What has become of the decisions that a task has asked for.
+    static COURSE: Mutex<Course>;
+}
+
+/// What has become of the decisions that a task has asked for. The last of these words stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub enum Course {
+    /// All were made, or refused.
+    #[default]
+    Decided,
+    /// This node may not make one.
+    TurnedDown,
+    /// It is not known whether one was kept.
+    Unsure,
 }
 
 /// A request on its way to the leader.
@@ -187,13 +199,13 @@ pub async fn carrying_out<W: Future>(request: RequestId, work: W) -> W::Output {
     CARRIED_OUT.scope(Mutex::new(Some(request)), work).await
 }
 
-/// Runs `work` and tells whether it asked for a decision that this node may not make.
-pub async fn watched<W: Future>(work: W) -> (W::Output, bool) {
+/// Runs `work` and tells what has become of the decisions that it asked for.
+pub async fn watched<W: Future>(work: W) -> (W::Output, Course) {
     let watched = async {
         let output = work.await;
-        (output, TURNED_DOWN.with(|is| is.load(Ordering::Relaxed)))
+        (output, COURSE.with(|course| *lock(course)))
     };
-    TURNED_DOWN.scope(AtomicBool::new(false), watched).await
+    COURSE.scope(Mutex::default(), watched).await
 }
 
 /// The request that this task carries out, for its first decision.
@@ -201,12 +213,13 @@ pub(super) fn carried_out() -> Option<RequestId> {
     CARRIED_OUT.try_with(|request| lock(request).take()).ok()?
 }
 
-/// Notes that this node may not decide.
-pub(super) fn turned_down() {
-    if TURNED_DOWN
-        .try_with(|is| is.store(true, Ordering::Relaxed))
-        .is_err()
-    {
+/// Notes what has become of a decision; what is worse stands.
+pub(super) fn note(course: Course) {
+    let noted = COURSE.try_with(|noted| {
+        let mut noted = lock(noted);
+        *noted = course.max(*noted);
+    });
+    if noted.is_err() {
         tracing::trace!("whoever asks finds out by the answer");
     }
 }

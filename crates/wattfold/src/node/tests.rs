@@ -15,8 +15,10 @@ use crate::clock;
 /// How a store refuses.
 #[derive(Clone, Copy)]
 enum Failure {
-    /// Its medium fails.
+    /// Its medium has no room.
     Medium,
+    /// Its medium fails while it commits.
+    Commit,
     /// A rule of its own.
     Rule,
 }
@@ -37,6 +39,10 @@ impl Ailing {
             Failure::Medium => {
                 let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
                 Err(CommitError::Storage(full.into()))
+            }
+            Failure::Commit => {
+                let lost = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+                Err(CommitError::Unsure(lost.into()))
             }
             Failure::Rule => Err(CommitError::TooLarge {
                 what: "entries of one batch",
@@ -199,6 +205,16 @@ async fn a_failed_medium_ends_the_node() {
     let ended = owner.join().unwrap().unwrap_err();
     assert_eq!(ended.to_string(), "the file system refused");
     assert_eq!(ders(&node), 1);
+}
+
+#[tokio::test]
+async fn who_asks_while_a_commit_fails_is_told_that_nobody_knows() {
+    let ((node, owner), fails) = ailing(Failure::Commit);
+    fails.store(true, Ordering::SeqCst);
+    let asked = membership::watched(enrol(&node, 1)).await;
+    assert_eq!(asked, (Err(Unavailable::Unanswered), Course::Unsure));
+    node.ended().await;
+    assert!(owner.join().unwrap().is_err());
 }
 
 #[tokio::test]

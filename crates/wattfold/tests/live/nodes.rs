@@ -125,8 +125,9 @@ struct Told {
     dispatches: BTreeSet<String>,
     /// Of requests that were answered 201, by node.
     answered: BTreeMap<usize, usize>,
-    /// Answers that nothing was done at this time.
-    put_off: usize,
+    /// What was asked for and answered that nothing was done at this time: names of DER, starts of
+    /// dispatches.
+    put_off: BTreeSet<String>,
     /// Answers that it is unknown what was done.
     unknown: usize,
 }
@@ -138,12 +139,12 @@ impl Told {
         for (node, count) in more.answered {
             *self.answered.entry(node).or_default() += count;
         }
-        self.put_off += more.put_off;
+        self.put_off.extend(more.put_off);
         self.unknown += more.unknown;
     }
 
     /// Whether the request was acknowledged.
-    fn heard(&mut self, node: usize, reply: &crate::exchange::Reply) -> bool {
+    fn heard(&mut self, node: usize, reply: &crate::exchange::Reply, what: &str) -> bool {
         match reply.status {
             201 => {
                 *self.answered.entry(node).or_default() += 1;
@@ -151,10 +152,10 @@ impl Told {
             }
             503 => {
                 assert!(!reply.header("retry-after").is_empty(), "{reply:?}");
-                self.put_off += 1;
+                self.put_off.insert(what.to_owned());
             }
             500 => {
-                assert!(reply.text().contains("was decided"), "{reply:?}");
+                assert!(reply.text().contains("look before you ask"), "{reply:?}");
                 self.unknown += 1;
             }
             _ => panic!("{reply:?}"),
@@ -181,7 +182,7 @@ async fn enrol(mut api: Api, node: usize, load: Arc<Load>) -> Told {
         let Ok(reply) = api.try_post("/ders", &body).await else {
             return told;
         };
-        if told.heard(node, &reply) {
+        if told.heard(node, &reply, &name) {
             // What was acknowledged can be read where it was acknowledged.
             let mrid = reply.json()["mrid"].as_str().unwrap().to_owned();
             let path = format!("/api/v1/ders/{mrid}");
@@ -200,15 +201,15 @@ async fn dispatch(mut api: Api, node: usize, load: Arc<Load>) -> Told {
     let mut told = Told::default();
     while !load.is_over.load(Ordering::Relaxed) {
         let start_s = load.next_start_s.fetch_add(HOUR_S, Ordering::Relaxed);
+        let start = Timestamp::from_second(start_s).unwrap().to_string();
         let body = json!({
             "group": load.group, "ramp_s": 10,
-            "schedule": [{ "start": Timestamp::from_second(start_s).unwrap().to_string(),
-                           "duration_s": 60, "p_w": 10.0 }],
+            "schedule": [{ "start": start, "duration_s": 60, "p_w": 10.0 }],
         });
         let Ok(reply) = api.try_post("/dispatches", &body).await else {
             return told;
         };
-        if told.heard(node, &reply) {
+        if told.heard(node, &reply, &start) {
             let mrid = reply.json()["mrid"].as_str().unwrap().to_owned();
             told.dispatches.insert(mrid);
         }
@@ -231,8 +232,8 @@ async fn verify(nodes: &Nodes, node: usize, told: &Told) {
     let mut starts = BTreeMap::new();
     for dispatch in &dispatches {
         let schedule = &dispatch["schedule"][0];
-        let start = schedule["start"].as_str().unwrap().to_owned();
-        *starts.entry(start).or_insert(0) += 1;
+        let start: Timestamp = schedule["start"].as_str().unwrap().parse().unwrap();
+        *starts.entry(start.to_string()).or_insert(0) += 1;
     }
     let doubled: Vec<_> = starts.iter().filter(|(_, count)| **count > 1).collect();
     assert!(doubled.is_empty(), "node {node} has twice {doubled:?}");
@@ -242,6 +243,16 @@ async fn verify(nodes: &Nodes, node: usize, told: &Told) {
         .collect();
     let lost: Vec<_> = told.dispatches.difference(&mrids).collect();
     assert!(lost.is_empty(), "node {node} lost {lost:?}");
+    let starts: BTreeSet<String> = starts.into_keys().collect();
+    let there = told
+        .put_off
+        .iter()
+        .filter(|what| names.contains(*what) || starts.contains(*what));
+    let there: Vec<_> = there.collect();
+    assert!(
+        there.is_empty(),
+        "node {node} has what was put off: {there:?}"
+    );
     let mut controls = BTreeSet::new();
     for mrid in &told.dispatches {
         let rows = api.list(&format!("/dispatches/{mrid}/deliveries")).await;
@@ -362,7 +373,7 @@ async fn another_node_leads_when_the_leader_is_killed() {
         told.ders.len(),
         told.dispatches.len(),
         told.answered,
-        told.put_off,
+        told.put_off.len(),
         told.unknown
     );
     assert!(took < TAKE_OVER, "{took:?}");
@@ -413,7 +424,7 @@ async fn a_leader_that_was_paused_follows() {
         told.ders.len(),
         told.dispatches.len(),
         told.answered,
-        told.put_off,
+        told.put_off.len(),
         told.unknown
     );
     assert!(nodes.leads(second).await && !nodes.leads(first).await);
