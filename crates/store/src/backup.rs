@@ -8,6 +8,8 @@
 //! of it.
 
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
@@ -26,8 +28,10 @@ use crate::{
 pub(crate) const STEPS_PER_READ: usize = 10_000;
 /// Samples moved at a time.
 const SAMPLES_PER_TURN: usize = 50_000;
-/// How long an import may take, while which no node leads.
-const IMPORT_LEASE: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+/// How long no node leads after an import that was killed.
+const IMPORT_LEASE: Duration = Duration::from_secs(60);
+/// How often the lease is renewed while an import goes on.
+const RENEW_EVERY: Duration = Duration::from_secs(15);
 
 /// What was moved, and checked to be where it should.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,7 +159,7 @@ pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError>
     if fleet_file(to).exists() {
         return Err(ImportError::NotEmpty.into());
     }
-    let mut source = Postgres::open(address, crate::JournalId(0))?;
+    let mut source = Postgres::existing(address)?;
     let mut target = Sqlite::open(to, source.journal())?;
     let (imported, position) = source.consistently(|source| {
         target.import(source)?;
@@ -195,10 +199,28 @@ pub fn to_database(from: &Path, address: &Address, keys: PersonKeys) -> Result<M
         Asked::Given(term) => term,
         Asked::Held(standing) => return Err(BackupError::Led(standing.holder)),
     };
-    let imported = under(&term, &source, &mut target, (from, keys));
+    let imported = std::thread::scope(|scope| {
+        let (work, is_over) = mpsc::channel::<()>();
+        let lease = &mut lease;
+        scope.spawn(move || keep(lease, term, &is_over));
+        let imported = under(&term, &source, &mut target, (from, keys));
+        drop(work);
+        imported
+    });
     target.follow();
     lease.release(term)?;
     imported
+}
+
+/// Renews the lease until the work is over. Where that fails for too long, the work is refused as
+/// soon as another has taken the lease.
+fn keep(lease: &mut Lease, term: crate::Term, is_over: &mpsc::Receiver<()>) {
+    while is_over.recv_timeout(RENEW_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if let Err(error) = lease.renew(term, IMPORT_LEASE) {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the lease of the import was not renewed");
+        }
+    }
 }
 
 fn under(

@@ -37,6 +37,19 @@ pub enum OpenError {
         /// The latest format known here.
         known: i64,
     },
+    /// It is of an earlier release, and this use of it may change nothing.
+    #[error(
+        "{place} has format {found}, this release writes {known}: start `wattfold serve` on it once, \
+         or use the release that wrote it"
+    )]
+    Older {
+        /// Where.
+        place: String,
+        /// Its format.
+        found: i64,
+        /// The format of this release.
+        known: i64,
+    },
     /// It is a database, but not one of ours.
     #[error("{0} is not a wattfold store")]
     Foreign(String),

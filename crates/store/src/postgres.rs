@@ -83,9 +83,24 @@ impl Postgres {
     /// is there is not a store this release can continue.
     pub fn open(address: &Address, new: JournalId) -> Result<Self, OpenError> {
         let refused = |source| schema::refused(address, source);
-        let name = format!("wattfold reader {}", std::process::id());
-        let mut client = address.connect(&name).map_err(refused)?;
+        let mut client = reader(address).map_err(refused)?;
         schema::prepare(&mut client, address, new)?;
+        Self::opened(address, client)
+    }
+
+    /// Opens the store at `address`, which must be there in this release's format, and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the server can't be reached, or what is there is no store of this release.
+    pub fn existing(address: &Address) -> Result<Self, OpenError> {
+        let mut client = reader(address).map_err(|e| schema::refused(address, e))?;
+        schema::check(&mut client, address)?;
+        Self::opened(address, client)
+    }
+
+    fn opened(address: &Address, mut client: Client) -> Result<Self, OpenError> {
+        let refused = |source| schema::refused(address, source);
         let mut snapshot = client
             .build_transaction()
             .isolation_level(IsolationLevel::RepeatableRead)
@@ -152,6 +167,10 @@ impl Postgres {
     ) -> Result<u64, CommitError> {
         Ok(self.client.borrow_mut().execute(sql, parameters)?)
     }
+}
+
+fn reader(address: &Address) -> Result<Client, ::postgres::Error> {
+    address.connect(&format!("wattfold reader {}", std::process::id()))
 }
 
 impl Store for Postgres {

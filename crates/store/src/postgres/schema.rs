@@ -55,6 +55,30 @@ pub(super) fn prepare(
     transaction.commit().map_err(|e| refused(address, e))
 }
 
+/// Checks that the tables are there, in this release's format; changes nothing.
+pub(super) fn check(client: &mut Client, address: &Address) -> Result<(), OpenError> {
+    let mut transaction = client
+        .build_transaction()
+        .read_only(true)
+        .start()
+        .map_err(|e| refused(address, e))?;
+    let (place, known) = (address.to_string(), FORMAT.into());
+    match format(&mut transaction, address)? {
+        0 => Err(OpenError::Foreign(place)),
+        found if FORMAT < found => Err(OpenError::Newer {
+            place,
+            found: found.into(),
+            known,
+        }),
+        found if found < FORMAT => Err(OpenError::Older {
+            place,
+            found: found.into(),
+            known,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn make_keys(transaction: &mut Transaction<'_>) -> Result<(), postgres::Error> {
     let sql = "SELECT to_regclass('wattfold_keys.person_key') IS NOT NULL";
     if transaction.query_one(sql, &[])?.try_get(0)? {

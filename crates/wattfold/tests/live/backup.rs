@@ -160,6 +160,8 @@ async fn a_fleet_on_postgresql_is_backed_up_and_restored() {
 
     let password = rig.password();
     rig.configure(&on(&database().await));
+    let empty = ["backup", "--config", "wattfold.toml", "none"];
+    refused(&rig, &empty, "is not a wattfold store");
     assert_eq!(rig.wattfold(&into), said);
     rig.start().await;
     let mut api = Api::new(rig.enterprise, "admin", &password);
