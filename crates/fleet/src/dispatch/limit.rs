@@ -43,11 +43,9 @@ impl LinearLimit {
 
     /// This limit as a row over the members of `request` at the position `target` of its targets.
     /// Members that are not `asked` take their room first: those that answer their expected output,
-    /// silent ones the most adverse they could do.
-    ///
-    /// Interpretation: only what is asked of a DER relieves a limit, here or elsewhere for all of the
-    /// interval, or its default, to which it has fallen back. What it takes or gives of itself may
-    /// end at any moment, and then nothing but a later correction would bring the others down.
+    /// silent ones the most adverse they could do. One that is asked for something elsewhere counts at
+    /// the worst of that and what it is expected to do; where it is asked so for a part of the interval
+    /// only, it relieves nothing.
     pub(super) fn row(
         &self,
         request: &Request<'_>,
@@ -81,12 +79,14 @@ impl LinearLimit {
                 Role::Controllable | Role::Fixed => {
                     let load = |p: Watts| coefficient * p.micro() as f64;
                     let taken = request.taken(member, target);
-                    let (least, most) = member.committed.unwrap_or_default();
-                    let (now, held) = (load(expected[position]), load(least).max(load(most)));
+                    let now = load(expected[position]);
+                    let held = member
+                        .committed
+                        .map_or(now, |(least, most)| load(least).max(load(most)));
                     row.room -= match taken.map(|taken| taken.extent) {
                         Some(Extent::Whole) => now,
                         Some(Extent::Part) => now.max(held).max(load(member.base)).max(0.0),
-                        None => now.max(held).max(0.0),
+                        None => now.max(held),
                     };
                 }
             }

@@ -599,8 +599,7 @@ fn plan_share_is_held(dispatch: &Dispatch, allocation: &Allocation) -> bool {
 }
 
 /// The limits with the power of DER outside `ders` taken off: the worst of what they do (or, if
-/// silent, could do) and of what they are committed to during the targets. One that is not
-/// committed all through relieves nothing: what it takes now it may take no more in a moment.
+/// silent, could do) and of what they are committed to during the targets.
 fn net_of_outsiders(
     world: &World<'_>,
     limits: &[LinearLimit],
@@ -609,21 +608,14 @@ fn net_of_outsiders(
 ) -> Vec<LinearLimit> {
     let load = |der: &crate::Der, coefficient: f64| {
         let connected = world.coupling(der.id) == Coupling::Connected;
-        let committed: Vec<(Interval, Watts)> = world
+        let committed = world
             .fleet
             .own_controls_of(der.id)
             .filter(|c| c.cancelled.is_none() && connected)
             .filter(|c| targets.iter().any(|(_, t)| t.interval.overlaps(c.interval)))
-            .filter_map(|c| Some((c.interval, c.base.p(der.settings.as_ref())?)))
-            .collect();
-        let is_open = targets
-            .iter()
-            .any(|(_, t)| !without(t.interval, committed.iter().map(|(held, _)| *held)).is_empty());
+            .filter_map(|c| c.base.p(der.settings.as_ref()));
         committed
-            .iter()
-            .map(|(_, p)| *p)
             .chain([world.adverse(der, coefficient)])
-            .chain(is_open.then_some(Watts::ZERO))
             .map(|p| coefficient * p.as_f64())
             .fold(f64::MIN, f64::max)
     };

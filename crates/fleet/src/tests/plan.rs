@@ -92,15 +92,14 @@ fn members_that_are_not_asked_count_with_what_they_do() {
 }
 
 #[test]
-fn what_nobody_has_asked_of_a_member_relieves_no_limit() {
+fn what_is_asked_of_a_member_elsewhere_takes_its_room_under_a_limit() {
     let mut members = [member(0, 0, -1_000, 1_000), member(1, -400, -3_000, 3_000)];
     members[1].role = Role::Fixed;
     let limits = [limit("feeder", &[(0, 1.0), (1, 1.0)], 700)];
     let planned = |p, members: &[Member]| {
         plan(&request(members, &[target(0, 60, p)], &limits)).map(|plan| shares(&plan, 0))
     };
-    assert_eq!(planned(300, &members), Ok(vec![700]));
-    assert!(planned(301, &members).is_err());
+    assert_eq!(planned(600, &members), Ok(vec![1_000]));
     members[1].committed = Some((watts(-400), watts(100)));
     assert_eq!(planned(200, &members), Ok(vec![600]));
     assert!(planned(201, &members).is_err());

@@ -571,25 +571,6 @@ fn what_a_silent_member_never_fetched_is_withdrawn_from_it() {
 }
 
 #[test]
-fn what_an_outsider_takes_for_the_moment_relieves_no_limit() {
-    let mut scene = Scene::new(3_000);
-    let other = scene.rig.storage(5_000, 10_000);
-    scene.observations.push(Observation::default());
-    (0..3).for_each(|der| scene.hear(der, 0, 11));
-    scene.limits = feeder(2_000);
-    scene.limits[0].terms.push((other, 1.0));
-    let given = |scene: &Scene| -> Watts {
-        let shares = scene.replan(11).allocations.into_iter();
-        let first = shares.filter(|allocation| allocation.interval == 0);
-        first.map(|allocation| allocation.share.p()).sum()
-    };
-    for (p_w, expected_w) in [(0, 2_000), (500, 1_500), (-4_000, 2_000)] {
-        scene.hear(other.index(), p_w, 11);
-        assert_eq!(given(&scene), watts(expected_w), "{p_w} W");
-    }
-}
-
-#[test]
 fn two_dispatches_share_one_limit() {
     let mut scene = Scene::new(3_000);
     scene.reconcile(11);
