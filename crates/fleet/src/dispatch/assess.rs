@@ -603,10 +603,13 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
     let range = world.range_during(der, span);
     let range = range.unwrap_or(Range { lo: base, hi: base });
     let energy = world.energy(der);
+    let silent = coupling == Coupling::Connected && !world.is_reachable(der.id);
     let role = match standing {
         Standing::Controllable => Role::Controllable,
         Standing::Silent => Role::Held,
         Standing::Islanded if coupling == Coupling::Uncertain => Role::Held,
+        // Whoever left the dispatch and then falls silent could be doing anything.
+        _ if silent => Role::Held,
         Standing::OptedOut
         | Standing::Rejected
         | Standing::NotFollowing

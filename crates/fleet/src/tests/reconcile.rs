@@ -556,6 +556,34 @@ fn a_limit_that_a_silent_member_uses_up_curtails_the_others() {
 }
 
 #[test]
+fn a_limit_is_kept_whatever_one_that_left_and_fell_silent_does() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    scene.respond(0, 4, 115);
+    scene.hear(0, 0, 116);
+    (1..3).for_each(|der| scene.hear(der, 1_000, 116));
+    let plan = scene.replan(116);
+    scene.must(&Command::AdoptPlan(plan), 116);
+    scene.reconcile(116);
+    (1..3).for_each(|der| scene.hear(der, 1_500, 160));
+    scene.limits = feeder(6_500);
+    assert_eq!(
+        scene.cause(160),
+        Some(Cause::LimitExceeded {
+            excess: watts(1_500)
+        }),
+        "5 kW that nobody can see and twice 1.5 kW"
+    );
+    let plan = scene.replan(160);
+    assert_eq!(plan.standing_of(DerId(0)), Some(Standing::OptedOut));
+    let share = |der| plan.share(DerId(der), 1).unwrap().p();
+    assert_eq!(share(1) + share(2), watts(1_500));
+    scene.must(&Command::AdoptPlan(plan), 160);
+    scene.reconcile(160);
+    assert_eq!(scene.cause(164), None);
+}
+
+#[test]
 fn what_a_silent_member_never_fetched_is_withdrawn_from_it() {
     let mut scene = Scene::new(3_000);
     scene.reconcile(11);
