@@ -6,6 +6,7 @@ use units::{Interval, Percent, Timestamp, WattHours, Watts};
 
 use super::merit::Merits;
 use super::plan::{Member, Role, Taken};
+use super::rival::Rival;
 use super::share::Grid;
 use super::{Dispatch, Target};
 use crate::delivery::is_opt_out;
@@ -526,7 +527,8 @@ pub fn members(
             .map(|(_, target)| {
                 let ahead =
                     Interval::between(target.interval.start.max(effective), target.interval.end());
-                rivals.iter().find_map(|rival| rival.takes(der.id, ahead))
+                let taken = |rival: &Rival<'_>| rival.takes(der.id, ahead, member.base);
+                rivals.iter().find_map(taken)
             })
             .collect();
         if member.role == Role::Controllable && row.iter().any(Option::is_some) {

@@ -10,7 +10,7 @@ use units::{Interval, Timestamp, Watts};
 
 use super::assess::{Known, World, members};
 use super::plan::{Allocation, OnShort, Plan, Request, plan};
-use super::rival::without;
+use super::rival::{Rival, without};
 use super::share::Grid;
 use super::{Aim, Dispatch, LinearLimit, Standing, Target};
 use crate::control::ControlStatus;
@@ -299,7 +299,7 @@ fn taken_elsewhere(
     world: &World<'_>,
     (dispatch, plan): (&Dispatch, &Plan),
     der: &crate::Der,
-    rivals: &[&Dispatch],
+    rivals: &[Rival<'_>],
 ) -> Option<Cause> {
     let at = world.now.after(world.policy.lead).ceil_secs();
     let index = dispatch
@@ -307,14 +307,12 @@ fn taken_elsewhere(
         .iter()
         .position(|target| target.interval.contains(at))?;
     let index = u32::try_from(index).ok()?;
-    let by = rivals
-        .iter()
-        .find(|rival| rival.asks_at(der.id, at).is_some());
+    let by = rivals.iter().find(|rival| rival.has_at(der.id, at));
     let planned = plan.elsewhere.binary_search(&(index, der.id)).is_ok();
     let asked = planned || plan.share(der.id, index).is_some();
     (asked && planned != by.is_some()).then_some(Cause::Elsewhere {
         der: der.id,
-        by: by.map(|rival| rival.id),
+        by: by.map(Rival::id),
     })
 }
 
@@ -384,7 +382,7 @@ fn unasked_moved(world: &World<'_>, dispatch: &Dispatch, plan: &Plan) -> Option<
         found += held.or(metered).unwrap_or_default();
         allowed += world.allowed_deviation(der);
     }
-    // A member that a more urgent dispatch takes is expected to do what that one asks.
+    // A member that a more urgent dispatch takes is expected to do what that one asks, if anything.
     let rivals = world.fleet.rivals(dispatch, world.now);
     for (_, id) in plan.elsewhere.iter().filter(|(at, _)| *at == index) {
         let asked = rivals

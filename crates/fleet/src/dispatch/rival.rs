@@ -1,18 +1,29 @@
 //! Members of two dispatches at once.
 //!
-//! A member serves the more urgent dispatch for as long as that one asks it for something; before
-//! and after it serves the other one. Of two that are equally urgent the later one is refused.
+//! All members of the group of a more urgent dispatch serve that one for as long as it asks its group
+//! for something; before and after they serve the other one. Those that it can't or need not ask are
+//! left alone by both: what the other had them do, the more urgent one would have to undo, and both
+//! would drive their members against each other. Of two that are equally urgent the later one is
+//! refused.
 
 use units::{Interval, Timestamp, Watts};
 
 use super::Dispatch;
 use super::plan::{Extent, Taken};
-use crate::{DerId, Fleet};
+use crate::{DerId, DispatchId, Fleet};
+
+/// A more urgent dispatch, which may take members from another.
+#[derive(Clone, Copy, Debug)]
+pub struct Rival<'a> {
+    dispatch: &'a Dispatch,
+    /// Of its group, ascending.
+    members: &'a [DerId],
+}
 
 impl Fleet {
     /// The dispatches that may take members of `dispatch` from it at some time from `now` on.
     #[must_use]
-    pub fn rivals(&self, dispatch: &Dispatch, now: Timestamp) -> Vec<&Dispatch> {
+    pub fn rivals(&self, dispatch: &Dispatch, now: Timestamp) -> Vec<Rival<'_>> {
         let Some(span) = dispatch.span() else {
             return Vec::new();
         };
@@ -23,7 +34,53 @@ impl Fleet {
                 && dispatch.conduct.priority < other.conduct.priority
                 && other.span().is_some_and(|span| span.overlaps(ahead))
         });
-        rivals.collect()
+        let with_members = rivals.filter_map(|dispatch| {
+            let members = self.group(dispatch.group)?.members.as_slice();
+            Some(Rival { dispatch, members })
+        });
+        with_members.collect()
+    }
+}
+
+impl Rival<'_> {
+    /// Which dispatch it is.
+    #[must_use]
+    pub const fn id(&self) -> DispatchId {
+        self.dispatch.id
+    }
+
+    /// What it asks of `der` at `at`; `None` where it asks nothing, be `der` its member or not.
+    #[must_use]
+    pub fn asks_at(&self, der: DerId, at: Timestamp) -> Option<Watts> {
+        self.dispatch.asks_at(der, at)
+    }
+
+    /// Whether `der` is its own at `at`.
+    #[must_use]
+    pub fn has_at(&self, der: DerId, at: Timestamp) -> bool {
+        self.intervals_of(der).any(|interval| interval.contains(at))
+    }
+
+    /// What it has `der` do at the beginning of `span`, and whether to its end; where it asks nothing of
+    /// it, that is what it does `unasked`. `None` where `der` is not its own then.
+    pub(super) fn takes(&self, der: DerId, span: Interval, unasked: Watts) -> Option<Taken> {
+        if !self.has_at(der, span.start) {
+            return None;
+        }
+        let left = without(span, self.intervals_of(der));
+        let extent = match left.is_empty() {
+            true => Extent::Whole,
+            false => Extent::Part,
+        };
+        let p = self.asks_at(der, span.start).unwrap_or(unasked);
+        Some(Taken { p, extent })
+    }
+
+    /// The intervals in which `der` is its own.
+    pub fn intervals_of(&self, der: DerId) -> impl Iterator<Item = Interval> {
+        let own = self.members.binary_search(&der).is_ok();
+        let schedule = self.dispatch.schedule.iter().filter(move |_| own);
+        schedule.map(|target| target.interval)
     }
 }
 
@@ -37,18 +94,6 @@ impl Dispatch {
             .position(|target| target.interval.contains(at))?;
         let share = self.plan.as_ref()?.share(der, u32::try_from(index).ok()?)?;
         Some(share.p())
-    }
-
-    /// What its plan asks of `der` at the beginning of `span`, and whether to its end.
-    pub(super) fn takes(&self, der: DerId, span: Interval) -> Option<Taken> {
-        let p = self.asks_at(der, span.start)?;
-        let asked = self.intervals_of(der);
-        let left = without(span, asked);
-        let extent = match left.is_empty() {
-            true => Extent::Whole,
-            false => Extent::Part,
-        };
-        Some(Taken { p, extent })
     }
 
     /// The intervals in which its plan asks `der` for something.

@@ -363,8 +363,8 @@ pub struct DispatchRequest {
     pub ramp_s: Option<u32>,
     /// mRID of the demand response programme whose event it is; its terms hold.
     pub program: Option<String>,
-    /// How urgent it is. A more urgent dispatch takes the members of a less urgent one for as long as
-    /// it asks them for something.
+    /// How urgent it is. A more urgent dispatch takes the members of its group from a less urgent one
+    /// for its intervals.
     #[serde(default)]
     pub priority: DispatchPriority,
     /// By what members are chosen.

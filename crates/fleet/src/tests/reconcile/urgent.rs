@@ -148,7 +148,7 @@ fn a_more_urgent_dispatch_takes_a_member_and_gives_it_back() {
 }
 
 #[test]
-fn a_member_that_the_more_urgent_one_does_not_ask_stays() {
+fn a_more_urgent_dispatch_asks_those_too_who_would_do_their_share_for_another() {
     let mut scene = Scene::new(3_000);
     scene.reconcile(11);
     scene.rig.group("h", &[DerId(0), DerId(1)]);
@@ -157,19 +157,40 @@ fn a_member_that_the_more_urgent_one_does_not_ask_stays() {
         ..urgent()
     };
     obey(&mut scene, 104);
-    dispatch(&mut scene, ("urgent", "h"), conduct, (160, 60, 4_000, 105));
+    let theirs = dispatch(&mut scene, ("urgent", "h"), conduct, (160, 60, 4_000, 105));
+    let plan = scene.rig.fleet.dispatch(theirs).unwrap().plan.clone();
+    let asked = [0, 1].map(|der| plan.as_ref().unwrap().share(DerId(der), 0).unwrap().p());
+    assert_eq!(asked, [watts(3_000), watts(1_000)]);
+}
+
+#[test]
+fn a_member_that_left_the_more_urgent_dispatch_is_left_alone_by_the_other() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    scene.rig.group("h", &[DerId(0), DerId(1)]);
+    obey(&mut scene, 104);
+    let theirs = dispatch(&mut scene, ("urgent", "h"), urgent(), (160, 60, 4_000, 105));
     obey(&mut scene, 158);
     tick(&mut scene, DispatchId(0), 158);
-    let asked: Vec<_> = [0, 1, 2].iter().map(|der| scene.asked(*der, 165)).collect();
-    let taken = scene
-        .rig
-        .fleet
-        .dispatch(DispatchId(0))
-        .unwrap()
-        .plan
-        .as_ref()
-        .unwrap();
-    assert_eq!(taken.elsewhere.len(), 1, "{asked:?}");
+    let of_theirs = |control: &&crate::Control| {
+        control.der == Some(DerId(1))
+            && matches!(control.origin, Origin::Dispatch { dispatch, .. } if dispatch == theirs)
+    };
+    let control = scene.rig.fleet.controls().iter().find(of_theirs).unwrap();
+    let control = control.id.index();
+    scene.respond(control, 4, 162);
+    tick(&mut scene, theirs, 163);
+    tick(&mut scene, DispatchId(0), 163);
+    let own = |id| scene.rig.fleet.dispatch(id).unwrap().plan.as_ref().unwrap();
+    assert_eq!(own(theirs).standing_of(DerId(1)), Some(Standing::OptedOut));
+    assert!(
+        own(DispatchId(0))
+            .elsewhere
+            .iter()
+            .any(|(_, der)| *der == DerId(1))
+    );
+    assert_eq!(scene.asked(1, 170), None, "by neither");
+    assert!(scene.asked(1, 225).is_some(), "once the other is over");
 }
 
 #[test]

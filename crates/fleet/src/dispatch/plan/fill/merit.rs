@@ -60,7 +60,7 @@ impl State<'_> {
 
     /// Leaves alone those whose share is what they do unasked, where not everybody has to take part.
     /// A member that was asked before keeps its share, and so does one that a less urgent dispatch
-    /// has do something else, for left alone it would do that.
+    /// has do something, for that one lets go of it.
     pub(super) fn spare(&mut self, aim: Aim, expected: &[Watts]) {
         let for_all = self.request.objective == Objective::ProRata;
         if for_all && !aim.is_bound() && !matches!(aim, Aim::Price(_)) {
@@ -69,9 +69,7 @@ impl State<'_> {
         for (index, slot) in self.slots.iter().enumerate() {
             let idle = slot.share == expected[index];
             let member = &self.request.members[index];
-            let share = slot.share;
-            let goes_on = member.committed.is_none_or(|range| range == (share, share));
-            if idle && member.expected.is_none() && goes_on {
+            if idle && member.expected.is_none() && member.committed.is_none() {
                 self.asked[index] = false;
             }
         }
