@@ -332,12 +332,14 @@ proptest! {
         let others = case.outsiders.len();
         let outcome = run(case);
         // Members that are not asked may stand just within their tolerances of what is expected of them,
-        // until noise shows it. The plan that follows expects them where they are.
-        prop_assert!(outcome.late <= 1, "{outcome:?}: {shown}");
-        // A member falls silent and comes back, or leaves, once; what it does once it is not asked may
-        // move once more. An outsider changes once, and the urgent dispatch takes members and gives
-        // them back, each time for both dispatches.
-        prop_assert!(outcome.corrections <= 4 * units + 2 * others + 4, "{outcome:?}: {shown}");
+        // until noise shows it. The plan that follows expects them where they are. Behind a limit the
+        // noise takes away what it has not taken before, seldom and little: a loop that hunts would
+        // correct at each of more than a hundred steps.
+        prop_assert!(outcome.late <= 6, "{outcome:?}: {shown}");
+        // A member falls silent and comes back, or leaves, once. What it does once it is not asked is
+        // followed while it drifts there, an outsider's jump once. The urgent dispatch takes members and
+        // gives them back, each time for both dispatches.
+        prop_assert!(outcome.corrections <= 8 * (units + 1) + 2 * others, "{outcome:?}: {shown}");
     }
 }
 
