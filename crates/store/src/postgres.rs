@@ -4,6 +4,7 @@
 //! own transaction. A handle has one connection. The head it shows is that of its last commit or
 //! [`Postgres::refresh`].
 
+mod account;
 mod address;
 mod import;
 mod inbox;
@@ -20,7 +21,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use ::postgres::binary_copy::BinaryCopyInWriter;
-use ::postgres::error::SqlState;
 use ::postgres::types::Type;
 use ::postgres::{Client, IsolationLevel, Row, Statement, Transaction};
 use fleet::DeliveryEntry;
@@ -29,7 +29,7 @@ use units::Timestamp;
 use crate::record;
 use crate::{
     Account, AccountId, Batch, CommitError, Document, DocumentChange, DocumentKey, Hash, Head,
-    JournalId, MAX_ACCOUNTS, OpenError, ReadError, Secrets, Store, Visit, account,
+    JournalId, OpenError, ReadError, Secrets, Store, Visit,
 };
 
 pub use address::{Address, AddressError};
@@ -159,14 +159,6 @@ impl Postgres {
         (_, self.head) = schema::recorded(self.client.get_mut())?;
         Ok(self.head)
     }
-
-    fn change(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ::postgres::types::ToSql + Sync)],
-    ) -> Result<u64, CommitError> {
-        Ok(self.client.borrow_mut().execute(sql, parameters)?)
-    }
 }
 
 fn reader(address: &Address) -> Result<Client, ::postgres::Error> {
@@ -271,55 +263,19 @@ impl Store for Postgres {
         password_hash: &str,
         created: Timestamp,
     ) -> Result<AccountId, CommitError> {
-        account::check(name, password_hash)?;
-        let mut transaction = self.client.get_mut().transaction()?;
-        transaction.batch_execute("LOCK TABLE account IN SHARE ROW EXCLUSIVE MODE")?;
-        let accounts: i64 = transaction
-            .query_one("SELECT count(*) FROM account", &[])?
-            .try_get(0)?;
-        if accounts.cast_unsigned() >= MAX_ACCOUNTS as u64 {
-            let known = transaction.query_opt("SELECT FROM account WHERE name = $1", &[&name])?;
-            return Err(match known {
-                Some(_) => CommitError::AccountExists(name.to_owned()),
-                None => CommitError::TooLarge {
-                    what: "accounts",
-                    max: MAX_ACCOUNTS,
-                },
-            });
-        }
-        let created = transaction.query_one(
-            "INSERT INTO account (name, password_hash, created_ms) VALUES ($1, $2, $3)
-             RETURNING id",
-            &[&name, &password_hash, &created.millis()],
-        );
-        let row = created.map_err(|error| match error.code() {
-            Some(&SqlState::UNIQUE_VIOLATION) => CommitError::AccountExists(name.to_owned()),
-            _ => error.into(),
-        })?;
-        let id: i32 = row.try_get(0)?;
-        transaction.commit()?;
-        Ok(AccountId(id.cast_unsigned()))
+        account::create(self.client.get_mut(), name, password_hash, created)
     }
 
     fn set_password(&mut self, id: AccountId, password_hash: &str) -> Result<(), CommitError> {
-        account::check_hash(password_hash)?;
-        let sql = "UPDATE account SET password_hash = $2 WHERE id = $1";
-        match self.change(sql, &[&id.0.cast_signed(), &password_hash])? {
-            0 => Err(CommitError::NoAccount(id.0)),
-            _ => Ok(()),
-        }
+        account::set_password(self.client.get_mut(), id, password_hash)
     }
 
     fn delete_account(&mut self, id: AccountId) -> Result<(), CommitError> {
-        let sql = "DELETE FROM account WHERE id = $1";
-        match self.change(sql, &[&id.0.cast_signed()])? {
-            0 => Err(CommitError::NoAccount(id.0)),
-            _ => Ok(()),
-        }
+        account::delete(self.client.get_mut(), id)
     }
 
     fn accounts(&self) -> Result<Vec<Account>, ReadError> {
-        Ok(accounts(&mut self.client.borrow_mut())?)
+        Ok(account::all(&mut self.client.borrow_mut())?)
     }
 
     fn secret(&self, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
@@ -347,10 +303,11 @@ impl Store for Postgres {
     }
 
     fn set_secret(&mut self, name: &str, value: &[u8]) -> Result<(), CommitError> {
-        account::check_secret(name, value)?;
+        crate::account::check_secret(name, value)?;
         let sql = "INSERT INTO secret (name, value) VALUES ($1, $2)
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.change(sql, &[&name, &value]).map(|_| ())
+        self.client.get_mut().execute(sql, &[&name, &value])?;
+        Ok(())
     }
 }
 
@@ -516,22 +473,6 @@ fn delivery(row: &Row) -> Result<DeliveryEntry, ReadError> {
     );
     let at = row.try_get::<_, i64>(0)?.cast_unsigned();
     step.map_err(|error| ReadError::Delivery { row: at, error })
-}
-
-fn accounts(client: &mut Client) -> Result<Vec<Account>, ::postgres::Error> {
-    let rows = client.query(
-        "SELECT id, name, password_hash, created_ms FROM account ORDER BY id",
-        &[],
-    )?;
-    let account = |row: &Row| {
-        Ok(Account {
-            id: AccountId(row.try_get::<_, i32>(0)?.cast_unsigned()),
-            name: row.try_get(1)?,
-            password_hash: row.try_get(2)?,
-            created: Timestamp::from_millis(row.try_get(3)?),
-        })
-    };
-    rows.iter().map(account).collect()
 }
 
 fn document_change(row: &Row) -> Result<DocumentChange, ::postgres::Error> {

@@ -102,7 +102,8 @@ impl Sqlite {
     }
 
     fn change(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize, CommitError> {
-        Ok(self.connection.prepare_cached(sql)?.execute(parameters)?)
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.execute(parameters).map_err(uncommitted)
     }
 }
 
@@ -224,7 +225,8 @@ impl Store for Sqlite {
             )?
             .query_row(params![name, password_hash, created.millis()], |row| {
                 row.get(0)
-            })?;
+            })
+            .map_err(uncommitted)?;
         Ok(AccountId(id))
     }
 

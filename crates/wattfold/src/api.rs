@@ -83,7 +83,7 @@ use store::telemetry::{Telemetry as File, TelemetryError};
 use tokio::sync::Semaphore;
 use units::Timestamp;
 
-use crate::auth::{Account, Auth, AuthError, Presented, Principal};
+use crate::auth::{Auth, AuthError, Presented, Principal};
 use crate::clock;
 use crate::config::Limit;
 use crate::enterprise_listener::Peer;
@@ -211,26 +211,19 @@ impl ApiState {
             .collect())
     }
 
-    async fn store_password(&self, account: &Account) -> Result<(), Problem> {
-        if let Some(stored) = self.auth.store_shared(account).await {
-            return if stored? {
-                Ok(())
-            } else {
-                Err(Problem::lost())
-            };
+    async fn change_account(&self, change: AccountChange) -> Result<(), AccountError> {
+        let shared = self.auth.change_shared(change.clone(), clock::now());
+        match shared.await {
+            Some(changed) => changed,
+            None => self.node.change_account(change).await,
         }
-        let password_hash = account.hash.clone();
-        let change = AccountChange::SetPassword {
-            id: account.id,
-            password_hash,
-        };
-        self.node
-            .change_account(change)
-            .await
-            .map_err(|error| match error {
-                AccountError::Unavailable(unavailable) => unavailable.into(),
-                AccountError::Refused(_) => Problem::lost(),
-            })
+    }
+
+    async fn accounts(&self) -> Result<Vec<store::Account>, Problem> {
+        match self.auth.shared_accounts().await {
+            Some(accounts) => Ok(accounts?),
+            None => Ok(self.node.accounts().await?),
+        }
     }
 
     /// Plans on a copy of what is published, off the runtime's threads: nobody waits for it.

@@ -23,6 +23,8 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use units::Timestamp;
 
+use crate::node::{AccountChange, AccountError, Unavailable};
+
 pub use carried::{remembered, trusting};
 pub use password::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, PasswordError};
 pub use session::{MAX_SESSIONS, SESSION_LIFETIME, SessionId};
@@ -309,20 +311,26 @@ impl Auth {
         Ok(user.map(|user| user.name.clone()))
     }
 
-    /// Asks the database, which blocks, off the runtime's threads.
     async fn with_shared<R: Send + 'static>(
         &self,
         ask: impl FnOnce(&mut Shared) -> Result<R, store::StorageError> + Send + 'static,
     ) -> Result<R, AuthError> {
-        let shared = self.shared.as_ref().ok_or(AuthError::Overloaded)?;
-        let shared = Arc::clone(shared);
-        let asked = tokio::task::spawn_blocking(move || ask(&mut lock(&shared)));
-        let answer = asked.await.map_err(|_| AuthError::Overloaded)?;
-        answer.map_err(|error| {
+        self.ask_shared(ask).await?.map_err(|error| {
             let error: &dyn std::error::Error = &error;
             tracing::error!(error, "sessions can't be asked for");
             AuthError::Overloaded
         })
+    }
+
+    /// Asks the database, which blocks, off the runtime's threads.
+    async fn ask_shared<R: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&mut Shared) -> R + Send + 'static,
+    ) -> Result<R, AuthError> {
+        let shared = self.shared.as_ref().ok_or(AuthError::Overloaded)?;
+        let shared = Arc::clone(shared);
+        let asked = tokio::task::spawn_blocking(move || ask(&mut lock(&shared)));
+        asked.await.map_err(|_| AuthError::Overloaded)
     }
 
     /// Checks the current password and hashes the new one; [`Auth::put`] then puts it in force,
@@ -362,13 +370,36 @@ impl Auth {
         Ok(hashed?)
     }
 
-    /// Stores the account where several nodes share it, so that its password is carried to none.
-    /// `None` where accounts are the node's own.
-    pub async fn store_shared(&self, account: &Account) -> Option<Result<bool, AuthError>> {
+    /// Changes the accounts where several nodes share them: there no password is carried to another
+    /// node. `None` where accounts are the node's own.
+    pub async fn change_shared(
+        &self,
+        change: AccountChange,
+        now: Timestamp,
+    ) -> Option<Result<(), AccountError>> {
         self.shared.as_ref()?;
-        let (id, hash) = (account.id, account.hash.clone());
-        let stored = self.with_shared(move |shared| shared.set_password(id, &hash));
-        Some(stored.await)
+        let changed = self.ask_shared(move |shared| match change {
+            AccountChange::Create {
+                name,
+                password_hash,
+            } => shared
+                .create_account(&name, &password_hash, now)
+                .map(|_| ()),
+            AccountChange::SetPassword { id, password_hash } => {
+                shared.set_password(id, &password_hash)
+            }
+        });
+        let changed = changed.await.map_err(|_| Unavailable::Store);
+        Some(match changed {
+            Ok(changed) => changed.map_err(|error| AccountError::from(&error)),
+            Err(unavailable) => Err(unavailable.into()),
+        })
+    }
+
+    /// The accounts where several nodes share them. `None` where they are the node's own.
+    pub async fn shared_accounts(&self) -> Option<Result<Vec<store::Account>, AuthError>> {
+        self.shared.as_ref()?;
+        Some(self.with_shared(Shared::accounts).await)
     }
 
     /// Puts `account` in force. Its other sessions end, `keep` stays.

@@ -23,6 +23,7 @@ use store::{Address, Inbox, Shared, Waiting};
 use tokio::sync::mpsc as queue;
 use tower::ServiceExt as _;
 
+use crate::api::import;
 use crate::api::problem::Problem;
 use crate::auth::{self, Auth};
 use crate::device_listener;
@@ -67,13 +68,15 @@ pub fn start(node: &Arc<Node>, auth: &Arc<Auth>, router: Router, parts: Parts) {
     tokio::spawn(carry_out(Arc::clone(node), router, waiting, done));
 }
 
-/// Has the leader carry out what needs a decision, when this node is not the leader.
+/// Has the leader carry out what needs a decision, when this node is not the leader. Files of DER are
+/// more than the database is to carry.
 pub fn carried(router: Router, node: Arc<Node>) -> Router {
     router.layer(middleware::from_fn_with_state(node, carry))
 }
 
 async fn carry(State(node): State<Arc<Node>>, request: Request, next: Next) -> Response {
-    if request.method().is_safe() || node.leads() {
+    let stays = request.method().is_safe() || request.uri().path() == import::PATH;
+    if stays || node.leads() {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();

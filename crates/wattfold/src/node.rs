@@ -25,7 +25,7 @@ use std::time::Duration;
 use fleet::dispatch::assess::{Policy, World};
 use fleet::{Command, ControlId, DerId, Event, Fleet, Ledger, Lfdi, Observation, Rejection};
 use ieee2030_5::server::{DocumentWrite, Request, Resources, Response, ServerConfig};
-use store::{Account, Actor, ReadError, RequestId, StorageError, Store};
+use store::{Account, Actor, CommitError, ReadError, RequestId, StorageError, Store};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use units::{Timestamp, Zone};
@@ -253,6 +253,16 @@ pub enum AccountError {
     /// The store refused it.
     #[error("{0}")]
     Refused(String),
+}
+
+impl From<&CommitError> for AccountError {
+    fn from(error: &CommitError) -> Self {
+        match error {
+            CommitError::Storage(_) => Unavailable::Store.into(),
+            CommitError::Unsure(_) => Unavailable::Unanswered.into(),
+            refused => Self::Refused(refused.to_string()),
+        }
+    }
 }
 
 /// Why a node does not start.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use fleet::dispatch::Plan;
+use fleet::dispatch::{Dispatch, Plan};
 use fleet::{
     ControlBase, DerId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin, ProgramId,
 };
@@ -16,6 +16,7 @@ use super::check::expiry::Knows;
 use super::check::fallback::Defaults;
 use super::check::generation::Generations;
 use super::check::limits::{self, Envelopes, GRACE};
+use super::check::shared::Part;
 use super::check::{
     Checks, answers, conservation, durability::Kept, energy, expiry, fallback, island, ledger,
     replay, shared,
@@ -34,6 +35,7 @@ pub(super) struct Watch {
     envelopes: Envelopes,
     defaults: Defaults,
     acknowledged: Vec<Event>,
+    seen: shared::Seen,
 }
 
 impl Watch {
@@ -48,6 +50,7 @@ impl Watch {
         for entry in &batch.entries {
             match &entry.event {
                 Event::PlanAdopted(plan) => {
+                    self.seen.planned(plan.dispatch, seen);
                     self.checks.add("generation");
                     by("generation", self.generations.adopted(plan))?;
                     if let Some(dispatch) = fleet.dispatch(plan.dispatch) {
@@ -171,24 +174,24 @@ impl Watch {
         durable: &Durable,
     ) -> Found {
         let fleet = &durable.state.fleet;
-        let asked = |der: DerId| {
+        self.seen
+            .keep(|id| fleet.dispatch(id).is_some_and(Dispatch::is_in_force));
+        let seen = &self.seen;
+        let part = |der: DerId| {
             // What a member does with its switch open loads nothing of the grid.
-            let device = devices
-                .get(der.index())
-                .filter(|_| !fleet.is_separated(der));
-            device
-                .and_then(|device| dispatched(device, durable))
-                .unwrap_or_default()
+            if fleet.is_separated(der) {
+                return Part::Asked(Watts::ZERO);
+            }
+            let device = devices.get(der.index());
+            let asked = device.and_then(|device| dispatched(device, durable));
+            asked.map_or_else(|| Part::Unasked(unasked(seen, der, fleet)), Part::Asked)
         };
         for limit in limits.iter().flat_map(|limit| limit.rows(fleet)) {
-            if limit
-                .terms
-                .iter()
-                .any(|(der, _)| asked(*der) != Watts::ZERO)
-            {
+            let is_asked = |der| matches!(part(der), Part::Asked(p) if p != Watts::ZERO);
+            if limit.terms.iter().any(|(der, _)| is_asked(*der)) {
                 self.checks.add("shared");
             }
-            by("shared", shared::check(&limit, asked))?;
+            by("shared", shared::check(&limit, part))?;
         }
         Ok(())
     }
@@ -343,4 +346,14 @@ fn dispatched(device: &Device, durable: &Durable) -> Option<Watts> {
     let is_share = matches!(control.origin, Origin::Dispatch { .. });
     let p = asked.request.p(&device.member.nameplate);
     p.filter(|_| is_share)
+}
+
+/// What `der` may have been counted at, not being asked: as it was seen, or at its default control.
+fn unasked(seen: &shared::Seen, der: DerId, fleet: &Fleet) -> Vec<Watts> {
+    let settings = fleet.der(der).and_then(|der| der.settings.as_ref());
+    let programs = fleet.programs_of(der);
+    let defaults = programs
+        .iter()
+        .filter_map(|program| program.default.base.p(settings));
+    seen.of(der).chain(defaults).collect()
 }

@@ -7,10 +7,11 @@ use ::postgres::Client;
 use fleet::{DerId, Observation};
 use units::Timestamp;
 
+use super::account;
 use super::address::Address;
 use super::link::Link;
 use crate::record::observation;
-use crate::{Account, AccountId, StorageError};
+use crate::{Account, AccountId, CommitError, StorageError};
 
 /// What is read again with the next look, since it may have become visible late.
 const OVERLAP: Duration = Duration::from_secs(2);
@@ -171,23 +172,28 @@ impl Shared {
     /// # Errors
     /// [`StorageError`] when the database does not answer.
     pub fn accounts(&mut self) -> Result<Vec<Account>, StorageError> {
-        Ok(super::accounts(self.client()?)?)
+        Ok(account::all(self.client()?)?)
     }
 
-    /// Replaces the password of an account; whether there is such an account.
+    /// Creates an account.
     ///
     /// # Errors
-    /// [`StorageError`] when the database does not answer.
-    pub fn set_password(
+    /// As [`Store::create_account`](crate::Store::create_account).
+    pub fn create_account(
         &mut self,
-        id: AccountId,
+        name: &str,
         password_hash: &str,
-    ) -> Result<bool, StorageError> {
-        let set = self.client()?.execute(
-            "UPDATE account SET password_hash = $2 WHERE id = $1",
-            &[&id.0.cast_signed(), &password_hash],
-        )?;
-        Ok(set == 1)
+        created: Timestamp,
+    ) -> Result<AccountId, CommitError> {
+        account::create(self.client()?, name, password_hash, created)
+    }
+
+    /// Replaces the password of an account.
+    ///
+    /// # Errors
+    /// As [`Store::set_password`](crate::Store::set_password).
+    pub fn set_password(&mut self, id: AccountId, password_hash: &str) -> Result<(), CommitError> {
+        account::set_password(self.client()?, id, password_hash)
     }
 
     /// Whose session this is, unless it is over at `now`.

@@ -49,7 +49,7 @@ pub struct AccountRequest {
 #[utoipa::path(get, path = "/api/v1/accounts", operation_id = "list_accounts", tag = "session",
     responses((status = 200, body = Accounts)))]
 pub(super) async fn list(State(api): State<Api>) -> Result<Json<Accounts>, Problem> {
-    let accounts = api.node.accounts().await?;
+    let accounts = api.accounts().await?;
     let view = |account: store::Account| AccountView {
         balancing_authority: api.balancing_authority.contains(&account.name),
         created_at: account.created.into(),
@@ -90,14 +90,13 @@ pub(super) async fn create(
         name: name.clone(),
         password_hash,
     };
-    api.node
-        .change_account(change)
+    api.change_account(change)
         .await
         .map_err(|error| match error {
             AccountError::Unavailable(unavailable) => unavailable.into(),
             AccountError::Refused(detail) => Problem::new(Kind::Conflict, detail),
         })?;
-    let accounts = api.node.accounts().await?;
+    let accounts = api.accounts().await?;
     if let Some(created) = accounts.into_iter().find(|account| account.name == name) {
         api.auth.put(created.into(), &principal).await?;
     }

@@ -34,6 +34,8 @@ use row::ReadRow;
 
 pub use row::ImportRow;
 
+/// Where files go.
+pub const PATH: &str = "/api/v1/imports";
 /// Most bytes of one file.
 pub const MAX_IMPORT_BYTES: usize = 128 * 1024 * 1024;
 /// Most rows of one file.
@@ -151,18 +153,23 @@ pub enum ExportFormat {
 /// The file is CSV with a header (`text/csv`) or a JSON array of objects (`application/json`); the
 /// columns are the fields of an object. Each row is taken in as a whole or refused with its reason.
 /// Rows are known by the mRID of the DER: a file can be given again, and changes what differs. One
-/// import runs at a time; its progress is under `/imports/{id}`.
+/// import runs at a time, at the node that leads; its progress is under `/imports/{id}` there.
 #[utoipa::path(post, path = "/api/v1/imports", operation_id = "begin_import", tag = "enrolment", params(ImportQuery),
     request_body(content((Vec<ImportRow> = "application/json"), (String = "text/csv"))),
     responses((status = 202, body = Import), (status = 400, body = Problem), (status = 409, body = Problem),
         (status = 403, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem),
-        (status = 422, body = Problem)))]
+        (status = 421, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn begin(
     State(api): State<Api>,
     principal: Principal,
     Params(query): Params<ImportQuery>,
     request: Request,
 ) -> Result<Response, Problem> {
+    if !api.node.leads() {
+        let detail = "files are taken in by the node that leads, whose `/readyz` says `ready`; \
+                      that of this one says `ready, following`";
+        return Err(Problem::new(Kind::Misdirected, detail));
+    }
     let running = Running::begin(&api)?;
     let is_csv = is_of("text/csv", &request);
     let media = if is_csv {

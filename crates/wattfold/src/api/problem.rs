@@ -55,13 +55,15 @@ pub enum Kind {
     TooManyAttempts,
     /// The server has more to do than it may queue.
     Overloaded,
+    /// Only the node that leads can do it, and this one does not.
+    Misdirected,
     /// It is not known whether the change was kept.
     UnknownOutcome,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::Unauthenticated,
         Self::CrossSite,
@@ -81,6 +83,7 @@ impl Kind {
         Self::LimitExceeded,
         Self::TooManyAttempts,
         Self::Overloaded,
+        Self::Misdirected,
         Self::UnknownOutcome,
     ];
 
@@ -107,6 +110,7 @@ impl Kind {
             Self::LimitExceeded => "Limit exceeded",
             Self::TooManyAttempts => "Too many attempts",
             Self::Overloaded => "Overloaded",
+            Self::Misdirected => "Misdirected request",
             Self::UnknownOutcome => "Unknown outcome",
         }
     }
@@ -129,6 +133,7 @@ impl Kind {
             }
             Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::UnknownOutcome => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -15,6 +15,7 @@ use crate::api::{Api, ApiState};
 use crate::auth::{AuthError, PasswordError, Principal, SESSION_COOKIE, SESSION_LIFETIME};
 use crate::clock;
 use crate::enterprise_listener::Peer;
+use crate::node::{AccountChange, AccountError};
 
 /// Most bytes of a body that holds credentials; it is read before anything is known of whoever
 /// sends it.
@@ -113,7 +114,16 @@ pub(super) async fn change_password(
             Problem::field("new", error.to_string())
         }
     })?;
-    api.store_password(&account).await?;
+    let change = AccountChange::SetPassword {
+        id: account.id,
+        password_hash: account.hash.clone(),
+    };
+    api.change_account(change)
+        .await
+        .map_err(|error| match error {
+            AccountError::Unavailable(unavailable) => unavailable.into(),
+            AccountError::Refused(_) => Problem::lost(),
+        })?;
     api.auth.put(account, &principal).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -499,9 +499,9 @@ impl Core {
             }
         };
         changed.map_err(|error| {
-            let refused = AccountError::Refused(error.to_string());
+            let failed = AccountError::from(&error);
             self.note(error);
-            refused
+            failed
         })
     }
 

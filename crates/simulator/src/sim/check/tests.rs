@@ -10,7 +10,7 @@ use fleet::dispatch::{Allocation, LinearLimit, Plan};
 use fleet::{
     ActivePower, CimMrid, Conduct, Control, ControlBase, ControlId, Delivery, DerId, Dispatch,
     DispatchId, Envelope, EnvelopePoint, Event, Evidence, Fallback, Fleet, GroupId, Ledger, Mrid,
-    Name, Origin, ProgramId, Scaled, Setting, Share, Target,
+    Name, Observation, Origin, ProgramId, Quality, Reading, Scaled, Setting, Share, Target,
 };
 use ieee2030_5::client::Outcome;
 use ieee2030_5::client::setpoint::{Asked, Modes, Request, Source};
@@ -331,9 +331,48 @@ fn a_share_given_twice_is_seen() {
         max: Watts::whole(4_000),
         during: None,
     };
-    let follow =
-        |shares_w: [i64; 2]| shared::check(&limit, |der| Watts::whole(shares_w[der.index()]));
+    let follow = |shares_w: [i64; 2]| {
+        shared::check(&limit, |der| {
+            shared::Part::Asked(Watts::whole(shares_w[der.index()]))
+        })
+    };
     assert_eq!(follow([2_000, 2_000]), Ok(()));
     assert!(follow([2_000, 2_500]).is_err());
     assert_eq!(follow([5_000, -1_000]), Ok(()));
+}
+
+#[test]
+fn a_limit_is_relieved_by_what_was_seen_when_shares_were_planned() {
+    let limit = LinearLimit {
+        name: Name::new("transformer").unwrap(),
+        terms: vec![(DerId(0), -1.0), (DerId(1), -1.0)],
+        max: Watts::whole(4_000),
+        during: None,
+    };
+    let mut seen = shared::Seen::default();
+    let metered = |p_w| {
+        let p = Reading {
+            value: Watts::whole(p_w),
+            at: Timestamp::from_secs(0),
+            quality: Quality::Valid,
+        };
+        Observation {
+            p: Some(p),
+            ..Observation::default()
+        }
+    };
+    let absorb = |seen: &shared::Seen, p_w: i64| {
+        shared::check(&limit, |der| match der {
+            DerId(0) => shared::Part::Asked(Watts::whole(-p_w)),
+            _ => shared::Part::Unasked(seen.of(der).collect()),
+        })
+    };
+    assert!(absorb(&seen, 4_500).is_err());
+    for p_w in [500, 300, -5_000, 0] {
+        seen.planned(DispatchId(0), &[metered(0), metered(p_w)]);
+    }
+    assert_eq!(absorb(&seen, 4_300), Ok(()));
+    assert!(absorb(&seen, 4_500).is_err(), "500 W are too long ago");
+    seen.keep(|_| false);
+    assert!(absorb(&seen, 4_300).is_err());
 }
