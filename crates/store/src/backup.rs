@@ -7,7 +7,7 @@
 //! read in any backup. Sessions, requests between nodes and what nodes tell one another are not part
 //! of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -125,18 +125,15 @@ impl From<rusqlite::Error> for BackupError {
 /// # Errors
 /// [`BackupError`].
 pub fn from_directory(data: &Path, to: &Path) -> Result<Moved, BackupError> {
-    let lock = Lock::take(to)?;
-    if fleet_file(to).exists() {
-        return Err(ImportError::NotEmpty.into());
-    }
-    copy_file(&fleet_file(data), &fleet_file(to))?;
+    let work = Work::begin(to)?;
+    copy_file(&fleet_file(data), &fleet_file(work.path()))?;
     if telemetry_file(data).exists() {
-        copy_file(&telemetry_file(data), &telemetry_file(to))?;
+        copy_file(&telemetry_file(data), &telemetry_file(work.path()))?;
     }
     if persons_file(data).exists() {
-        copy_file(&persons_file(data), &persons_file(to))?;
+        copy_file(&persons_file(data), &persons_file(work.path()))?;
     }
-    drop(lock);
+    work.finish()?;
     let store = Sqlite::open(to, crate::JournalId(0))?;
     let persons = Ciphertexts::open(to)?.count()?;
     checked(&store, &Telemetry::open(to)?, persons)
@@ -156,23 +153,25 @@ pub fn to_directory(from: &Path, data: &Path) -> Result<Moved, BackupError> {
 /// # Errors
 /// [`BackupError`].
 pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError> {
-    if fleet_file(to).exists() {
-        return Err(ImportError::NotEmpty.into());
-    }
+    let work = Work::begin(to)?;
     let mut source = Postgres::existing(address)?;
-    let mut target = Sqlite::open(to, source.journal())?;
+    let mut target = Sqlite::open(work.path(), source.journal())?;
     let (imported, position) = source.consistently(|source| {
         target.import(source)?;
         agree(source, &target)
     })?;
     imported?;
-    let mut samples = Telemetry::open(to)?;
-    move_samples(&Telemetry::connect(address)?, &mut samples)?;
     drop(target);
-    let mut persons = Ciphertexts::open(to)?;
+    let mut samples = Telemetry::open(work.path())?;
+    move_samples(&Telemetry::connect(address)?, &mut samples)?;
+    drop(samples);
+    let mut persons = Ciphertexts::open(work.path())?;
     take_persons(&mut SharedPersons::new(address.clone()), &mut persons)?;
+    drop(persons);
+    work.finish()?;
     let store = Sqlite::open(to, source.journal())?;
-    let moved = checked(&store, &samples, persons.count()?)?;
+    let persons = Ciphertexts::open(to)?.count()?;
+    let moved = checked(&store, &Telemetry::open(to)?, persons)?;
     if moved.head != position.head {
         return Err(BackupError::Differs(format!("its head is {}", moved.head)));
     }
@@ -183,14 +182,14 @@ pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError>
 /// `address`. Of a backup there are no keys to take.
 ///
 /// # Errors
-/// [`BackupError`]; the database is empty still, but for telemetry or personal data if those were the
-/// trouble.
+/// [`BackupError`]. What was taken over until then is no fleet that a server would start on, and is
+/// discarded when something is taken over next.
 pub fn to_database(from: &Path, address: &Address, keys: PersonKeys) -> Result<Moved, BackupError> {
     if !fleet_file(from).exists() {
         return Err(OpenError::Foreign(from.display().to_string()).into());
     }
     let source = Sqlite::open(from, crate::JournalId(0))?;
-    let mut target = Postgres::open(address, source.journal())?;
+    let mut target = Postgres::to_import(address, source.journal())?;
     if target.journal() != source.journal() {
         return Err(ImportError::NotEmpty.into());
     }
@@ -208,8 +207,10 @@ pub fn to_database(from: &Path, address: &Address, keys: PersonKeys) -> Result<M
         imported
     });
     target.follow();
-    lease.release(term)?;
-    imported
+    let released = lease.release(term);
+    let moved = imported?;
+    released?;
+    Ok(moved)
 }
 
 /// Renews the lease until the work is over. Where that fails for too long, the work is refused as
@@ -230,7 +231,7 @@ fn under(
     (from, keys): (&Path, PersonKeys),
 ) -> Result<Moved, BackupError> {
     target.lead(term)?;
-    target.import(source)?;
+    target.begin_import()?;
     let mut samples = Telemetry::connect(target.address())?;
     let sent = move_samples(&Telemetry::open(from)?, &mut samples)?;
     let mut persons = SharedPersons::new(target.address().clone());
@@ -241,6 +242,7 @@ fn under(
         }
         _ => 0,
     };
+    target.import(source)?;
     agree(source, target)?;
     let moved = Moved {
         person_keys,
@@ -251,6 +253,54 @@ fn under(
         Ok(moved)
     } else {
         Err(BackupError::Differs(format!("{moved:?}")))
+    }
+}
+
+/// Where files are put together that are to be a data directory as a whole, or not at all.
+struct Work {
+    to: PathBuf,
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl Work {
+    /// Begins anew, whatever another has left there. There may be no fleet in `to`.
+    fn begin(to: &Path) -> Result<Self, BackupError> {
+        let lock = Lock::take(to)?;
+        if fleet_file(to).exists() {
+            return Err(ImportError::NotEmpty.into());
+        }
+        let path = to.join("unfinished");
+        let cleared = match path.exists() {
+            true => std::fs::remove_dir_all(&path),
+            false => Ok(()),
+        };
+        cleared.map_err(StorageError::from)?;
+        drop(Lock::take(&path)?);
+        Ok(Self {
+            to: to.to_owned(),
+            path,
+            _lock: lock,
+        })
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Moves the files to their places; that of the fleet, without which there is none, comes last.
+    fn finish(self) -> Result<(), BackupError> {
+        let moved = || {
+            for file in [persons_file, telemetry_file, fleet_file] {
+                let from = file(&self.path);
+                if from.exists() {
+                    std::fs::rename(from, file(&self.to))?;
+                }
+            }
+            std::fs::remove_dir_all(&self.path)?;
+            std::fs::File::open(&self.to)?.sync_all()
+        };
+        Ok(moved().map_err(StorageError::from)?)
     }
 }
 

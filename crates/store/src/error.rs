@@ -50,6 +50,9 @@ pub enum OpenError {
         /// The format of this release.
         known: i64,
     },
+    /// Something was to be taken over into it, and has not been as a whole.
+    #[error("{0} has part of a fleet: what was to be restored or copied there is to be so again")]
+    Unfinished(String),
     /// It is a database, but not one of ours.
     #[error("{0} is not a wattfold store")]
     Foreign(String),

@@ -82,6 +82,10 @@ impl Postgres {
     /// [`OpenError`] when the server can't be reached, does not keep what it acknowledges, or what
     /// is there is not a store this release can continue.
     pub fn open(address: &Address, new: JournalId) -> Result<Self, OpenError> {
+        Self::prepared(address, new)?.finished()
+    }
+
+    fn prepared(address: &Address, new: JournalId) -> Result<Self, OpenError> {
         let refused = |source| schema::refused(address, source);
         let mut client = reader(address).map_err(refused)?;
         schema::prepare(&mut client, address, new)?;
@@ -96,7 +100,16 @@ impl Postgres {
     pub fn existing(address: &Address) -> Result<Self, OpenError> {
         let mut client = reader(address).map_err(|e| schema::refused(address, e))?;
         schema::check(&mut client, address)?;
-        Self::opened(address, client)
+        Self::opened(address, client)?.finished()
+    }
+
+    /// Only what was taken over as a whole is a fleet.
+    fn finished(self) -> Result<Self, OpenError> {
+        let unfinished = self.is_unfinished();
+        match unfinished.map_err(|source| schema::refused(&self.address, source))? {
+            true => Err(OpenError::Unfinished(self.address.to_string())),
+            false => Ok(self),
+        }
     }
 
     fn opened(address: &Address, mut client: Client) -> Result<Self, OpenError> {

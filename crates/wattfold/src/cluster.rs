@@ -10,8 +10,8 @@ pub mod errand;
 mod clerk;
 mod sharing;
 
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
@@ -19,17 +19,17 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use http_body_util::BodyExt as _;
 use store::{Address, Inbox, Shared, Waiting};
 use tokio::sync::mpsc as queue;
 use tower::ServiceExt as _;
 
 use crate::api::import;
-use crate::api::problem::Problem;
+use crate::api::problem::{Kind, Problem};
 use crate::auth::{self, Auth};
 use crate::device_listener;
 use crate::node::membership::{self, Course, Errand};
 use crate::node::{DeviceRequest, Node};
-use crate::request_body;
 
 use clerk::{Clerk, Done};
 use errand::{Asked, Enterprise};
@@ -80,22 +80,38 @@ async fn carry(State(node): State<Arc<Node>>, request: Request, next: Next) -> R
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let within = crate::api::BODY_TIMEOUT;
-    let body = match request_body::take(&parts.headers, body, MAX_CARRIED_BYTES, within).await {
-        Ok(body) => body,
-        Err(error) => return (StatusCode::PAYLOAD_TOO_LARGE, error.to_string()).into_response(),
-    };
-    let here = Request::from_parts(parts.clone(), Body::from(body.clone()));
+    // What a route does not read, for it lets nobody in whom it does not know, is not kept.
+    let read = Arc::new(Mutex::new(Vec::new()));
+    let here = Request::from_parts(parts.clone(), noting(body, &read));
     let (answered, principal) = auth::remembered(membership::watched(next.run(here))).await;
     let (response, course) = answered;
     if course != Course::TurnedDown {
         return response;
     }
+    let body = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
+    if MAX_CARRIED_BYTES < body.len() {
+        let detail = format!("more than {MAX_CARRIED_BYTES} bytes are not carried to the leader");
+        return Problem::new(Kind::TooLarge, detail).into_response();
+    }
     let head = errand::enterprise(&parts, principal);
-    match node.carry(head, body.into()).await {
+    match node.carry(head, body).await {
         Ok(reply) => errand::response(reply).map(Body::from),
         Err(unavailable) => Problem::from(unavailable).into_response(),
     }
+}
+
+/// `body`, of which as much is noted in `read` as is read of it, until that is too much.
+fn noting(body: Body, read: &Arc<Mutex<Vec<u8>>>) -> Body {
+    let read = Arc::clone(read);
+    Body::new(body.map_frame(move |frame| {
+        if let Some(data) = frame.data_ref() {
+            let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+            if read.len() <= MAX_CARRIED_BYTES {
+                read.extend_from_slice(data);
+            }
+        }
+        frame
+    }))
 }
 
 /// Carries out what other nodes ask, for as long as the clerk hands it over.

@@ -5,31 +5,62 @@ use std::ops::ControlFlow;
 use ::postgres::Transaction;
 use ::postgres::binary_copy::BinaryCopyInWriter;
 
-use super::{Postgres, change_documents, insert_deliveries, journal, lock_head};
+use super::{Address, Locked, Postgres, change_documents, insert_deliveries, journal, lock_head};
 use crate::backup::{ImportError, STEPS_PER_READ};
-use crate::{CommitError, DocumentChange, Store};
+use crate::{CommitError, DocumentChange, JournalId, OpenError, Store};
+
+/// Name of the secret that says, while it is there, that not everything has been taken over yet.
+const UNFINISHED: &str = "unfinished import";
+/// Leaves these as they are made.
+const DISCARD: &str = "TRUNCATE sample, rollup, person;
+    UPDATE horizon SET hour = (-9223372036854775808)::bigint;
+    UPDATE rolled_up SET hour = (-9223372036854775808)::bigint, der = -1";
+const MARKED: &str = "SELECT EXISTS (SELECT FROM secret WHERE name = $1)";
 
 impl Postgres {
-    /// Takes over everything that `from` has, in one transaction; nothing may be here yet but the
-    /// same journal's identity. It has to [lead](Self::lead).
+    /// As [`Self::open`], to take over what another store has.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but that of an import that was not finished.
+    pub(crate) fn to_import(address: &Address, new: JournalId) -> Result<Self, OpenError> {
+        Self::prepared(address, new)
+    }
+
+    /// Whether not everything has been taken over yet.
+    pub(super) fn is_unfinished(&self) -> Result<bool, ::postgres::Error> {
+        let mut client = self.client.borrow_mut();
+        client.query_one(MARKED, &[&UNFINISHED])?.try_get(0)
+    }
+
+    /// Notes that something is about to be taken over, and discards what was before in vain. Nothing
+    /// else may be here but the same journal's identity. It has to [lead](Self::lead).
+    pub(crate) fn begin_import(&mut self) -> Result<(), ImportError> {
+        let mut transaction = self.client.get_mut().transaction()?;
+        let locked = lock_head(&mut transaction, &self.statements)?;
+        check_vacant(&mut transaction, (&locked, self.token))?;
+        if transaction.query_one(MARKED, &[&UNFINISHED])?.try_get(0)? {
+            transaction.batch_execute(DISCARD)?;
+        }
+        let stray = "SELECT EXISTS (SELECT FROM sample) OR EXISTS (SELECT FROM rollup)
+                         OR EXISTS (SELECT FROM person)";
+        if transaction.query_one(stray, &[])?.try_get(0)? {
+            return Err(ImportError::NotEmpty);
+        }
+        transaction.execute(
+            "INSERT INTO secret (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING",
+            &[&UNFINISHED],
+        )?;
+        Ok(transaction.commit()?)
+    }
+
+    /// Takes over everything that `from` has, in one transaction, with which what was begun by
+    /// [`Self::begin_import`] is finished. It has to [lead](Self::lead).
     pub(crate) fn import(&mut self, from: &dyn Store) -> Result<(), ImportError> {
         let mut transaction = self.client.get_mut().transaction()?;
         let locked = lock_head(&mut transaction, &self.statements)?;
-        if locked.token != self.token || self.token == 0 {
-            return Err(ImportError::Commit(CommitError::Fenced {
-                own: self.token,
-                current: locked.token,
-            }));
-        }
-        let row = transaction.query_one(
-            "SELECT EXISTS (SELECT FROM account) OR EXISTS (SELECT FROM document)
-                 OR EXISTS (SELECT FROM secret) OR EXISTS (SELECT FROM sample)
-                 OR EXISTS (SELECT FROM rollup) OR EXISTS (SELECT FROM person)",
-            &[],
-        )?;
-        if locked.head.version != 0 || locked.change != 0 || row.try_get(0)? {
-            return Err(ImportError::NotEmpty);
-        }
+        check_vacant(&mut transaction, (&locked, self.token))?;
+        let finished = "DELETE FROM secret WHERE name = $1";
+        transaction.execute(finished, &[&UNFINISHED])?;
         let statements = &self.statements;
         import_journal(&mut transaction, &statements.copy_journal, from)?;
         let mut steps: i64 = 0;
@@ -59,6 +90,28 @@ impl Postgres {
         self.head = head;
         Ok(())
     }
+}
+
+/// Fails unless the one that leads under the token `own` finds no fleet here.
+fn check_vacant(
+    transaction: &mut Transaction<'_>,
+    (locked, own): (&Locked, u64),
+) -> Result<(), ImportError> {
+    if locked.token != own || own == 0 {
+        return Err(ImportError::Commit(CommitError::Fenced {
+            own,
+            current: locked.token,
+        }));
+    }
+    let row = transaction.query_one(
+        "SELECT EXISTS (SELECT FROM account) OR EXISTS (SELECT FROM document)
+             OR EXISTS (SELECT FROM secret WHERE name <> $1)",
+        &[&UNFINISHED],
+    )?;
+    if locked.head.version != 0 || locked.change != 0 || row.try_get(0)? {
+        return Err(ImportError::NotEmpty);
+    }
+    Ok(())
 }
 
 fn import_journal(

@@ -4,6 +4,7 @@
 
 mod alarm;
 mod audit;
+mod backup;
 mod cluster;
 mod cluster_crash;
 mod contract;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc as queue, oneshot};
 
 use super::MAX_CARRIED_OUT;
 use crate::clock;
-use crate::node::membership::{CARRY_TIMEOUT, Errand};
+use crate::node::membership::{CARRY_TIMEOUT, Errand, MAX_ERRANDS};
 use crate::node::{Node, Unavailable};
 
 /// Pause between two looks into the inbox.
@@ -73,11 +73,14 @@ impl Clerk {
         let mut failing = false;
         loop {
             match errands.recv_timeout(LOOK_EVERY) {
-                Ok(errand) => self.unput.push(errand),
+                Ok(errand) if self.unput.len() < MAX_ERRANDS => self.unput.push(errand),
+                Ok(errand) => answer(errand.reply, Err(Unavailable::Busy)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            self.unput.extend(errands.try_iter());
+            // The others wait where there is a limit to them.
+            let room = MAX_ERRANDS.saturating_sub(self.unput.len());
+            self.unput.extend(errands.try_iter().take(room));
             for done in done.try_iter() {
                 match done {
                     Done::Answered(reply) => self.unanswered.push(reply),

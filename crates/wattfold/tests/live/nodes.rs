@@ -496,6 +496,8 @@ async fn any_node_serves_devices_and_people() {
         .await;
     }
     session(&nodes, leader, follower).await;
+    import(&nodes, leader, follower).await;
+    account(&nodes, leader, follower).await;
     nodes.verify_chain();
     for rig in &mut nodes.rigs {
         rig.stop().await;
@@ -536,5 +538,44 @@ async fn session(nodes: &Nodes, one: usize, other: usize) {
     assert_eq!(ask(other, end).await.status, 204);
     for node in [one, other] {
         assert_eq!(ask(node, show()).await.status, 401);
+    }
+}
+
+/// Files of DER are taken in by the node that leads; the other one says so.
+async fn import(nodes: &Nodes, leader: usize, follower: usize) {
+    let rows = json!([{ "mrid": "of-a-file", "name": "of a file", "kind": "pv" }]);
+    let reply = nodes.api(follower).try_post("/imports", &rows).await;
+    let reply = reply.unwrap();
+    assert_eq!(reply.status, 421, "{}", reply.text());
+    assert_eq!(reply.json()["title"], "Misdirected request");
+    let mut api = nodes.api(leader);
+    let id = api.post("/imports", &rows).await["id"].clone();
+    let import = until("the file is taken in", TAKE_OVER, async || {
+        let import = api.get(&format!("/imports/{id}")).await;
+        (import["state"] != "running").then_some(import)
+    });
+    assert_eq!(import.await["done"], 1);
+}
+
+/// An account made at one node holds at the other. Its password passes no other node: it is made while
+/// the one that leads does nothing.
+async fn account(nodes: &Nodes, leader: usize, follower: usize) {
+    let desk = json!({ "name": "desk", "password": "correct horse battery" });
+    nodes.rigs[leader].signal("STOP");
+    let reply = nodes.api(follower).try_post("/accounts", &desk).await;
+    nodes.rigs[leader].signal("CONT");
+    let reply = reply.unwrap();
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let listed = nodes.api(follower).get("/accounts").await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2, "{listed}");
+    for node in [leader, follower] {
+        until("the account holds", TAKE_OVER, async || {
+            let address = nodes.rigs[node].enterprise;
+            let mut api = Api::new(address, "desk", "correct horse battery");
+            let request = Request::new("GET", "/api/v1/session");
+            let reply = api.send(request).await.unwrap();
+            (reply.status == 200).then_some(())
+        })
+        .await;
     }
 }
