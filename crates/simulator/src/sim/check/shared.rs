@@ -15,9 +15,12 @@ const TOLERANCE: Watts = Watts::whole(2);
 /// the lead time to begin.
 const PLANS: usize = 3;
 
+/// What all DER were metered at, by number.
+type Metered = Vec<Option<Watts>>;
+
 /// What was seen of DER when the plans of dispatches were made.
 #[derive(Debug, Default)]
-pub struct Seen(BTreeMap<DispatchId, VecDeque<Vec<Option<Watts>>>>);
+pub struct Seen(BTreeMap<DispatchId, VecDeque<Metered>>);
 
 impl Seen {
     /// A plan of `dispatch` rests on these.
