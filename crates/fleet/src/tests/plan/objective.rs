@@ -1,5 +1,6 @@
 //! Aims that depend on the members, and members chosen by merit.
 
+use optimiser::single::{Ranges, headroom, merit_order};
 use proptest::prelude::*;
 use units::{Money, Percent, Watts};
 
@@ -272,5 +273,55 @@ proptest! {
             needed += 1;
         }
         prop_assert!(moved.count() <= needed, "{plan:?}");
+    }
+}
+
+/// What a member of each draw does, the lowest and highest that it could, and its place in the order.
+fn any_members() -> impl Strategy<Value = Vec<Member>> {
+    let one = (-2_000..2_000_i64, 0..3_000_i64, 0..3_000_i64, 0..4_i64);
+    proptest::collection::vec(one, 1..30).prop_map(|drawn| {
+        let members = (0..)
+            .zip(drawn)
+            .map(|(index, (base, down, up, merit))| Member {
+                merit,
+                ..member(index, base, base - down, base + up)
+            });
+        members.collect()
+    })
+}
+
+proptest! {
+    /// The closed forms know nothing of starts, directions and wire values.
+    #[test]
+    fn shares_are_those_of_the_closed_forms(members in any_members(), way in -1.0..1.0_f64) {
+        let base: Vec<f64> = members.iter().map(|m| m.base.as_f64()).collect();
+        let width: Vec<f64> = members
+            .iter()
+            .map(|m| if way < 0.0 { m.base - m.lo } else { m.hi - m.base })
+            .map(Watts::as_f64)
+            .collect();
+        #[expect(clippy::cast_possible_truncation, reason = "a few kilowatts")]
+        let need = (way.abs() * width.iter().sum::<f64>()).floor() as i64;
+        let ranges = Ranges { lo_w: &vec![0.0; width.len()], hi_w: &width };
+        let rank: Vec<f64> = members.iter().map(|m| m.merit as f64).collect();
+        let needed = need as f64;
+        let whole: i64 = base.iter().sum::<f64>().round() as i64;
+        let target = if way < 0.0 { whole - need } else { whole + need };
+        for (objective, best) in [
+            (Objective::ProRata, headroom(needed, ranges, &vec![0.0; width.len()]).unwrap()),
+            (Objective::LeastCost, merit_order(needed, ranges, &rank).unwrap()),
+        ] {
+            let plan = by(objective, &members, target, &[]);
+            let planned = |index: usize| {
+                let der = members[index].der;
+                plan.share(der, 0).map_or(base[index], |share| share.p().as_f64())
+            };
+            let sum: f64 = (0..members.len()).map(planned).sum();
+            prop_assert_eq!(sum.round() as i64, target);
+            for (index, best_w) in best.p_w.iter().enumerate() {
+                let moved = (planned(index) - base[index]).abs();
+                prop_assert!((moved - best_w).abs() <= 1.0, "{objective:?} {index}: {moved} {best_w}");
+            }
+        }
     }
 }
