@@ -21,7 +21,8 @@ test.beforeAll(() => {
 async function openNewestDispatch(page: Page): Promise<void> {
   await page.goto("/#/dispatches");
   await page.getByTestId("dispatches").locator("tbody tr").first().getByRole("link").first().click();
-  await expect(page.getByTestId("deliveries").locator("[data-row]").first()).toBeVisible();
+  // Verdicts rest on readings, which a busy machine may take a while to read.
+  await expect(page.getByTestId("deliveries").locator("[data-row]").first()).toBeVisible({ timeout: 30_000 });
 }
 
 const VISITS: Record<string, (page: Page) => Promise<void>> = {
