@@ -30,6 +30,7 @@ export default defineConfig({
   projects: [
     { name: "mock", testMatch: /(console|dispatch|look|units)\.spec\.ts/, use: { baseURL: MOCK } },
     // The demo kills and restarts its server once in each round, which may fall into a test.
+    // The demo kills its server once, which ends every session: one test finds itself logged out.
     { name: "live", retries: 1, testMatch: /live\.spec\.ts/, use: { baseURL: live ?? "https://127.0.0.1:8443" } },
   ],
   ...(live === undefined
