@@ -289,10 +289,16 @@ impl Work {
     }
 
     /// Moves the files to their places; that of the fleet, without which there is none, comes last.
+    /// Nobody has them open any more, so that all there is is in them.
     fn finish(self) -> Result<(), BackupError> {
         let moved = || {
             for file in [persons_file, telemetry_file, fleet_file] {
                 let from = file(&self.path);
+                let mut log = from.clone().into_os_string();
+                log.push("-wal");
+                if Path::new(&log).exists() {
+                    return Err(std::io::Error::other("a file is still being written"));
+                }
                 if from.exists() {
                     std::fs::rename(from, file(&self.to))?;
                 }
