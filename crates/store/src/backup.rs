@@ -96,6 +96,9 @@ pub enum BackupError {
     /// A node leads, or has led a moment ago.
     #[error("{0:?} leads; stop every node first")]
     Led(String),
+    /// There is no fleet, and something of one that was there.
+    #[error("{0} is in the way: take it away, or choose an empty directory")]
+    InTheWay(String),
     /// What has arrived is not what was sent.
     #[error("what has arrived is not what was sent: {0}")]
     Differs(String),
@@ -183,7 +186,7 @@ pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError>
 ///
 /// # Errors
 /// [`BackupError`]. What was taken over until then is no fleet that a server would start on, and is
-/// discarded when something is taken over next.
+/// discarded when the same fleet is taken over next.
 pub fn to_database(from: &Path, address: &Address, keys: PersonKeys) -> Result<Moved, BackupError> {
     if !fleet_file(from).exists() {
         return Err(OpenError::Foreign(from.display().to_string()).into());
@@ -264,13 +267,19 @@ struct Work {
 }
 
 impl Work {
-    /// Begins anew, whatever another has left there. There may be no fleet in `to`.
+    /// Begins anew, whatever another has left there. There may be no fleet in `to`, nor what another
+    /// has not written to its files yet, for that would be taken for a part of the new ones.
     fn begin(to: &Path) -> Result<Self, BackupError> {
         let lock = Lock::take(to)?;
         if fleet_file(to).exists() {
             return Err(ImportError::NotEmpty.into());
         }
-        let path = to.join("unfinished");
+        for file in FILES {
+            if let Some(log) = log_of(&file(to)) {
+                return Err(BackupError::InTheWay(log.display().to_string()));
+            }
+        }
+        let path = to.join("wattfold-unfinished");
         let cleared = match path.exists() {
             true => std::fs::remove_dir_all(&path),
             false => Ok(()),
@@ -288,26 +297,45 @@ impl Work {
         &self.path
     }
 
-    /// Moves the files to their places; that of the fleet, without which there is none, comes last.
-    /// Nobody has them open any more, so that all there is is in them.
+    /// Moves the files to their places; that of the fleet, without which there is none, comes last, when
+    /// the others are sure to be there. Nobody has them open any more, so that all there is is in them.
     fn finish(self) -> Result<(), BackupError> {
+        let sync = || std::fs::File::open(&self.to)?.sync_all();
         let moved = || {
-            for file in [persons_file, telemetry_file, fleet_file] {
+            for file in FILES {
                 let from = file(&self.path);
-                let mut log = from.clone().into_os_string();
-                log.push("-wal");
-                if Path::new(&log).exists() {
+                if log_of(&from).is_some() {
                     return Err(std::io::Error::other("a file is still being written"));
                 }
                 if from.exists() {
+                    sync()?;
                     std::fs::rename(from, file(&self.to))?;
                 }
             }
-            std::fs::remove_dir_all(&self.path)?;
-            std::fs::File::open(&self.to)?.sync_all()
+            sync()
         };
-        Ok(moved().map_err(StorageError::from)?)
+        moved().map_err(StorageError::from)?;
+        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, "{} is left over", self.path.display());
+        }
+        Ok(())
     }
+}
+
+/// The files of a data directory that are taken over; without the last there is no fleet.
+const FILES: [fn(&Path) -> PathBuf; 3] = [persons_file, telemetry_file, fleet_file];
+
+/// What SQLite has yet to write to `file`, or has for it in use.
+fn log_of(file: &Path) -> Option<PathBuf> {
+    let beside = |suffix| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    ["-wal", "-shm"]
+        .into_iter()
+        .map(beside)
+        .find(|log| log.exists())
 }
 
 /// What one read transaction of the source sees, page by page.

@@ -217,16 +217,9 @@ impl Store for Sqlite {
                 max: MAX_ACCOUNTS,
             });
         }
-        let id = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO account (name, password_hash, created_ms) VALUES (?1, ?2, ?3)
-                 RETURNING id",
-            )?
-            .query_row(params![name, password_hash, created.millis()], |row| {
-                row.get(0)
-            })
-            .map_err(uncommitted)?;
+        let sql = "INSERT INTO account (name, password_hash, created_ms) VALUES (?1, ?2, ?3)";
+        self.change(sql, params![name, password_hash, created.millis()])?;
+        let id = u32::try_from(self.connection.last_insert_rowid()).unwrap_or(u32::MAX);
         Ok(AccountId(id))
     }
 

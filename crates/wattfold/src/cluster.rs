@@ -36,7 +36,8 @@ use errand::{Asked, Enterprise};
 
 /// Requests of other nodes that the leader carries out at one time.
 pub const MAX_CARRIED_OUT: usize = 256;
-/// Most bytes of a request that is carried to the leader: the most that any route takes.
+/// Most bytes of a request that is carried to the leader. Only files of DER and documents may be larger;
+/// they are for the leader itself.
 pub const MAX_CARRIED_BYTES: usize = 4 * 1024 * 1024;
 
 /// The ends of a node's threads.
@@ -90,8 +91,9 @@ async fn carry(State(node): State<Arc<Node>>, request: Request, next: Next) -> R
     }
     let body = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
     if MAX_CARRIED_BYTES < body.len() {
-        let detail = format!("more than {MAX_CARRIED_BYTES} bytes are not carried to the leader");
-        return Problem::new(Kind::TooLarge, detail).into_response();
+        let detail =
+            format!("more than {MAX_CARRIED_BYTES} bytes are taken by the node that leads alone");
+        return Problem::new(Kind::Misdirected, detail).into_response();
     }
     let head = errand::enterprise(&parts, principal);
     match node.carry(head, body).await {

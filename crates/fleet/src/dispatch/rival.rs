@@ -21,7 +21,8 @@ pub struct Rival<'a> {
 }
 
 impl Fleet {
-    /// The dispatches that may take members of `dispatch` from it at some time from `now` on.
+    /// The dispatches that may take members of `dispatch` from it at some time from `now` on, the most
+    /// urgent first.
     #[must_use]
     pub fn rivals(&self, dispatch: &Dispatch, now: Timestamp) -> Vec<Rival<'_>> {
         let Some(span) = dispatch.span() else {
@@ -38,7 +39,9 @@ impl Fleet {
             let members = self.group(dispatch.group)?.members.as_slice();
             Some(Rival { dispatch, members })
         });
-        with_members.collect()
+        let mut rivals: Vec<Rival<'_>> = with_members.collect();
+        rivals.sort_by_key(|rival| std::cmp::Reverse(rival.dispatch.conduct.priority));
+        rivals
     }
 }
 

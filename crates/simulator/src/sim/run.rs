@@ -369,7 +369,7 @@ impl Run {
         let limits = &self.server.rules.limits;
         let verdict = self
             .watch
-            .limits(limits, &self.devices, &self.server.durable);
+            .limits(limits, &self.devices, (&self.server.durable, self.now));
         self.judge(verdict);
     }
 

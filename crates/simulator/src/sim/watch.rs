@@ -1,10 +1,12 @@
 //! Shows the checkers what they judge.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use fleet::dispatch::{Dispatch, Plan};
+use fleet::dispatch::Plan;
 use fleet::{
-    ControlBase, DerId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin, ProgramId,
+    ControlBase, DerId, DispatchId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin,
+    ProgramId,
 };
 use ieee2030_5::client::setpoint::Source;
 use store::{Batch, Store};
@@ -23,6 +25,9 @@ use super::check::{
 };
 use super::device::Device;
 use super::run::by;
+
+/// Time in which every device has let go of the share of a dispatch that is over.
+const LET_GO_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// Which rule was violated, and what was found.
 type Found = Result<(), (&'static str, String)>;
@@ -171,11 +176,15 @@ impl Watch {
         &mut self,
         limits: &[Limit],
         devices: &[Device],
-        durable: &Durable,
+        (durable, now): (&Durable, Timestamp),
     ) -> Found {
         let fleet = &durable.state.fleet;
-        self.seen
-            .keep(|id| fleet.dispatch(id).is_some_and(Dispatch::is_in_force));
+        // Devices let go of the shares of a dispatch that is over within a while.
+        let open: BTreeSet<DispatchId> = fleet
+            .open_dispatches(now.before(LET_GO_WITHIN))
+            .map(|dispatch| dispatch.id)
+            .collect();
+        self.seen.keep(|id| open.contains(&id));
         let seen = &self.seen;
         let part = |der: DerId| {
             // What a member does with its switch open loads nothing of the grid.

@@ -24,7 +24,7 @@ const PUT: &str = "INSERT INTO person (person, version, nonce, ciphertext)
          ciphertext = excluded.ciphertext";
 const ADD_KEYS: &str = "INSERT INTO wattfold_keys.person_key (person, key)
      SELECT * FROM unnest($1::bytea[], $2::bytea[]) AS new (person, key) ORDER BY new.person
-     ON CONFLICT (person) DO NOTHING";
+     ON CONFLICT (person) DO UPDATE SET key = NULL WHERE excluded.key IS NULL";
 const ERASE_KEYS: &str = "INSERT INTO wattfold_keys.person_key (person, key)
      SELECT gone.person, NULL FROM unnest($1::bytea[]) AS gone (person) ORDER BY gone.person
      ON CONFLICT (person) DO UPDATE SET key = NULL";
@@ -67,7 +67,7 @@ impl SharedPersons {
         Ok(put(self.client()?, rows)?)
     }
 
-    /// Puts keys, and marks of erasure, as they are, where there is none yet.
+    /// Puts keys where there is none yet, and marks of erasure wherever.
     pub(crate) fn add_keys(&mut self, keys: &[(PersonId, KeyMark)]) -> Result<(), StorageError> {
         let ids = ids(keys.iter().map(|(person, _)| *person));
         let column: Vec<Option<&[u8]>> = keys

@@ -53,11 +53,30 @@ fn half_a_backup_is_no_data_directory_and_is_made_anew() {
     assert!(!kept.join("fleet.sqlite").exists());
     let moved = backup::from_directory(&data, &kept).unwrap();
     assert_eq!(moved.samples, SAMPLES as u64);
-    assert!(!kept.join("unfinished").exists());
+    assert!(!kept.join("wattfold-unfinished").exists());
     let again = backup::from_directory(&data, &kept);
     assert!(
         matches!(again, Err(BackupError::Import(ImportError::NotEmpty))),
         "{again:?}"
+    );
+}
+
+/// SQLite would take it for a part of the file that is put beside it.
+#[test]
+fn a_log_that_another_fleet_left_is_not_taken_for_this_ones() {
+    let (_root, data, kept) = directories();
+    std::fs::create_dir(&kept).unwrap();
+    let log = kept.join("fleet.sqlite-wal");
+    std::fs::write(&log, [0; 32]).unwrap();
+    let refused = backup::to_directory(&data, &kept);
+    assert!(
+        matches!(&refused, Err(BackupError::InTheWay(what)) if what.ends_with("fleet.sqlite-wal")),
+        "{refused:?}"
+    );
+    std::fs::remove_file(log).unwrap();
+    assert_eq!(
+        backup::to_directory(&data, &kept).unwrap().samples,
+        SAMPLES as u64
     );
 }
 

@@ -222,7 +222,8 @@ impl Clerk {
     fn give_up(&mut self) {
         let now = clock::monotonic();
         for errand in self.unput.extract_if(.., |errand| errand.until <= now) {
-            // A put that was cut off may be there; the sweep of its answer removes it.
+            // A put that was cut off may be there, and is not to be carried out late.
+            self.taken.push(errand.request.id);
             answer(errand.reply, Err(Unavailable::Unanswered));
         }
         let late = |outstanding: &Outstanding| outstanding.until + CARRY_TIMEOUT <= now;

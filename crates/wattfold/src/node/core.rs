@@ -253,10 +253,7 @@ impl Core {
         } = decided;
         let mut lost = None;
         if !is_empty && let Err(error) = self.store.commit(&batch) {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "nothing was committed"
-            );
+            tracing::error!(error = &error as &dyn std::error::Error, "a commit failed");
             lost = Some(match error {
                 CommitError::Unsure(_) => Unavailable::Unanswered,
                 _ => Unavailable::Store,

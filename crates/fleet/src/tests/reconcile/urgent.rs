@@ -194,6 +194,39 @@ fn a_member_that_left_the_more_urgent_dispatch_is_left_alone_by_the_other() {
 }
 
 #[test]
+fn of_several_the_most_urgent_one_says_what_a_member_does() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    scene.rig.group("h", &[DerId(0)]);
+    scene.rig.group("e", &[DerId(0)]);
+    let reliable = Conduct {
+        priority: Priority::Reliability,
+        ..Conduct::default()
+    };
+    obey(&mut scene, 104);
+    let middle = dispatch(&mut scene, ("middle", "h"), reliable, (160, 60, 1_000, 105));
+    dispatch(&mut scene, ("urgent", "e"), urgent(), (160, 60, 3_000, 106));
+    obey(&mut scene, 150);
+    tick(&mut scene, middle, 151);
+    obey(&mut scene, 157);
+    tick(&mut scene, DispatchId(0), 158);
+    let plan = scene
+        .rig
+        .fleet
+        .dispatch(DispatchId(0))
+        .unwrap()
+        .plan
+        .as_ref();
+    let balance = plan
+        .unwrap()
+        .balances
+        .iter()
+        .find(|b| b.interval == 1)
+        .unwrap();
+    assert_eq!(balance.unasked, watts(3_000));
+}
+
+#[test]
 fn of_two_equally_urgent_ones_the_later_is_refused() {
     let mut scene = Scene::new(3_000);
     scene.rig.group("h", &[DerId(0)]);
