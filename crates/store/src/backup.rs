@@ -323,7 +323,9 @@ impl Work {
 }
 
 /// The files of a data directory that are taken over; without the last there is no fleet.
-const FILES: [fn(&Path) -> PathBuf; 3] = [persons_file, telemetry_file, fleet_file];
+const FILES: [Place; 3] = [persons_file, telemetry_file, fleet_file];
+/// Where a file of a data directory is.
+type Place = fn(&Path) -> PathBuf;
 
 /// What SQLite has yet to write to `file`, or has for it in use.
 fn log_of(file: &Path) -> Option<PathBuf> {

@@ -294,7 +294,6 @@ proptest! {
     /// The closed forms know nothing of starts, directions and wire values.
     #[test]
     fn shares_are_those_of_the_closed_forms(members in any_members(), way in -1.0..1.0_f64) {
-        let base: Vec<f64> = members.iter().map(|m| m.base.as_f64()).collect();
         let width: Vec<f64> = members
             .iter()
             .map(|m| if way < 0.0 { m.base - m.lo } else { m.hi - m.base })
@@ -305,21 +304,21 @@ proptest! {
         let ranges = Ranges { lo_w: &vec![0.0; width.len()], hi_w: &width };
         let rank: Vec<f64> = members.iter().map(|m| m.merit as f64).collect();
         let needed = need as f64;
-        let whole: i64 = base.iter().sum::<f64>().round() as i64;
+        let whole: Watts = members.iter().map(|m| m.base).sum();
+        let whole = whole.micro() / 1_000_000;
         let target = if way < 0.0 { whole - need } else { whole + need };
         for (objective, best) in [
             (Objective::ProRata, headroom(needed, ranges, &vec![0.0; width.len()]).unwrap()),
             (Objective::LeastCost, merit_order(needed, ranges, &rank).unwrap()),
         ] {
             let plan = by(objective, &members, target, &[]);
-            let planned = |index: usize| {
-                let der = members[index].der;
-                plan.share(der, 0).map_or(base[index], |share| share.p().as_f64())
+            let planned = |member: &Member| {
+                let share = plan.share(member.der, 0).map(crate::ActivePower::p);
+                share.unwrap_or(member.base)
             };
-            let sum: f64 = (0..members.len()).map(planned).sum();
-            prop_assert_eq!(sum.round() as i64, target);
+            prop_assert_eq!(members.iter().map(planned).sum::<Watts>(), watts(target));
             for (index, best_w) in best.p_w.iter().enumerate() {
-                let moved = (planned(index) - base[index]).abs();
+                let moved = (planned(&members[index]) - members[index].base).abs().as_f64();
                 prop_assert!((moved - best_w).abs() <= 1.0, "{objective:?} {index}: {moved} {best_w}");
             }
         }
