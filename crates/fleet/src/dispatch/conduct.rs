@@ -9,8 +9,8 @@ use super::{Dispatch, DispatchPhase};
 use crate::Name;
 use crate::enrolment::DemandResponseProgramId;
 
-/// How urgent a dispatch is. A more urgent one takes the members of a less urgent one for as long as
-/// it asks them for something.
+/// How urgent a dispatch is. A more urgent one takes the members of its group from a less urgent one
+/// for its intervals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[repr(u8)]
 pub enum Priority {

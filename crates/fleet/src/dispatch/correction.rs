@@ -2,8 +2,9 @@
 //!
 //! A correction follows from something that has changed ([`Cause`]), never from the distance between
 //! target and meter, so it is not repeated while its effect has yet to show. A member that was found
-//! not to follow, that opted out or refused stays out, and deviations within tolerance are no cause.
-//! Whatever members do, there are no more corrections than changes of that kind.
+//! not to follow, that opted out or refused stays out, and the deviation of one that is asked is no
+//! cause within tolerance. What is not asked is followed while it drifts, and a limit is kept by what
+//! is metered behind it to the watt, so there noise that sets a record is a cause too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

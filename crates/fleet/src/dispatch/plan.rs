@@ -33,8 +33,9 @@ pub enum Role {
     /// Can't be asked and is expected to keep its output.
     Fixed,
     /// Silent: expected to follow the controls it holds, counted at its most adverse feasible
-    /// output against shared limits until it is known to be at its default control. Or in a microgrid
-    /// on its way to or from an island: expected to do nothing, counted in the same way.
+    /// output against shared limits until it is known to be at its default control. Or silent having
+    /// left the dispatch: expected to do what it did last, counted so whatever its default. Or in a
+    /// microgrid on its way to or from an island: expected to do nothing, counted in the same way.
     Held,
 }
 
@@ -69,8 +70,8 @@ pub struct Member {
     /// Position in [`Request::expected`], for members whose output differs by interval: held
     /// members, and controllable ones that had shares in the parent plan.
     pub expected: Option<u32>,
-    /// Position in [`Request::elsewhere`], for members that a more urgent dispatch asks for
-    /// something in some interval.
+    /// Position in [`Request::elsewhere`], for members that are a more urgent dispatch's own in
+    /// some interval.
     pub elsewhere: Option<u32>,
     /// Least and most that controls from elsewhere than this dispatch have it do at some time in its
     /// targets, where it is not asked for something else.
@@ -81,10 +82,10 @@ pub struct Member {
     pub price_per_kwh: Option<Money>,
 }
 
-/// What a more urgent dispatch asks of a member in an interval.
+/// What a more urgent dispatch has one of its members do in an interval.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Taken {
-    /// So much, when it begins.
+    /// So much, when it begins; what it does unasked, where that dispatch does not ask it.
     pub p: Watts,
     /// Whether it does all through the interval. What the member does afterwards is open then.
     pub extent: Extent,
@@ -168,7 +169,7 @@ pub struct Plan {
     /// left of the target once both are taken off. The residue is smaller than the finest step
     /// of a member with room, unless the plan could only approach the target.
     pub balances: Vec<Balance>,
-    /// By interval, then by DER: members that a more urgent dispatch asks in it, and this one does
+    /// By interval, then by DER: members that are a more urgent dispatch's own in it, and this one does
     /// not.
     pub elsewhere: Vec<(u32, DerId)>,
     /// Members that may know of their first new share only so long after it is due, ascending.
