@@ -10,6 +10,7 @@ pub mod conduct;
 pub mod conflict;
 pub mod correction;
 pub mod limit;
+pub mod meanwhile;
 pub mod merit;
 pub mod past;
 pub mod plan;

@@ -19,6 +19,7 @@ mod roster;
 mod run;
 mod scene;
 mod server;
+mod stores;
 mod trace;
 mod watch;
 

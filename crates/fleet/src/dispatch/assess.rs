@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use units::{Interval, Percent, Timestamp, WattHours, Watts};
 
+use super::meanwhile::{Elsewhere, stretches};
 use super::merit::Merits;
-use super::plan::{Member, Role, Taken};
+use super::plan::{Member, Role};
 use super::rival::Rival;
 use super::share::Grid;
 use super::{Dispatch, Target};
@@ -414,7 +415,7 @@ impl<'a> World<'a> {
 
     /// The active power of the default control of `der`, `None` when none sets it and the device
     /// is then on its own.
-    fn default_p(&self, der: &Der) -> Option<Watts> {
+    pub(super) fn default_p(&self, der: &Der) -> Option<Watts> {
         let programs = self.fleet.programs_of(der.id);
         let asked = |program: &&crate::Program| program.default.base.p(der.settings.as_ref());
         programs.iter().find_map(asked)
@@ -488,7 +489,7 @@ pub struct Members {
     /// See [`super::Request::expected`].
     pub expected: Vec<Vec<Watts>>,
     /// See [`super::Request::elsewhere`].
-    pub elsewhere: Vec<Vec<Option<Taken>>>,
+    pub elsewhere: Vec<Vec<Elsewhere>>,
 }
 
 /// Judges the `ders` for a plan of `dispatch`, of which `targets` lie ahead from `effective` on.
@@ -502,6 +503,7 @@ pub fn members(
     let mut result = Members::default();
     let rivals = world.fleet.rivals(dispatch, world.now);
     let merits = Merits::new(world, dispatch);
+    let stretches = stretches(world.now, effective, targets);
     let starts = targets.iter().map(|(_, target)| target.interval.start);
     let ends = targets.iter().map(|(_, target)| target.interval.end());
     let from = starts.min().unwrap_or(world.now).max(world.now);
@@ -522,18 +524,23 @@ pub fn members(
         }
         (member.merit, member.price_per_kwh) = merits.of(der);
         member.committed = committed(world, der, dispatch, span);
-        let row: Vec<Option<Taken>> = targets
-            .iter()
-            .map(|(_, target)| {
+        let before = world.meanwhile(der, (dispatch, &stretches), member.base);
+        let is_sought = !(before.is_empty() && rivals.is_empty());
+        if is_sought && member.role == Role::Controllable {
+            let row = targets.iter().enumerate().map(|(position, (_, target))| {
                 let ahead =
                     Interval::between(target.interval.start.max(effective), target.interval.end());
                 let taken = |rival: &Rival<'_>| rival.takes(der.id, ahead, member.base);
-                rivals.iter().find_map(taken)
-            })
-            .collect();
-        if member.role == Role::Controllable && row.iter().any(Option::is_some) {
-            member.elsewhere = u32::try_from(result.elsewhere.len()).ok();
-            result.elsewhere.push(row);
+                Elsewhere {
+                    before: before.get(position).copied().flatten(),
+                    during: rivals.iter().find_map(taken),
+                }
+            });
+            let row: Vec<Elsewhere> = row.collect();
+            if row.iter().any(|it| *it != Elsewhere::default()) {
+                member.elsewhere = u32::try_from(result.elsewhere.len()).ok();
+                result.elsewhere.push(row);
+            }
         }
         if dispatch.plan.is_some() {
             let known = if standing == Standing::Silent {
@@ -596,7 +603,9 @@ fn member(world: &World<'_>, der: &Der, standing: Standing, span: Interval) -> M
     let coupling = world.coupling(der.id);
     // What is asked of a load that heats or is switched is not what it does unasked.
     let past = world.past(der, world.now).map(|past| past.unasked);
-    let unasked = past.or(metered).unwrap_or_default();
+    let unasked = past
+        .or_else(|| world.metered_unasked(der))
+        .unwrap_or_default();
     let base = match standing {
         Standing::Islanded => Watts::ZERO,
         Standing::Controllable | Standing::Silent => unasked,

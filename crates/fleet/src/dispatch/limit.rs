@@ -44,8 +44,8 @@ impl LinearLimit {
     /// This limit as a row over the members of `request` at the position `target` of its targets.
     /// Members that are not `asked` take their room first: those that answer their expected output,
     /// silent ones the most adverse they could do. One that is asked for something elsewhere counts at
-    /// the worst of that and what it is expected to do; where it is asked so for a part of the interval
-    /// only, it relieves nothing.
+    /// the worst of that and what it is expected to do, all through the interval; where it is asked so
+    /// for a part of it only, it relieves nothing.
     pub(super) fn row(
         &self,
         request: &Request<'_>,
@@ -85,6 +85,7 @@ impl LinearLimit {
                         .map_or(now, |(least, most)| load(least).max(load(most)));
                     row.room -= match taken.map(|taken| taken.extent) {
                         Some(Extent::Whole) => now,
+                        Some(Extent::Several) => now.max(held),
                         Some(Extent::Part) => now.max(held).max(load(member.base)).max(0.0),
                         None => now.max(held),
                     };

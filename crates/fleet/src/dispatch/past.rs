@@ -51,7 +51,8 @@ impl World<'_> {
             whole: -der.settings.as_ref()?.p_absorb_max,
             thermal: known.thermal,
         };
-        let asked = self.asked(der, at);
+        let asked = self.asked(der, at).into_iter();
+        let asked: Vec<(Interval, Watts)> = asked.map(|(_, held, p)| (held, p)).collect();
         let metered = self.observation(der.id).p;
         let (from, mut past) = self.noted(der.id).unwrap_or_else(|| {
             let unasked = metered.map_or(Watts::ZERO, |reading| reading.value);
@@ -93,24 +94,25 @@ impl World<'_> {
             .max_by_key(|(made, _)| *made)
     }
 
-    /// What controls set the active power of `der` to before `until`, and for as long as each held it.
-    fn asked(&self, der: &Der, until: Timestamp) -> Vec<(Interval, Watts)> {
+    /// What controls set the active power of `der` to before `until`, and for as long as each holds it;
+    /// in order.
+    pub(super) fn asked(&self, der: &Der, until: Timestamp) -> Vec<(&Control, Interval, Watts)> {
         let sets = |setting: &Setting| matches!(setting, Setting::FixedW(_) | Setting::TargetW(_));
         let mut ranked: Vec<Ranked<'_>> = self.fleet.ranked_controls_of(der.id);
         ranked.retain(|(control, _)| {
             control.begins() < until && control.base.settings().iter().any(sets)
         });
-        let held = |(control, primacy): &Ranked<'_>| {
+        let held = ranked.iter().filter_map(|(control, primacy)| {
             let p = control.base.p(der.settings.as_ref())?;
             let losses = precedence::losses(&ranked, (control, *primacy));
             let lost = losses.iter().map(|loss| loss.at).min();
             let ends = [Some(control.interval.end()), control.cancelled, lost];
             let end = ends.into_iter().flatten().min()?;
             let begins = control.begins();
-            (begins < end).then(|| (Interval::between(begins, end), p))
-        };
-        let mut asked: Vec<(Interval, Watts)> = ranked.iter().filter_map(held).collect();
-        asked.sort_unstable_by_key(|(held, _)| held.start);
+            (begins < end).then(|| (*control, Interval::between(begins, end), p))
+        });
+        let mut asked: Vec<_> = held.collect();
+        asked.sort_unstable_by_key(|(_, held, _)| held.start);
         asked
     }
 }

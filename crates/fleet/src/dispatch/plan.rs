@@ -21,6 +21,7 @@ use std::time::Duration;
 use units::{Money, Timestamp, WattHours, Watts};
 
 use super::limit::LinearLimit;
+use super::meanwhile::{Course, Elsewhere};
 use super::share::Grid;
 use super::{Behaviour, Objective, Past, Standing, Target};
 use crate::{ActivePower, DerId, DispatchId, Rejection};
@@ -70,8 +71,8 @@ pub struct Member {
     /// Position in [`Request::expected`], for members whose output differs by interval: held
     /// members, and controllable ones that had shares in the parent plan.
     pub expected: Option<u32>,
-    /// Position in [`Request::elsewhere`], for members that are a more urgent dispatch's own in
-    /// some interval.
+    /// Position in [`Request::elsewhere`], for members of which other dispatches ask something before
+    /// or between the targets, or that are a more urgent one's own in some.
     pub elsewhere: Option<u32>,
     /// Least and most that controls from elsewhere than this dispatch have it do at some time in its
     /// targets, where it is not asked for something else.
@@ -87,7 +88,9 @@ pub struct Member {
 pub struct Taken {
     /// So much, when it begins; what it does unasked, where that dispatch does not ask it.
     pub p: Watts,
-    /// Whether it does all through the interval. What the member does afterwards is open then.
+    /// And then until it ends.
+    pub course: Course,
+    /// For how much of the interval it does.
     pub extent: Extent,
 }
 
@@ -96,7 +99,9 @@ pub struct Taken {
 pub enum Extent {
     /// All of it.
     Whole,
-    /// Not to its end.
+    /// Then something else that the same dispatch asks, to its end.
+    Several,
+    /// Not to its end; what the member does afterwards is open.
     Part,
 }
 
@@ -129,8 +134,8 @@ pub struct Request<'a> {
     pub members: &'a [Member],
     /// By [`Member::expected`]: expected output in each of `targets`.
     pub expected: &'a [Vec<Watts>],
-    /// By [`Member::elsewhere`]: what a more urgent dispatch asks in each of `targets`.
-    pub elsewhere: &'a [Vec<Option<Taken>>],
+    /// By [`Member::elsewhere`]: what other dispatches ask before and in each of `targets`.
+    pub elsewhere: &'a [Vec<Elsewhere>],
     /// By what members are chosen.
     pub objective: Objective,
     /// Limits over several members.
@@ -278,18 +283,19 @@ fn fill(request: &Request<'_>, guide: Option<&horizon::Guide>) -> Result<Filled,
         let balance = state.fill(position, &mut plan.allocations)?;
         plan.balances.push(balance);
     }
-    plan.add_spare(request.members);
+    plan.add_spare(request);
     let short = state.short();
     Ok(Filled { plan, short })
 }
 
 impl Plan {
     /// Notes the members that could be asked and are not needed.
-    fn add_spare(&mut self, members: &[Member]) {
+    fn add_spare(&mut self, request: &Request<'_>) {
         let asked: BTreeSet<DerId> = self.allocations.iter().map(|a| a.der).collect();
-        let spare = members.iter().filter(|member| {
+        let taken: BTreeSet<DerId> = self.elsewhere.iter().map(|(_, der)| *der).collect();
+        let spare = request.members.iter().filter(|member| {
             member.role == Role::Controllable
-                && member.elsewhere.is_none()
+                && !taken.contains(&member.der)
                 && !asked.contains(&member.der)
         });
         self.unasked
@@ -301,8 +307,21 @@ impl Plan {
 impl Request<'_> {
     /// What a more urgent dispatch asks of `member` at this position of the targets.
     pub(super) fn taken(&self, member: &Member, position: usize) -> Option<Taken> {
-        let row = self.elsewhere.get(member.elsewhere? as usize)?;
-        row.get(position).copied().flatten()
+        self.elsewhere(member, position).during
+    }
+
+    /// What other dispatches have `member` do before this position of the targets; `None` where it does
+    /// what it does unasked.
+    pub(super) fn before(&self, member: &Member, position: usize) -> Option<Course> {
+        self.elsewhere(member, position).before
+    }
+
+    fn elsewhere(&self, member: &Member, position: usize) -> Elsewhere {
+        let row = member
+            .elsewhere
+            .and_then(|row| self.elsewhere.get(row as usize));
+        let known = row.and_then(|row| row.get(position)).copied();
+        known.unwrap_or_default()
     }
 }
 

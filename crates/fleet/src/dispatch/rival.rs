@@ -9,6 +9,7 @@
 use units::{Interval, Timestamp, Watts};
 
 use super::Dispatch;
+use super::meanwhile::Course;
 use super::plan::{Extent, Taken};
 use crate::{DerId, DispatchId, Fleet};
 
@@ -64,19 +65,27 @@ impl Rival<'_> {
         self.intervals_of(der).any(|interval| interval.contains(at))
     }
 
-    /// What it has `der` do at the beginning of `span`, and whether to its end; where it asks nothing of
+    /// What it has `der` do at the beginning of `span`, and for how much of it; where it asks nothing of
     /// it, that is what it does `unasked`. `None` where `der` is not its own then.
-    pub(super) fn takes(&self, der: DerId, span: Interval, unasked: Watts) -> Option<Taken> {
+    pub(crate) fn takes(&self, der: DerId, span: Interval, unasked: Watts) -> Option<Taken> {
         if !self.has_at(der, span.start) {
             return None;
         }
-        let left = without(span, self.intervals_of(der));
-        let extent = match left.is_empty() {
-            true => Extent::Whole,
+        let is_one = |interval: Interval| without(span, [interval].into_iter()).is_empty();
+        let extent = match without(span, self.intervals_of(der)).is_empty() {
+            true if self.intervals_of(der).any(is_one) => Extent::Whole,
+            true => Extent::Several,
             false => Extent::Part,
         };
-        let p = self.asks_at(der, span.start).unwrap_or(unasked);
-        Some(Taken { p, extent })
+        let asked = self.dispatch.schedule.iter().filter_map(|target| {
+            let p = self.asks_at(der, target.interval.start)?;
+            Some((target.interval, p))
+        });
+        Some(Taken {
+            p: self.asks_at(der, span.start).unwrap_or(unasked),
+            course: Course::of(span, asked, unasked),
+            extent,
+        })
     }
 
     /// The intervals in which `der` is its own.

@@ -36,7 +36,7 @@ pub struct Life {
     pub sent: Vec<u8>,
     /// Responses of which the device knows that the server has them.
     pub taken: Vec<u8>,
-    /// The device has lost its memory since it met it.
+    /// The device has lost its memory since it met it, or had not saved it when it went off.
     pub forgotten: bool,
 }
 
@@ -209,6 +209,7 @@ impl Device {
         self.client = None;
         self.session += 1;
         self.setpoint = Setpoint::default();
+        self.heeds_since = now;
     }
 
     /// Goes on again.
@@ -219,7 +220,9 @@ impl Device {
             Memory::Kept => {
                 let kept = [&self.saved.1[..], self.appended.as_bytes()].concat();
                 let restored = Client::restore(config, &kept, local);
-                restored.expect("what the client has saved it can read")
+                let restored = restored.expect("what the client has saved it can read");
+                self.forget_unsaved();
+                restored
             }
             Memory::Lost => {
                 self.lives
@@ -260,6 +263,14 @@ impl Device {
         // An event whose programme is shown no more is let go of at once: this is the last of it.
         if response.status == Some(ResponseStatus::ABORTED_BY_SERVER) {
             life.over = Some(Outcome::Abandoned);
+        }
+    }
+
+    /// Of what has begun since it last saved it knows nothing, unless it is shown again.
+    fn forget_unsaved(&mut self) {
+        let saved = self.saved.0;
+        for life in self.lives.values_mut() {
+            life.forgotten |= life.active.is_some_and(|at| saved < at);
         }
     }
 

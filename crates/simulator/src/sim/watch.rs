@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fleet::dispatch::Plan;
 use fleet::{
     ControlBase, DerId, DispatchId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin,
     ProgramId,
@@ -25,12 +24,17 @@ use super::check::{
 };
 use super::device::Device;
 use super::run::by;
+use super::stores::Stores;
 
 /// Time in which every device has let go of the share of a dispatch that is over.
 const LET_GO_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// Which rule was violated, and what was found.
 type Found = Result<(), (&'static str, String)>;
+
+/// Time in which the server finds that a device does not do what it is asked, and in which what it asks
+/// of others instead begins: by its silence or its meter, a look of the loop, and the lead time.
+const TOLD_APART_WITHIN: Duration = Duration::from_secs(1_500);
 
 /// What the checkers remember.
 #[derive(Debug, Default)]
@@ -62,8 +66,8 @@ impl Watch {
                         self.checks.add("conservation");
                         by("conservation", conservation::check(plan, dispatch))?;
                         self.checks.add("energy");
-                        let store = |der| store_of(der, fleet, (seen, plan));
-                        by("energy", energy::check(plan, &dispatch.schedule, store))?;
+                        let members = Stores { fleet, seen, plan };
+                        by("energy", energy::check(plan, &dispatch.schedule, &members))?;
                     }
                     self.checks.add("island");
                     by("island", island::plan(plan, fleet))?;
@@ -142,7 +146,11 @@ impl Watch {
         }
         let heeds = !device.is_inert && !device.is_opted_out;
         if heeds && device.heeds_since.after(GRACE) <= now && !is_contested(der, device, durable) {
-            let allowed = self.envelopes.allowed(der, known.before(GRACE), now);
+            let known = known.before(GRACE);
+            let allowed = match is_renewed(der, (fleet, known), now) {
+                true => (None, None),
+                false => self.envelopes.allowed(der, known, now),
+            };
             let allowed = match device.member.kind {
                 fleet::DerKind::Pv => (allowed.0, None),
                 _ => allowed,
@@ -189,14 +197,18 @@ impl Watch {
         let part = |der: DerId| {
             // What a member does with its switch open loads nothing of the grid.
             if fleet.is_separated(der) {
-                return Part::Asked(Watts::ZERO);
+                return Part::Asked(Watts::ZERO, None);
             }
             let device = devices.get(der.index());
             let asked = device.and_then(|device| dispatched(device, durable));
-            asked.map_or_else(|| Part::Unasked(unasked(seen, der, fleet)), Part::Asked)
+            let given = device.and_then(|device| given(der, device, (fleet, now)));
+            match asked {
+                Some(asked) => Part::Asked(asked, given),
+                None => Part::Unasked(unasked(seen, der, fleet).chain(given).collect()),
+            }
         };
         for limit in limits.iter().flat_map(|limit| limit.rows(fleet)) {
-            let is_asked = |der| matches!(part(der), Part::Asked(p) if p != Watts::ZERO);
+            let is_asked = |der| matches!(part(der), Part::Asked(p, _) if p != Watts::ZERO);
             if limit.terms.iter().any(|(der, _)| is_asked(*der)) {
                 self.checks.add("shared");
             }
@@ -276,47 +288,6 @@ impl Watch {
     }
 }
 
-/// What is behind `der` by what was `seen` of it when a plan was made.
-fn store_of(
-    der: DerId,
-    fleet: &Fleet,
-    (seen, plan): (&[Observation], &Plan),
-) -> Option<energy::Store> {
-    let der = fleet.der(der)?;
-    let made = plan.made;
-    let settings = der.settings.as_ref()?;
-    let rated = der.capability.as_ref().and_then(|c| c.energy_max);
-    let whole_wh = settings.energy_max.or(rated)?.as_f64();
-    let soc_pct = seen.get(der.id.index())?.soc_pct.map(|soc| soc.value);
-    let flexibility = fleet.enrolment().flexibility(der.id);
-    let flexibility = flexibility.cloned().unwrap_or_default();
-    let share_wh = |pct: f64| whole_wh * pct.max(0.0) / 100.0;
-    let departure = flexibility.departure.filter(|it| made < it.at);
-    let need = departure.zip(soc_pct).and_then(|(departure, soc_pct)| {
-        // Charging may be limited by others; then it is not the plan that keeps it from being full.
-        let span = Interval::between(made, departure.at);
-        let is_free = fleet.limits_during(der, settings, span).1.is_none();
-        is_free.then(|| energy::Need {
-            energy_wh: share_wh(departure.soc.as_f64() - soc_pct),
-            by: departure.at,
-            p_charge_max_w: settings.p_absorb_max.as_f64(),
-        })
-    });
-    let store = energy::Store {
-        above_reserve_wh: soc_pct.map_or(0.0, |soc| share_wh(soc - der.reserve.as_f64())),
-        room_wh: soc_pct.map_or(0.0, |soc| share_wh(100.0 - soc)),
-        charge_efficiency: flexibility.charge_efficiency.as_f64() / 100.0,
-        discharge_efficiency: flexibility.discharge_efficiency.as_f64() / 100.0,
-        need,
-    };
-    let own = fleet.own_controls_of(der.id).filter(|control| {
-        let of = matches!(control.origin, Origin::Dispatch { dispatch, .. } if dispatch == plan.dispatch);
-        of && control.created < made
-    });
-    let asked = own.filter_map(|control| Some((control.interval, control.base.p(Some(settings))?)));
-    Some(store.after(asked, Interval::between(made, plan.effective.max(made))))
-}
-
 /// The events that a device acts on.
 fn followed(device: &Device) -> BTreeSet<u128> {
     let sources = device.setpoint.asked.iter().map(|asked| asked.source);
@@ -345,6 +316,16 @@ fn is_contested(der: DerId, device: &Device, durable: &Durable) -> bool {
     })
 }
 
+/// Whether a control of the envelope of `der` that counts about now was made after `known`, of which
+/// the device need not know: others had displaced the one before.
+fn is_renewed(der: DerId, (fleet, known): (&Fleet, Timestamp), now: Timestamp) -> bool {
+    let about = Interval::between(now.before(GRACE), now.after(GRACE));
+    fleet.own_controls_of(der).any(|control| {
+        let counts = control.origin == Origin::Envelope && control.interval.overlaps(about);
+        counts && known < control.created
+    })
+}
+
 /// What a dispatch has the device do.
 fn dispatched(device: &Device, durable: &Durable) -> Option<Watts> {
     let asked = device.setpoint.active_power()?;
@@ -357,12 +338,22 @@ fn dispatched(device: &Device, durable: &Durable) -> Option<Watts> {
     p.filter(|_| is_share)
 }
 
+/// What dispatches ask of `der` by now, while it may yet be that it does not know and nobody can tell.
+fn given(der: DerId, device: &Device, (fleet, now): (&Fleet, Timestamp)) -> Option<Watts> {
+    let control = fleet.in_force(der, now)?;
+    let is_share = matches!(control.origin, Origin::Dispatch { .. });
+    let since = control.begins().max(device.heeds_since);
+    let settings = fleet.der(der)?.settings.as_ref();
+    let p = control.base.p(settings);
+    p.filter(|_| is_share && now.since(since) <= TOLD_APART_WITHIN)
+}
+
 /// What `der` may have been counted at, not being asked: as it was seen, or at its default control.
-fn unasked(seen: &shared::Seen, der: DerId, fleet: &Fleet) -> Vec<Watts> {
+fn unasked(seen: &shared::Seen, der: DerId, fleet: &Fleet) -> impl Iterator<Item = Watts> {
     let settings = fleet.der(der).and_then(|der| der.settings.as_ref());
     let programs = fleet.programs_of(der);
     let defaults = programs
-        .iter()
-        .filter_map(|program| program.default.base.p(settings));
-    seen.of(der).chain(defaults).collect()
+        .into_iter()
+        .filter_map(move |program| program.default.base.p(settings));
+    seen.of(der).chain(defaults)
 }

@@ -74,7 +74,7 @@ impl<'a> State<'a> {
                 state.previous = state.expected(0);
             }
             let begins = first.interval.start.max(request.effective);
-            state.draw(begins.since(request.now));
+            state.pass(begins.since(request.now), 0);
         }
         state
     }
@@ -196,10 +196,18 @@ impl<'a> State<'a> {
     /// What the next interval starts from; in a gap before it members go back to what they do
     /// unasked.
     fn carry_over(&mut self, position: usize, duration: Duration) {
-        for (previous, slot) in self.previous.iter_mut().zip(&self.slots) {
-            *previous = slot.share;
+        let members = self.request.members.iter();
+        let taken: Vec<Option<Taken>> = members
+            .map(|member| self.elsewhere(member, position))
+            .collect();
+        let outputs = self.previous.iter_mut().zip(&self.slots).zip(&taken);
+        for ((previous, slot), taken) in outputs {
+            *previous = taken.map_or(slot.share, |taken| taken.course.mean);
         }
         self.draw(duration);
+        for (previous, taken) in self.previous.iter_mut().zip(taken) {
+            *previous = taken.map_or(*previous, |taken| taken.course.last);
+        }
         let [(_, this), (_, next), ..] = &self.request.targets[position..] else {
             return;
         };
@@ -209,7 +217,20 @@ impl<'a> State<'a> {
             for (previous, (member, drawn)) in self.previous.iter_mut().zip(stores) {
                 *previous = member.base + member.behaviour.rebound(*drawn, gap);
             }
-            self.draw(gap);
+            self.pass(gap, position + 1);
+        }
+    }
+
+    /// Lets the time before a target pass, in which others may ask something of members.
+    fn pass(&mut self, duration: Duration, position: usize) {
+        let request = self.request;
+        let before = |member| request.before(member, position);
+        for (previous, member) in self.previous.iter_mut().zip(request.members) {
+            *previous = before(member).map_or(*previous, |course| course.mean);
+        }
+        self.draw(duration);
+        for (previous, member) in self.previous.iter_mut().zip(request.members) {
+            *previous = before(member).map_or(*previous, |course| course.last);
         }
     }
 

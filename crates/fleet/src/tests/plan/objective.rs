@@ -2,10 +2,11 @@
 
 use optimiser::single::{Ranges, headroom, merit_order};
 use proptest::prelude::*;
-use units::{Money, Percent, Watts};
+use units::{Money, Percent, WattHours, Watts};
 
 use super::{limit, member, request, shares, target, watts};
 use crate::dispatch::limit::LinearLimit;
+use crate::dispatch::meanwhile::{Course, Elsewhere};
 use crate::dispatch::plan::{Extent, Member, Plan, Request, Role, Taken, plan};
 use crate::dispatch::{Aim, Objective, Standing, Target};
 use crate::{DerId, Rejection};
@@ -153,16 +154,65 @@ fn a_limit_cuts_the_dearest_behind_it() {
     );
 }
 
+fn taken(first_mean_last_w: [i64; 3], extent: Extent) -> Taken {
+    let [p, mean, last] = first_mean_last_w.map(watts);
+    let course = Course { mean, last };
+    Taken { p, course, extent }
+}
+
+fn during(taken: Taken) -> Elsewhere {
+    Elsewhere {
+        during: Some(taken),
+        before: None,
+    }
+}
+
+#[test]
+fn what_a_more_urgent_dispatch_asks_later_in_an_interval_takes_its_room_in_all_of_it() {
+    let mut members = [member(0, 0, -1_000, 1_000), member(1, 0, -2_000, 2_000)];
+    members[0].elsewhere = Some(0);
+    members[0].committed = Some((watts(-800), watts(700)));
+    let limits = [limit("import", &[(0, -1.0), (1, -1.0)], 1_000)];
+    for (extent, share) in [(Extent::Whole, -1_700), (Extent::Several, -200)] {
+        let elsewhere = [vec![during(taken([700, -50, -800], extent))]];
+        let request = Request {
+            elsewhere: &elsewhere,
+            on_short: crate::dispatch::plan::OnShort::Approach,
+            ..request(&members, &[target(0, 60, -1_000)], &limits)
+        };
+        let plan = plan(&request).unwrap();
+        assert_eq!(shares(&plan, 0), vec![share], "{extent:?}");
+    }
+}
+
+#[test]
+fn what_a_more_urgent_dispatch_asks_fills_and_empties_a_store_on_average() {
+    let mut members = [member(0, 0, -1_000, 1_000)];
+    members[0].elsewhere = Some(0);
+    members[0].energy_up = Some(WattHours::ZERO);
+    let targets = [target(0, 60, 0), target(60, 60, 900)];
+    for (mean_w, share) in [(-600, 600), (0, 0), (600, 0)] {
+        let elsewhere = [vec![
+            during(taken([0, mean_w, 0], Extent::Several)),
+            Elsewhere::default(),
+        ]];
+        let request = Request {
+            elsewhere: &elsewhere,
+            on_short: crate::dispatch::plan::OnShort::Approach,
+            ..request(&members, &targets, &[])
+        };
+        let plan = plan(&request).unwrap();
+        assert_eq!(shares(&plan, 1), vec![share], "{mean_w} W");
+    }
+}
+
 #[test]
 fn what_a_more_urgent_dispatch_asks_of_a_member_counts_and_is_not_asked_again() {
     let mut members = [member(0, 0, -1_000, 1_000), member(1, 0, -1_000, 1_000)];
     members[0].elsewhere = Some(0);
     let targets = [target(0, 60, 500), target(60, 60, 500)];
-    let taken = Taken {
-        p: watts(-700),
-        extent: Extent::Whole,
-    };
-    let elsewhere = [vec![Some(taken), None]];
+    let taken = taken([-700; 3], Extent::Whole);
+    let elsewhere = [vec![during(taken), Elsewhere::default()]];
     let request = Request {
         elsewhere: &elsewhere,
         on_short: crate::dispatch::plan::OnShort::Approach,

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use units::Interval;
+
 use super::*;
+use crate::dispatch::assess::members;
+use crate::dispatch::plan::Extent;
 use crate::dispatch::rival::without;
 use crate::{
     Aim, ApprovalRule, Capacity, DispatchChange, Need, Objective, Priority, Publish, Stage,
@@ -148,6 +152,109 @@ fn a_more_urgent_dispatch_takes_a_member_and_gives_it_back() {
 }
 
 #[test]
+fn what_a_more_urgent_dispatch_asks_one_after_the_other_is_known_on_average() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    scene.rig.group("h", &[DerId(0)]);
+    obey(&mut scene, 104);
+    let group = scene.rig.fleet.group_by_mrid(&mrid("h")).unwrap().id;
+    let new = NewDispatch {
+        mrid: mrid("urgent"),
+        name: None,
+        group,
+        schedule: vec![target(160, 20, -1_000), target(180, 20, 500)],
+        ramp: Some(Duration::from_secs(5)),
+        conduct: urgent(),
+    };
+    scene.must(&Command::CreateDispatch(new), 105);
+    let theirs = scene.rig.fleet.dispatches().last().unwrap().id;
+    step(&mut scene, theirs, 105);
+    scene.must(&Command::PublishDispatch(theirs), 105);
+    let mine = scene.rig.fleet.dispatch(DispatchId(0)).unwrap();
+    let rivals = scene.rig.fleet.rivals(mine, t(105));
+    let takes = |from, until| {
+        let span = Interval::between(t(from), t(until));
+        let taken = rivals[0].takes(DerId(0), span, watts(200))?;
+        let course = taken.course;
+        Some(([taken.p, course.mean, course.last], taken.extent))
+    };
+    let known = |p: [i64; 3], extent| Some((p.map(watts), extent));
+    assert_eq!(takes(165, 175), known([-1_000; 3], Extent::Whole));
+    assert_eq!(
+        takes(175, 190),
+        known([-1_000, 0, 500], Extent::Several),
+        "5 s of one and 10 s of the other"
+    );
+    assert_eq!(takes(190, 220), known([500, 300, 200], Extent::Part));
+    assert_eq!(takes(150, 190), None, "not from the beginning");
+}
+
+/// Asks the group of the scene, at 12 s, for 3 kW over a minute from `start` on.
+fn one_after_the_other(scene: &Scene, start: i64) -> Result<Plan, Rejection> {
+    let new = NewDispatch {
+        mrid: mrid("next"),
+        name: None,
+        group: scene.rig.fleet.group_by_mrid(&mrid("g")).unwrap().id,
+        schedule: vec![target(start, 60, 3_000)],
+        ramp: Some(Duration::from_secs(5)),
+        conduct: Conduct::default(),
+    };
+    let mut fleet = scene.rig.fleet.clone();
+    let events = fleet.decide(&Command::CreateDispatch(new), t(12)).unwrap();
+    events.iter().for_each(|event| fleet.apply(event));
+    let world = World {
+        fleet: &fleet,
+        ..scene.world(12)
+    };
+    replan(&world, fleet.dispatches().last().unwrap(), &scene.limits)
+}
+
+#[test]
+fn energy_is_not_promised_to_two_dispatches() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    // An hour of 60 W each; the dispatch takes 50 Wh of them from each until 280 s.
+    let holds = |scene: &mut Scene| {
+        for observation in &mut scene.observations {
+            observation.soc_pct = reading(0.6, 11);
+        }
+    };
+    holds(&mut scene);
+    let refused = one_after_the_other(&scene, 300).unwrap_err();
+    assert!(
+        matches!(refused, Rejection::ShortOfEnergy { .. }),
+        "{refused:?}"
+    );
+    assert!(one_after_the_other(&scene, 40).is_ok(), "it comes first");
+}
+
+#[test]
+fn what_a_battery_does_for_one_dispatch_it_does_not_do_until_the_next() {
+    let mut scene = Scene::new(3_000);
+    scene.reconcile(11);
+    obey(&mut scene, 101);
+    let dispatch = scene.rig.fleet.dispatch(DispatchId(0)).unwrap();
+    let metered = scene.observations[0].p.unwrap().value;
+    assert_eq!(metered, watts(1_000));
+    let targets = [(0, target(1_000, 60, 0))];
+    let ders = [DerId(0)];
+    let other = Dispatch {
+        id: DispatchId(9),
+        ..dispatch.clone()
+    };
+    let known = members(&scene.world(101), &ders, &other, (t(101), &targets));
+    assert_eq!(known.members[0].base, watts(0));
+    let before = known.elsewhere[0][0].before.unwrap();
+    assert_eq!(before.last, watts(0));
+    let energy = before.mean.over(Duration::from_secs(899));
+    let asked = watts(1_000).over(Duration::from_secs(179));
+    assert!(
+        (energy - asked).abs() < WattHours::from_f64(0.001),
+        "{energy}"
+    );
+}
+
+#[test]
 fn a_more_urgent_dispatch_asks_those_too_who_would_do_their_share_for_another() {
     let mut scene = Scene::new(3_000);
     scene.reconcile(11);
@@ -160,7 +267,11 @@ fn a_more_urgent_dispatch_asks_those_too_who_would_do_their_share_for_another() 
     let theirs = dispatch(&mut scene, ("urgent", "h"), conduct, (160, 60, 4_000, 105));
     let plan = scene.rig.fleet.dispatch(theirs).unwrap().plan.clone();
     let asked = [0, 1].map(|der| plan.as_ref().unwrap().share(DerId(der), 0).unwrap().p());
-    assert_eq!(asked, [watts(3_000), watts(1_000)]);
+    assert_eq!(
+        asked,
+        [watts(4_000), watts(0)],
+        "the second is asked for nothing"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a plan asks can be done with the energy that there is, and leaves what owners need.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fleet::dispatch::Plan;
 use fleet::{DerId, Target};
@@ -29,7 +30,7 @@ pub struct Store {
 /// Energy that has to be in a vehicle when it leaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Need {
-    /// More than it holds.
+    /// More than it holds; may be negative.
     pub energy_wh: f64,
     /// When it leaves.
     pub by: Timestamp,
@@ -40,31 +41,67 @@ pub struct Need {
 /// When a member is asked for how much, in watts.
 type Share = (Interval, f64);
 
-/// Judges a plan for `schedule`: `store` is what is behind a member, none where there is no store.
+/// What there is to know about the members of a plan.
+pub trait Members {
+    /// What is behind `der` when the plan was made, and what may have come of it while the plan does not
+    /// ask it, for `idle` in all until `last`; none where there is no store.
+    fn store(&self, der: DerId, idle: Duration, last: Timestamp) -> Option<Store>;
+
+    /// What `der` takes from its store by what a more urgent dispatch asks of it in `interval`, on
+    /// average, in watts; none where nobody can say.
+    fn elsewhere_w(&self, der: DerId, interval: Interval) -> Option<f64>;
+}
+
+/// Judges a plan for `schedule`.
 ///
 /// Taken for itself, from the state of charge that was last reported and with what members were asked
-/// until it takes effect, no plan takes from a store what
-/// its owner keeps or fills one beyond what it holds; and a vehicle that could still be charged in time
-/// can be when the plan is carried out.
-pub fn check(plan: &Plan, schedule: &[Target], store: impl Fn(DerId) -> Option<Store>) -> Verdict {
+/// until it takes effect, no plan takes from a store what its owner keeps or fills one beyond what it
+/// holds; and a vehicle that could still be charged in time can be when the plan is carried out.
+pub fn check(plan: &Plan, schedule: &[Target], members: &impl Members) -> Verdict {
+    let left = |index: u32| {
+        let interval = schedule.get(index as usize)?.interval;
+        let from = interval.start.max(plan.effective);
+        Some(Interval::between(from, interval.end().max(from)))
+    };
     let mut shares: BTreeMap<DerId, Vec<Share>> = BTreeMap::new();
     for allocation in &plan.allocations {
-        let target = schedule.get(allocation.interval as usize);
-        let interval = target.ok_or("a share of no interval")?.interval;
-        let from = interval.start.max(plan.effective);
-        let left = Interval::between(from, interval.end().max(from));
+        let left = left(allocation.interval).ok_or("a share of no interval")?;
         let p_w = allocation.share.p().as_f64();
         shares.entry(allocation.der).or_default().push((left, p_w));
     }
+    for (index, der) in &plan.elsewhere {
+        let left = left(*index).ok_or("taken in no interval")?;
+        if let Some(asked) = shares.get_mut(der) {
+            match members.elsewhere_w(*der, left) {
+                Some(p_w) => asked.push((left, p_w)),
+                None => asked.clear(),
+            }
+        }
+    }
     for (der, mut asked) in shares {
-        let Some(store) = store(der) else {
+        asked.sort_by_key(|(interval, _)| interval.start);
+        let Some((last, _)) = asked.last() else {
             continue;
         };
-        asked.sort_by_key(|(interval, _)| interval.start);
-        level(&store, &asked).map_err(|found| format!("d{}: {found}", der.0))?;
-        departure(&store, &asked, plan.made).map_err(|found| format!("d{}: {found}", der.0))?;
+        let whole = last.end().since(plan.made);
+        let busy: Duration = asked.iter().map(|(interval, _)| interval.duration).sum();
+        let Some(store) = members.store(der, whole.saturating_sub(busy), last.start) else {
+            continue;
+        };
+        let judged = level(&store, &asked).and_then(|()| departure(&store, &asked, plan.made));
+        judged.map_err(|found| format!("d{}: {found}; {}", der.0, listed(&asked, plan.made)))?;
     }
     Ok(())
+}
+
+/// What is asked and when, in seconds from `made` on.
+fn listed(asked: &[Share], made: Timestamp) -> String {
+    let share = |(interval, p_w): &Share| {
+        let (start, end) = (interval.start.since(made), interval.end().since(made));
+        format!("{p_w} W from {} s to {} s", start.as_secs(), end.as_secs())
+    };
+    let asked: Vec<String> = asked.iter().map(share).collect();
+    asked.join(", ")
 }
 
 fn level(store: &Store, asked: &[Share]) -> Verdict {
@@ -117,17 +154,13 @@ fn departure(store: &Store, asked: &[Share], made: Timestamp) -> Verdict {
 }
 
 impl Store {
-    /// The store once `meanwhile` is over, in which its member may have been `asked` for these powers:
-    /// with the most that it can have gained by any of them, and the most room.
+    /// The store after so much time in which its member may have done any of `powers`: with the most
+    /// that it can have gained by them, and the most room.
     #[must_use]
-    pub fn after(
-        mut self,
-        asked: impl Iterator<Item = (Interval, Watts)>,
-        meanwhile: Interval,
-    ) -> Self {
+    pub fn after(mut self, powers: impl Iterator<Item = Watts>, duration: Duration) -> Self {
         let (mut gained_wh, mut given_wh) = (0.0_f64, 0.0_f64);
-        let whole_h = hours(meanwhile);
-        for (_, p) in asked.filter(|(interval, _)| interval.overlaps(meanwhile)) {
+        let whole_h = duration.as_secs_f64() / 3_600.0;
+        for p in powers {
             let drawn_wh = self.drawn_wh(p.as_f64(), whole_h);
             gained_wh = gained_wh.max(-drawn_wh);
             given_wh = given_wh.max(drawn_wh);

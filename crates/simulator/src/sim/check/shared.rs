@@ -1,5 +1,8 @@
 //! No share is given twice: what dispatches have their members do never exceeds a shared limit by more
 //! than others were seen to relieve it when that was planned.
+//!
+//! A device that was cut off goes by what it was asked before. The server sees that by its silence or
+//! its meter, and gives others less; until it can have done so, what it has asked of it counts.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -48,8 +51,9 @@ impl Seen {
 /// What a DER does about a limit.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Part {
-    /// A dispatch has it do so much, and it follows.
-    Asked(Watts),
+    /// A dispatch has it do so much, and it follows; and what it is asked by now, as long as it need
+    /// not know.
+    Asked(Watts, Option<Watts>),
     /// It does what it does; when others' shares were planned, it might have been any of these.
     Unasked(Vec<Watts>),
 }
@@ -58,7 +62,7 @@ impl Part {
     fn load(&self, coefficient: f64) -> f64 {
         let load = |p: &Watts| coefficient * p.as_f64();
         match self {
-            Self::Asked(p) => load(p),
+            Self::Asked(p, given) => given.iter().map(load).fold(load(p), f64::min),
             Self::Unasked(seen) => seen.iter().map(load).fold(0.0, f64::min),
         }
     }
@@ -77,7 +81,7 @@ pub fn check(limit: &LinearLimit, part: impl Fn(DerId) -> Part) -> Verdict {
     let shown = |(der, c, part): &(&DerId, &f64, Part)| {
         let load = Watts::from_f64(part.load(**c));
         let what = match part {
-            Part::Asked(_) => "is asked",
+            Part::Asked(..) => "is asked",
             Part::Unasked(_) => "relieves",
         };
         (load != Watts::ZERO).then(|| format!("d{} {what} {load}", der.0))

@@ -221,8 +221,8 @@ impl Written {
     /// dispatch asks for something in some, or it is left to itself between them.
     fn taken(&self, request: &Request<'_>, state: &State<'_>, member: &Member) -> Option<Shape> {
         let intervals = self.problem.interval_s.len();
-        let elsewhere =
-            (0..request.targets.len()).map(|t| state.elsewhere(member, t).map(|taken| taken.p));
+        let targets = 0..request.targets.len();
+        let elsewhere = targets.map(|t| Some(state.elsewhere(member, t)?.course.mean));
         let elsewhere: Vec<Option<Watts>> = elsewhere.collect();
         if intervals == self.of_target.len() && elsewhere.iter().all(Option::is_none) {
             return None;
@@ -243,10 +243,17 @@ impl Written {
             lo: vec![lo; intervals],
             hi: vec![hi; intervals],
         };
-        for (interval, elsewhere) in self.of_target.iter().zip(elsewhere) {
+        let mut next = 0;
+        for (position, (interval, elsewhere)) in self.of_target.iter().zip(elsewhere).enumerate() {
+            let before = request.before(member, position);
+            if let Some(course) = before.filter(|_| next < *interval) {
+                let p = (course.mean - neutral).as_f64();
+                (shape.lo[next], shape.hi[next]) = (p.min(0.0), p.max(0.0));
+            }
             let (lo, hi) = elsewhere.map_or((member.lo, member.hi), |p| (p, p));
             shape.lo[*interval] = (lo - neutral).as_f64();
             shape.hi[*interval] = (hi - neutral).as_f64();
+            next = interval + 1;
         }
         Some(shape)
     }
