@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fleet::{
-    ControlBase, DerId, DispatchId, Event, Fleet, MicrogridEvent, Mrid, Observation, Origin,
-    ProgramId,
+    Control, ControlBase, DerId, DispatchId, Event, Fleet, MicrogridEvent, Mrid, Observation,
+    Origin, ProgramId,
 };
 use ieee2030_5::client::setpoint::Source;
 use store::{Batch, Store};
@@ -32,8 +32,8 @@ const LET_GO_WITHIN: Duration = Duration::from_secs(3_600);
 /// Which rule was violated, and what was found.
 type Found = Result<(), (&'static str, String)>;
 
-/// Time in which the server finds that a device does not do what it is asked, and in which what it asks
-/// of others instead begins: by its silence or its meter, a look of the loop, and the lead time.
+/// Time in which the server finds that a device does not do what it is asked, or a device that it is
+/// asked no more: by its silence or its meter, a look of the loop, the lead time and that of a poll.
 const TOLD_APART_WITHIN: Duration = Duration::from_secs(1_500);
 
 /// What the checkers remember.
@@ -197,15 +197,19 @@ impl Watch {
         let part = |der: DerId| {
             // What a member does with its switch open loads nothing of the grid.
             if fleet.is_separated(der) {
-                return Part::Asked(Watts::ZERO, None);
+                return Part::Asked(Watts::ZERO, Vec::new());
             }
-            let device = devices.get(der.index());
-            let asked = device.and_then(|device| dispatched(device, durable));
-            let given = device.and_then(|device| given(der, device, (fleet, now)));
-            match asked {
-                Some(asked) => Part::Asked(asked, given),
-                None => Part::Unasked(unasked(seen, der, fleet).chain(given).collect()),
-            }
+            let Some(device) = devices.get(der.index()) else {
+                return Part::Unasked(Vec::new());
+            };
+            let given = given(der, device, (fleet, now));
+            let Some((control, asked)) = dispatched(device, fleet) else {
+                return Part::Unasked(unasked(seen, der, fleet).chain(given).collect());
+            };
+            let is_new = |at: Timestamp| now.since(at) <= TOLD_APART_WITHIN;
+            let withdrawn = control.cancelled.is_some_and(is_new);
+            let counted = unasked(seen, der, fleet).filter(|_| withdrawn);
+            Part::Asked(asked, counted.chain(given).collect())
         };
         for limit in limits.iter().flat_map(|limit| limit.rows(fleet)) {
             let is_asked = |der| matches!(part(der), Part::Asked(p, _) if p != Watts::ZERO);
@@ -326,16 +330,16 @@ fn is_renewed(der: DerId, (fleet, known): (&Fleet, Timestamp), now: Timestamp) -
     })
 }
 
-/// What a dispatch has the device do.
-fn dispatched(device: &Device, durable: &Durable) -> Option<Watts> {
+/// The control of a dispatch by which the device goes, and what it does by it.
+fn dispatched<'a>(device: &Device, fleet: &'a Fleet) -> Option<(&'a Control, Watts)> {
     let asked = device.setpoint.active_power()?;
     let Source::Event(mrid) = asked.source else {
         return None;
     };
-    let control = durable.state.fleet.control_by_mrid(Mrid(mrid))?;
+    let control = fleet.control_by_mrid(Mrid(mrid))?;
     let is_share = matches!(control.origin, Origin::Dispatch { .. });
-    let p = asked.request.p(&device.member.nameplate);
-    p.filter(|_| is_share)
+    let p = asked.request.p(&device.member.nameplate)?;
+    is_share.then_some((control, p))
 }
 
 /// What dispatches ask of `der` by now, while it may yet be that it does not know and nobody can tell.

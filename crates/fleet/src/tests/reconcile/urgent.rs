@@ -200,7 +200,7 @@ fn one_after_the_other(scene: &Scene, start: i64) -> Result<Plan, Rejection> {
         conduct: Conduct::default(),
     };
     let mut fleet = scene.rig.fleet.clone();
-    let events = fleet.decide(&Command::CreateDispatch(new), t(12)).unwrap();
+    let events = fleet.decide(&Command::CreateDispatch(new), t(12))?;
     events.iter().for_each(|event| fleet.apply(event));
     let world = World {
         fleet: &fleet,

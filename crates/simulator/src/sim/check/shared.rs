@@ -51,9 +51,9 @@ impl Seen {
 /// What a DER does about a limit.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Part {
-    /// A dispatch has it do so much, and it follows; and what it is asked by now, as long as it need
-    /// not know.
-    Asked(Watts, Option<Watts>),
+    /// A dispatch has it do so much, and it follows; and what it is asked by now or counted at, as long
+    /// as it need not know.
+    Asked(Watts, Vec<Watts>),
     /// It does what it does; when others' shares were planned, it might have been any of these.
     Unasked(Vec<Watts>),
 }
@@ -62,7 +62,7 @@ impl Part {
     fn load(&self, coefficient: f64) -> f64 {
         let load = |p: &Watts| coefficient * p.as_f64();
         match self {
-            Self::Asked(p, given) => given.iter().map(load).fold(load(p), f64::min),
+            Self::Asked(p, instead) => instead.iter().map(load).fold(load(p), f64::min),
             Self::Unasked(seen) => seen.iter().map(load).fold(0.0, f64::min),
         }
     }

@@ -333,7 +333,7 @@ fn a_share_given_twice_is_seen() {
     };
     let follow = |shares_w: [i64; 2]| {
         shared::check(&limit, |der| {
-            shared::Part::Asked(Watts::whole(shares_w[der.index()]), None)
+            shared::Part::Asked(Watts::whole(shares_w[der.index()]), Vec::new())
         })
     };
     assert_eq!(follow([2_000, 2_000]), Ok(()));
@@ -341,8 +341,8 @@ fn a_share_given_twice_is_seen() {
     assert_eq!(follow([5_000, -1_000]), Ok(()));
     let cut_off = |given_w| {
         shared::check(&limit, |der| match der {
-            DerId(0) => shared::Part::Asked(Watts::whole(3_000), Some(Watts::whole(given_w))),
-            _ => shared::Part::Asked(Watts::whole(2_000), None),
+            DerId(0) => shared::Part::Asked(Watts::whole(3_000), vec![Watts::whole(given_w)]),
+            _ => shared::Part::Asked(Watts::whole(2_000), Vec::new()),
         })
     };
     assert_eq!(cut_off(1_000), Ok(()));
@@ -371,7 +371,7 @@ fn a_limit_is_relieved_by_what_was_seen_when_shares_were_planned() {
     };
     let absorb = |seen: &shared::Seen, p_w: i64| {
         shared::check(&limit, |der| match der {
-            DerId(0) => shared::Part::Asked(Watts::whole(-p_w), None),
+            DerId(0) => shared::Part::Asked(Watts::whole(-p_w), Vec::new()),
             _ => shared::Part::Unasked(seen.of(der).collect()),
         })
     };
