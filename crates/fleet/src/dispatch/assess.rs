@@ -530,10 +530,14 @@ pub fn members(
             let row = targets.iter().enumerate().map(|(position, (_, target))| {
                 let ahead =
                     Interval::between(target.interval.start.max(effective), target.interval.end());
-                let taken = |rival: &Rival<'_>| rival.takes(der.id, ahead, member.base);
+                let base = member.base;
+                let taken = |rival: &Rival<'_>| rival.takes(der.id, ahead, base);
+                let during = rivals.iter().find_map(taken);
+                let mut later = rivals.iter().filter(|_| during.is_none());
                 Elsewhere {
                     before: before.get(position).copied().flatten(),
-                    during: rivals.iter().find_map(taken),
+                    during,
+                    later: later.find_map(|rival| rival.takes_later(der.id, ahead, base)),
                 }
             });
             let row: Vec<Elsewhere> = row.collect();

@@ -41,6 +41,34 @@ impl LinearLimit {
         self.during.is_none_or(|during| during.contains(at))
     }
 
+    /// This limit as rows over the members of `request` at the position `target` of its targets: as it
+    /// is when the target begins, and once more urgent dispatches have those that they take later.
+    pub(super) fn rows(
+        &self,
+        request: &Request<'_>,
+        asked: &[bool],
+        expected: &[Watts],
+        target: usize,
+    ) -> impl Iterator<Item = Row> {
+        let begins = self.row(request, asked, expected, target);
+        let mut later = Row {
+            name: begins.name.clone(),
+            terms: Vec::new(),
+            room: begins.room,
+        };
+        for (position, coefficient) in &begins.terms {
+            let load = |p: Watts| coefficient * p.micro() as f64;
+            match request.later(&request.members[*position], target) {
+                Some(taken) => later.room -= load(taken.least).max(load(taken.most)),
+                None => later.terms.push((*position, *coefficient)),
+            }
+        }
+        let differs = later.terms.len() != begins.terms.len();
+        [Some(begins), differs.then_some(later)]
+            .into_iter()
+            .flatten()
+    }
+
     /// This limit as a row over the members of `request` at the position `target` of its targets.
     /// Members that are not `asked` take their room first: those that answer their expected output,
     /// silent ones the most adverse they could do. One that is asked for something elsewhere counts at

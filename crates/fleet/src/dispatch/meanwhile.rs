@@ -6,6 +6,7 @@
 use units::{Interval, Timestamp, Watts};
 
 use super::assess::World;
+use super::plan::Taken;
 use super::{Dispatch, Target};
 use crate::{Control, Der, DerKind, DispatchId, Origin};
 
@@ -19,13 +20,36 @@ pub struct Course {
 }
 
 /// What others have a member do about a target of a dispatch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Elsewhere {
     /// From now on, or from the end of the target before, to the beginning of this one. `None` where it
     /// does what it does unasked.
     pub before: Option<Course>,
-    /// While the target lasts. `None` where it is the dispatch's own.
-    pub during: Option<super::plan::Taken>,
+    /// While the target lasts. `None` where it is the dispatch's own at first.
+    pub during: Option<Taken>,
+    /// Where it is the dispatch's own at first: what it does from when others have it.
+    pub later: Option<Later>,
+}
+
+/// What more urgent dispatches have a member do from some time of a target on.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Later {
+    /// At the least.
+    pub least: Watts,
+    /// At the most.
+    pub most: Watts,
+    /// On average.
+    pub mean: Watts,
+    /// The part of the target for which they have it, in (0, 1].
+    pub part: f64,
+}
+
+impl Later {
+    /// What is done on average over all of the target by one that does `own` for the rest.
+    #[must_use]
+    pub fn mean_with(&self, own: Watts) -> Watts {
+        own + Watts::from_f64((self.mean - own).as_f64() * self.part)
+    }
 }
 
 impl Course {

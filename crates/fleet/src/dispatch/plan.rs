@@ -21,7 +21,7 @@ use std::time::Duration;
 use units::{Money, Timestamp, WattHours, Watts};
 
 use super::limit::LinearLimit;
-use super::meanwhile::{Course, Elsewhere};
+use super::meanwhile::{Course, Elsewhere, Later};
 use super::share::Grid;
 use super::{Behaviour, Objective, Past, Standing, Target};
 use crate::{ActivePower, DerId, DispatchId, Rejection};
@@ -314,6 +314,11 @@ impl Request<'_> {
     /// what it does unasked.
     pub(super) fn before(&self, member: &Member, position: usize) -> Option<Course> {
         self.elsewhere(member, position).before
+    }
+
+    /// What a more urgent dispatch asks of `member` from some time of this target on.
+    pub(super) fn later(&self, member: &Member, position: usize) -> Option<Later> {
+        self.elsewhere(member, position).later
     }
 
     fn elsewhere(&self, member: &Member, position: usize) -> Elsewhere {

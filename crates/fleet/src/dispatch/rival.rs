@@ -9,7 +9,7 @@
 use units::{Interval, Timestamp, Watts};
 
 use super::Dispatch;
-use super::meanwhile::Course;
+use super::meanwhile::{Course, Later};
 use super::plan::{Extent, Taken};
 use crate::{DerId, DispatchId, Fleet};
 
@@ -85,6 +85,33 @@ impl Rival<'_> {
             p: self.asks_at(der, span.start).unwrap_or(unasked),
             course: Course::of(span, asked, unasked),
             extent,
+        })
+    }
+
+    /// What it has `der` do in the parts of `span` in which it is its own, which it is not at the
+    /// beginning; as [`Self::takes`].
+    pub(crate) fn takes_later(&self, der: DerId, span: Interval, unasked: Watts) -> Option<Later> {
+        let parts = self.intervals_of(der).filter_map(|interval| {
+            let (start, end) = (
+                interval.start.max(span.start),
+                interval.end().min(span.end()),
+            );
+            let p = self.asks_at(der, interval.start).unwrap_or(unasked);
+            (start < end).then(|| (p, end.since(start).as_secs_f64()))
+        });
+        let (mut range, mut taken_s, mut energy_ws) = (None, 0.0, 0.0);
+        for (p, duration_s) in parts {
+            let (least, most) = range.unwrap_or((p, p));
+            range = Some((least.min(p), most.max(p)));
+            taken_s += duration_s;
+            energy_ws += p.as_f64() * duration_s;
+        }
+        let (least, most) = range?;
+        Some(Later {
+            least,
+            most,
+            mean: Watts::from_f64(energy_ws / taken_s),
+            part: taken_s / span.duration.as_secs_f64(),
         })
     }
 

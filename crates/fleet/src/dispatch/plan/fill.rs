@@ -129,7 +129,7 @@ impl<'a> State<'a> {
             .limits
             .iter()
             .filter(|limit| limit.holds_in(target.interval))
-            .map(|limit| limit.row(self.request, &self.asked, &expected, position))
+            .flat_map(|limit| limit.rows(self.request, &self.asked, &expected, position))
             .collect();
         self.relieve(&rows);
         let wanted = self.wanted(position, &expected);
@@ -196,17 +196,19 @@ impl<'a> State<'a> {
     /// What the next interval starts from; in a gap before it members go back to what they do
     /// unasked.
     fn carry_over(&mut self, position: usize, duration: Duration) {
-        let members = self.request.members.iter();
-        let taken: Vec<Option<Taken>> = members
-            .map(|member| self.elsewhere(member, position))
-            .collect();
-        let outputs = self.previous.iter_mut().zip(&self.slots).zip(&taken);
-        for ((previous, slot), taken) in outputs {
-            *previous = taken.map_or(slot.share, |taken| taken.course.mean);
+        let request = self.request;
+        let outputs = self.previous.iter_mut().zip(&self.slots);
+        for ((previous, slot), member) in outputs.zip(request.members) {
+            let taken = request.taken(member, position);
+            let later = request.later(member, position);
+            let own = later.map_or(slot.share, |later| later.mean_with(slot.share));
+            *previous = taken.map_or(own, |taken| taken.course.mean);
         }
         self.draw(duration);
-        for (previous, taken) in self.previous.iter_mut().zip(taken) {
-            *previous = taken.map_or(*previous, |taken| taken.course.last);
+        let outputs = self.previous.iter_mut().zip(&self.slots);
+        for ((previous, slot), member) in outputs.zip(request.members) {
+            let taken = request.taken(member, position);
+            *previous = taken.map_or(slot.share, |taken| taken.course.last);
         }
         let [(_, this), (_, next), ..] = &self.request.targets[position..] else {
             return;

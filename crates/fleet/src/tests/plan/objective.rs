@@ -6,7 +6,7 @@ use units::{Money, Percent, WattHours, Watts};
 
 use super::{limit, member, request, shares, target, watts};
 use crate::dispatch::limit::LinearLimit;
-use crate::dispatch::meanwhile::{Course, Elsewhere};
+use crate::dispatch::meanwhile::{Course, Elsewhere, Later};
 use crate::dispatch::plan::{Extent, Member, Plan, Request, Role, Taken, plan};
 use crate::dispatch::{Aim, Objective, Standing, Target};
 use crate::{DerId, Rejection};
@@ -163,7 +163,7 @@ fn taken(first_mean_last_w: [i64; 3], extent: Extent) -> Taken {
 fn during(taken: Taken) -> Elsewhere {
     Elsewhere {
         during: Some(taken),
-        before: None,
+        ..Elsewhere::default()
     }
 }
 
@@ -182,6 +182,37 @@ fn what_a_more_urgent_dispatch_asks_later_in_an_interval_takes_its_room_in_all_o
         };
         let plan = plan(&request).unwrap();
         assert_eq!(shares(&plan, 0), vec![share], "{extent:?}");
+    }
+}
+
+#[test]
+fn both_what_is_asked_of_a_member_and_what_another_asks_of_it_later_have_room() {
+    let mut members = [member(0, 0, -1_000, 1_000), member(1, 0, -1_000, 1_000)];
+    members[0].elsewhere = Some(0);
+    let limits = [limit("export", &[(0, 1.0), (1, 1.0)], 1_000)];
+    for (later_w, expected) in [
+        (None, [500, 500]),
+        (Some(800), [800, 200]),
+        (Some(300), [500, 500]),
+    ] {
+        let later = later_w.map(|p| Later {
+            least: watts(-100),
+            most: watts(p),
+            mean: watts(0),
+            part: 0.25,
+        });
+        let row = Elsewhere {
+            later,
+            ..Elsewhere::default()
+        };
+        let elsewhere = [vec![row]];
+        let request = Request {
+            elsewhere: &elsewhere,
+            on_short: crate::dispatch::plan::OnShort::Approach,
+            ..request(&members, &[target(0, 60, 1_000)], &limits)
+        };
+        let plan = plan(&request).unwrap();
+        assert_eq!(shares(&plan, 0), expected, "{later_w:?}");
     }
 }
 

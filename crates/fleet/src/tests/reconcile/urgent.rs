@@ -187,6 +187,13 @@ fn what_a_more_urgent_dispatch_asks_one_after_the_other_is_known_on_average() {
     );
     assert_eq!(takes(190, 220), known([500, 300, 200], Extent::Part));
     assert_eq!(takes(150, 190), None, "not from the beginning");
+    let span = Interval::between(t(150), t(190));
+    let later = rivals[0].takes_later(DerId(0), span, watts(200)).unwrap();
+    let range = [later.least, later.mean, later.most];
+    assert_eq!(range, [-1_000, -500, 500].map(watts));
+    assert!((later.part - 0.75).abs() < 1e-9);
+    assert_eq!(later.mean_with(watts(900)), watts(-150));
+    assert_eq!(rivals[0].takes_later(DerId(1), span, watts(200)), None);
 }
 
 /// Asks the group of the scene, at 12 s, for 3 kW over a minute from `start` on.
