@@ -136,10 +136,16 @@ pub fn from_directory(data: &Path, to: &Path) -> Result<Moved, BackupError> {
     if persons_file(data).exists() {
         copy_file(&persons_file(data), &persons_file(work.path()))?;
     }
+    let moved = checked_files(work.path())?;
     work.finish()?;
-    let store = Sqlite::open(to, crate::JournalId(0))?;
-    let persons = Ciphertexts::open(to)?.count()?;
-    checked(&store, &Telemetry::open(to)?, persons)
+    Ok(moved)
+}
+
+/// As [`checked`], of a directory; its files are closed again.
+fn checked_files(directory: &Path) -> Result<Moved, BackupError> {
+    let store = Sqlite::open(directory, crate::JournalId(0))?;
+    let persons = Ciphertexts::open(directory)?.count()?;
+    checked(&store, &Telemetry::open(directory)?, persons)
 }
 
 /// Restores the backup in `from` as the data directory `data`, which must be empty or absent.
@@ -166,18 +172,14 @@ pub fn from_database(address: &Address, to: &Path) -> Result<Moved, BackupError>
     imported?;
     drop(target);
     let mut samples = Telemetry::open(work.path())?;
-    move_samples(&Telemetry::connect(address)?, &mut samples)?;
+    let sent = move_samples(&Telemetry::connect(address)?, &mut samples)?;
     drop(samples);
     let mut persons = Ciphertexts::open(work.path())?;
-    take_persons(&mut SharedPersons::new(address.clone()), &mut persons)?;
+    let sent_persons = take_persons(&mut SharedPersons::new(address.clone()), &mut persons)?;
     drop(persons);
+    let moved = checked_files(work.path())?;
+    moved.check((position.head, sent, sent_persons))?;
     work.finish()?;
-    let store = Sqlite::open(to, source.journal())?;
-    let persons = Ciphertexts::open(to)?.count()?;
-    let moved = checked(&store, &Telemetry::open(to)?, persons)?;
-    if moved.head != position.head {
-        return Err(BackupError::Differs(format!("its head is {}", moved.head)));
-    }
     Ok(moved)
 }
 
@@ -251,11 +253,18 @@ fn under(
         person_keys,
         ..checked(target, &samples, persons.count()?)?
     };
-    let sent = (source.head(), sent, sent_persons);
-    if (moved.head, moved.samples, moved.persons) == sent {
-        Ok(moved)
-    } else {
-        Err(BackupError::Differs(format!("{moved:?}")))
+    moved.check((source.head(), sent, sent_persons))?;
+    target.finish_import()?;
+    Ok(moved)
+}
+
+impl Moved {
+    /// Whether it ends where what was `sent` ends, with as many samples and persons.
+    fn check(&self, sent: (Head, u64, u64)) -> Result<(), BackupError> {
+        match (self.head, self.samples, self.persons) == sent {
+            true => Ok(()),
+            false => Err(BackupError::Differs(format!("{self:?}"))),
+        }
     }
 }
 
@@ -368,13 +377,14 @@ fn move_samples(from: &Telemetry, to: &mut Telemetry) -> Result<u64, BackupError
     }
 }
 
-fn take_persons(from: &mut SharedPersons, to: &mut Ciphertexts) -> Result<(), StorageError> {
-    let mut last = None;
+fn take_persons(from: &mut SharedPersons, to: &mut Ciphertexts) -> Result<u64, StorageError> {
+    let (mut last, mut sent) = (None, 0);
     loop {
         let persons = from.page(last, MAX_PERSONS_PER_TURN)?;
         to.put(&persons)?;
+        sent += persons.len() as u64;
         if persons.len() < MAX_PERSONS_PER_TURN {
-            return Ok(());
+            return Ok(sent);
         }
         last = persons.last().map(|(person, _)| *person);
     }

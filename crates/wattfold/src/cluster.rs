@@ -29,7 +29,7 @@ use crate::api::problem::{Kind, Problem};
 use crate::auth::{self, Auth};
 use crate::device_listener;
 use crate::node::membership::{self, Course, Errand};
-use crate::node::{DeviceRequest, Node};
+use crate::node::{DeviceRequest, Node, Unavailable};
 
 use clerk::{Clerk, Done};
 use errand::{Asked, Enterprise};
@@ -126,32 +126,38 @@ async fn carry_out(
     while let Some(waiting) = waiting.recv().await {
         let (node, router, done) = (Arc::clone(&node), router.clone(), done.clone());
         tokio::spawn(async move {
-            let result = match waiting {
-                Waiting::Decided(id) => Done::Answered(errand::lost(id)),
+            let (id, answer, change) = match waiting {
+                Waiting::Decided(id) => (id, lost().await, 0),
                 Waiting::Open(request) => {
                     let id = request.id;
                     let work = perform(&node, router, request);
                     let work = membership::watched(membership::carrying_out(id, work));
-                    match work.await {
-                        (Some((head, body)), Course::Decided) => {
-                            let change = node.standing().map_or(0, |own| own.change);
-                            Done::Answered(store::Reply {
-                                id,
-                                head,
-                                body,
-                                change,
-                            })
-                        }
-                        // Whoever leads next finds it open, or decided.
-                        _ => Done::Left(id),
-                    }
+                    let (answer, course) = work.await;
+                    let change = node.standing().map_or(0, |own| own.change);
+                    (id, answer.filter(|_| course == Course::Decided), change)
                 }
+            };
+            let result = match answer {
+                Some((head, body)) => Done::Answered(store::Reply {
+                    id,
+                    head,
+                    body,
+                    change,
+                }),
+                // Whoever leads next finds it open, or decided.
+                None => Done::Left(id),
             };
             if done.send(result).is_err() {
                 tracing::debug!("the clerk has gone");
             }
         });
     }
+}
+
+/// The answer to a request that was decided by a leader which did not live to tell how.
+async fn lost() -> Option<(String, Vec<u8>)> {
+    let problem = Problem::from(Unavailable::Unanswered);
+    errand::answer(problem.into_response()).await
 }
 
 /// Head and body of the answer; nothing when there is none to give.

@@ -4,17 +4,21 @@ use std::ops::ControlFlow;
 
 use ::postgres::Transaction;
 use ::postgres::binary_copy::BinaryCopyInWriter;
+use ::postgres::types::ToSql;
 
 use super::{Address, Locked, Postgres, change_documents, insert_deliveries, journal, lock_head};
 use crate::backup::{ImportError, STEPS_PER_READ};
+use crate::chain;
 use crate::{CommitError, DocumentChange, JournalId, OpenError, Store};
 
 /// Name of the secret that says, while it is there, that not everything has been taken over yet.
-const UNFINISHED: &str = "unfinished import";
+pub(super) const UNFINISHED: &str = "unfinished import";
 /// Leaves these as they are made.
 const DISCARD: &str = "TRUNCATE sample, rollup, person;
+    TRUNCATE journal, delivery, document, session, account RESTART IDENTITY;
     UPDATE horizon SET hour = (-9223372036854775808)::bigint;
     UPDATE rolled_up SET hour = (-9223372036854775808)::bigint, der = -1";
+const FORGET_SECRETS: &str = "DELETE FROM secret WHERE name <> $1";
 const MARKED: &str = "SELECT EXISTS (SELECT FROM secret WHERE name = $1)";
 
 impl Postgres {
@@ -35,12 +39,19 @@ impl Postgres {
     /// Notes that something is about to be taken over, and discards what was before in vain. Nothing
     /// else may be here but the same journal's identity. It has to [lead](Self::lead).
     pub(crate) fn begin_import(&mut self) -> Result<(), ImportError> {
+        let genesis = chain::genesis(self.journal());
         let mut transaction = self.client.get_mut().transaction()?;
-        let locked = lock_head(&mut transaction, &self.statements)?;
-        check_vacant(&mut transaction, (&locked, self.token))?;
+        let mut locked = lock_head(&mut transaction, &self.statements)?;
+        check_leads(&locked, self.token)?;
         if transaction.query_one(MARKED, &[&UNFINISHED])?.try_get(0)? {
             transaction.batch_execute(DISCARD)?;
+            transaction.execute(FORGET_SECRETS, &[&UNFINISHED])?;
+            let hash = genesis.hash.0.as_slice();
+            let none: [&(dyn ToSql + Sync); 4] = [&0_i64, &hash, &0_i64, &0_i64];
+            transaction.query(&self.statements.move_head, &none)?;
+            locked = lock_head(&mut transaction, &self.statements)?;
         }
+        check_vacant(&mut transaction, &locked)?;
         let stray = "SELECT EXISTS (SELECT FROM sample) OR EXISTS (SELECT FROM rollup)
                          OR EXISTS (SELECT FROM person)";
         if transaction.query_one(stray, &[])?.try_get(0)? {
@@ -50,17 +61,28 @@ impl Postgres {
             "INSERT INTO secret (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING",
             &[&UNFINISHED],
         )?;
+        transaction.commit()?;
+        self.head = genesis;
+        Ok(())
+    }
+
+    /// What was begun by [`Self::begin_import`] is here, and was looked at: from now on it is a fleet. It
+    /// has to [lead](Self::lead).
+    pub(crate) fn finish_import(&mut self) -> Result<(), ImportError> {
+        let mut transaction = self.client.get_mut().transaction()?;
+        let locked = lock_head(&mut transaction, &self.statements)?;
+        check_leads(&locked, self.token)?;
+        transaction.execute("DELETE FROM secret WHERE name = $1", &[&UNFINISHED])?;
         Ok(transaction.commit()?)
     }
 
-    /// Takes over everything that `from` has, in one transaction, with which what was begun by
-    /// [`Self::begin_import`] is finished. It has to [lead](Self::lead).
+    /// Takes over everything that `from` has, in one transaction, between [`Self::begin_import`] and
+    /// [`Self::finish_import`]. It has to [lead](Self::lead).
     pub(crate) fn import(&mut self, from: &dyn Store) -> Result<(), ImportError> {
         let mut transaction = self.client.get_mut().transaction()?;
         let locked = lock_head(&mut transaction, &self.statements)?;
-        check_vacant(&mut transaction, (&locked, self.token))?;
-        let finished = "DELETE FROM secret WHERE name = $1";
-        transaction.execute(finished, &[&UNFINISHED])?;
+        check_leads(&locked, self.token)?;
+        check_vacant(&mut transaction, &locked)?;
         let statements = &self.statements;
         import_journal(&mut transaction, &statements.copy_journal, from)?;
         let mut steps: i64 = 0;
@@ -92,17 +114,19 @@ impl Postgres {
     }
 }
 
-/// Fails unless the one that leads under the token `own` finds no fleet here.
-fn check_vacant(
-    transaction: &mut Transaction<'_>,
-    (locked, own): (&Locked, u64),
-) -> Result<(), ImportError> {
-    if locked.token != own || own == 0 {
-        return Err(ImportError::Commit(CommitError::Fenced {
+/// Fails unless it is the token `own` under which somebody leads.
+const fn check_leads(locked: &Locked, own: u64) -> Result<(), ImportError> {
+    match locked.token == own && own != 0 {
+        true => Ok(()),
+        false => Err(ImportError::Commit(CommitError::Fenced {
             own,
             current: locked.token,
-        }));
+        })),
     }
+}
+
+/// Fails where there is a fleet.
+fn check_vacant(transaction: &mut Transaction<'_>, locked: &Locked) -> Result<(), ImportError> {
     let row = transaction.query_one(
         "SELECT EXISTS (SELECT FROM account) OR EXISTS (SELECT FROM document)
              OR EXISTS (SELECT FROM secret WHERE name <> $1)",

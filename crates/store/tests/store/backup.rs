@@ -114,6 +114,47 @@ fn no_server_starts_on_half_a_fleet_in_a_database_and_it_is_taken_over_anew() {
     assert_eq!(backup::from_database(&address, &kept).unwrap().head, head);
 }
 
+fn store_of(data: &Path) -> Sqlite {
+    Sqlite::open(data, JOURNAL).unwrap()
+}
+
+#[test]
+fn what_did_not_arrive_as_it_was_sent_is_no_fleet() {
+    let (_root, data, _kept) = directories();
+    let (made, mut fleet) = (units::Timestamp::from_secs(1), store_of(&data));
+    fleet.create_account("anna", "hash", made).unwrap();
+    fleet.set_secret("session", b"key").unwrap();
+    drop(fleet);
+    let url = Cluster::shared().database();
+    let address = Address::new(&url, None).unwrap();
+    drop(Postgres::open(&address, store_of(&data).journal()).unwrap());
+    let mut client = Client::connect(&url, NoTls).unwrap();
+    let swallow = "CREATE FUNCTION wattfold.swallow() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER swallow BEFORE INSERT ON wattfold.account
+            FOR EACH ROW EXECUTE FUNCTION wattfold.swallow()";
+    client.batch_execute(swallow).unwrap();
+    let copy = || backup::to_database(&data, &address, PersonKeys::Left);
+    let found = copy();
+    assert!(
+        matches!(&found, Err(BackupError::Differs(what)) if what == "accounts"),
+        "{found:?}"
+    );
+    let refused = Postgres::open(&address, JOURNAL).unwrap_err();
+    assert!(matches!(refused, OpenError::Unfinished(_)), "{refused}");
+    client
+        .batch_execute("DROP TRIGGER swallow ON wattfold.account")
+        .unwrap();
+    let moved = copy().unwrap();
+    assert!(0 < moved.accounts);
+    let arrived = Postgres::open(&address, JOURNAL).unwrap();
+    assert_eq!(arrived.head(), store_of(&data).head());
+    assert_eq!(
+        arrived.secrets().unwrap(),
+        store_of(&data).secrets().unwrap()
+    );
+}
+
 #[test]
 fn a_database_of_an_earlier_format_is_not_backed_up_and_not_changed() {
     let url = Cluster::shared().database();

@@ -96,10 +96,19 @@ pub(super) async fn create(
             AccountError::Unavailable(unavailable) => unavailable.into(),
             AccountError::Refused(detail) => Problem::new(Kind::Conflict, detail),
         })?;
+    taken_up(&api, &name, &principal).await.map_err(|_| {
+        let detail = "the account is made, and this node could not take it up: look before you ask \
+                      again";
+        Problem::new(Kind::UnknownOutcome, detail)
+    })
+}
+
+/// Puts the account `name` in force, which is durable.
+async fn taken_up(api: &Api, name: &str, principal: &Principal) -> Result<Response, Problem> {
     let accounts = api.accounts().await?;
     if let Some(created) = accounts.into_iter().find(|account| account.name == name) {
-        api.auth.put(created.into(), &principal).await?;
+        api.auth.put(created.into(), principal).await?;
     }
-    let Json(accounts) = list(State(api)).await?;
+    let Json(accounts) = list(State(Api::clone(api))).await?;
     Ok((StatusCode::CREATED, Json(accounts)).into_response())
 }

@@ -11,6 +11,9 @@ use super::conflict::ConflictingConstraint;
 /// Where the problem types are described; a type is this and the [`Kind`]'s anchor.
 const DESCRIBED_AT: &str = "https://github.com/wattfold/wattfold/blob/main/docs/api.md#";
 
+/// The media type of a problem (RFC 9457, 3).
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
 /// Seconds after which an overloaded server may be asked again.
 const RETRY_AFTER_S: u64 = 1;
 
@@ -412,7 +415,7 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
         let body = serde_json::to_vec(&self).expect("a problem holds text and numbers only");
         let mut response = (status, body).into_response();
-        let problem_json = HeaderValue::from_static("application/problem+json");
+        let problem_json = HeaderValue::from_static(MEDIA_TYPE);
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, problem_json);

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::problem::Problem;
+use crate::api::problem::{Kind, Problem};
 use crate::api::request::Body;
 use crate::api::{Api, ApiState};
 use crate::auth::{AuthError, PasswordError, Principal, SESSION_COOKIE, SESSION_LIFETIME};
@@ -124,7 +124,11 @@ pub(super) async fn change_password(
             AccountError::Unavailable(unavailable) => unavailable.into(),
             AccountError::Refused(_) => Problem::lost(),
         })?;
-    api.auth.put(account, &principal).await?;
+    let put = api.auth.put(account, &principal).await;
+    put.map_err(|_| {
+        let detail = "the password is changed, and other sessions may not have ended yet";
+        Problem::new(Kind::UnknownOutcome, detail)
+    })?;
     Ok(StatusCode::NO_CONTENT)
 }
 

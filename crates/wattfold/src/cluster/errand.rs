@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
-use store::{AccountId, Reply, RequestId};
+use store::{AccountId, Reply};
 
 use crate::auth::{Principal, SessionId, Via};
 use crate::enterprise_listener::Peer;
@@ -174,22 +174,6 @@ pub async fn answer(response: Response<Body>) -> Option<(String, Vec<u8>)> {
         headers: header_list(&parts.headers),
     });
     Some((head, body.into()))
-}
-
-/// The answer to a request that was decided by a leader which did not live to tell how.
-#[must_use]
-pub fn lost(id: RequestId) -> Reply {
-    let text = "the request was decided, and the node that did so fell before it could answer; \
-                look before you ask again\n";
-    Reply {
-        id,
-        head: json(&Answer {
-            status: StatusCode::INTERNAL_SERVER_ERROR.as_u16(),
-            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
-        }),
-        body: text.as_bytes().to_vec(),
-        change: 0,
-    }
 }
 
 /// What the client is answered.

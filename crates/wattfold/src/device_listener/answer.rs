@@ -21,6 +21,7 @@ use ieee2030_5::wire::error::{Error, ReasonCode};
 use units::Timestamp;
 
 use super::BODY_TIMEOUT;
+use crate::api::problem;
 use crate::cluster::errand;
 use crate::node::{DeviceRequest, Node, Unavailable};
 use crate::request_body::{self, BodyError};
@@ -94,7 +95,13 @@ async fn carried(
     let reply = node
         .carry(errand::device(request), request.body.to_vec())
         .await?;
-    let response = errand::response(reply);
+    let mut response = errand::response(reply);
+    // What the enterprise interface says of an outcome that nobody knows is no document of a device's.
+    let is_problem = |value: &HeaderValue| value == problem::MEDIA_TYPE;
+    if response.headers().get(CONTENT_TYPE).is_some_and(is_problem) {
+        response.headers_mut().remove(CONTENT_TYPE);
+        *response.body_mut() = Bytes::new();
+    }
     node.metrics().device_response(response.status().as_u16());
     Ok(response.map(Full::new))
 }
