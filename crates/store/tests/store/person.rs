@@ -450,6 +450,30 @@ fn a_move_to_a_database_takes_keys_only_when_told() {
     assert_eq!(read, missing);
 }
 
+/// Keys outlive a copy that was not finished, and are not part of what the next one discards.
+#[test]
+fn who_was_erased_here_or_there_stays_so_when_keys_are_taken() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let mut persons = with_one(&data);
+    persons.erase(&[holder(1).person]).unwrap();
+    drop(persons);
+    let url = Cluster::shared().database();
+    let address = Address::new(&url, None).unwrap();
+    drop(Postgres::open(&address, Sqlite::open(&data, JOURNAL).unwrap().journal()).unwrap());
+    let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+    let known: [(u32, Option<&[u8]>); 2] = [(1, Some(&KEY)), (2, None)];
+    for (number, key) in known {
+        let person = holder(number).person.0.to_be_bytes();
+        let sql = "INSERT INTO wattfold_keys.person_key (person, key) VALUES ($1, $2)";
+        client.execute(sql, &[&person.as_slice(), &key]).unwrap();
+    }
+    backup::to_database(&data, &address, PersonKeys::Taken).unwrap();
+    let mut there = Persons::connect(&address);
+    let kept = there.read(&[holder(1), holder(2)]).unwrap();
+    assert_eq!(kept, [Kept::Erased, Kept::Erased]);
+}
+
 /// As `pg_dump --schema=wattfold` makes it: the next node that starts makes room for keys.
 #[test]
 fn a_database_without_the_schema_of_keys_is_told_from_one_that_failed() {
