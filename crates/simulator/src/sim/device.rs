@@ -26,6 +26,8 @@ const VOLTAGE_NOMINAL_V: f64 = 230.0;
 /// What became of one event at the device, as the device itself has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Life {
+    /// When the device first knew of it, by true time.
+    pub met: Option<Timestamp>,
     /// When it was first seen in force, by true time.
     pub active: Option<Timestamp>,
     /// How it ended.
@@ -266,11 +268,11 @@ impl Device {
         }
     }
 
-    /// Of what has begun since it last saved it knows nothing, unless it is shown again.
+    /// Of what it has met since it last saved it knows nothing, unless it is shown again.
     fn forget_unsaved(&mut self) {
         let saved = self.saved.0;
         for life in self.lives.values_mut() {
-            life.forgotten |= life.active.is_some_and(|at| saved < at);
+            life.forgotten |= life.met.is_some_and(|at| saved < at);
         }
     }
 
@@ -336,6 +338,7 @@ impl Device {
         }
         for (mrid, phase) in client.events(OWN) {
             let life = self.lives.entry(mrid).or_default();
+            life.met.get_or_insert(now);
             match phase {
                 Phase::Scheduled => {}
                 Phase::Active => {
