@@ -462,8 +462,7 @@ fn who_was_erased_here_or_there_stays_so_when_keys_are_taken() {
     let address = Address::new(&url, None).unwrap();
     drop(Postgres::open(&address, Sqlite::open(&data, JOURNAL).unwrap().journal()).unwrap());
     let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
-    let known: [(u32, Option<&[u8]>); 2] = [(1, Some(&KEY)), (2, None)];
-    for (number, key) in known {
+    for (number, key) in [(1, Some(KEY.as_slice())), (2, None)] {
         let person = holder(number).person.0.to_be_bytes();
         let sql = "INSERT INTO wattfold_keys.person_key (person, key) VALUES ($1, $2)";
         client.execute(sql, &[&person.as_slice(), &key]).unwrap();
