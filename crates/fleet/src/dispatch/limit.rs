@@ -41,6 +41,14 @@ impl LinearLimit {
         self.during.is_none_or(|during| during.contains(at))
     }
 
+    /// By how much it may seem to be exceeded while nothing has changed, so that a plan that goes up to it
+    /// is not replaced for each reading that is a little higher than all before: a tenth of a per cent, of
+    /// which a meter of class 0,2 S (IEC 62053-22) says nothing, and at least 1 W.
+    pub(super) fn noise(&self) -> Watts {
+        const SHARE: i64 = 1_000;
+        Watts::from_micro(self.max.abs().micro() / SHARE).max(Watts::whole(1))
+    }
+
     /// This limit as rows over the members of `request` at the position `target` of its targets: as it
     /// is when the target begins, and once more urgent dispatches have those that they take later.
     pub(super) fn rows(

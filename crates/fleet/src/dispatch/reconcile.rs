@@ -403,7 +403,6 @@ fn limit_exceeded(
     plan: &Plan,
     limits: &[LinearLimit],
 ) -> Option<Cause> {
-    const TOLERANCE: Watts = Watts::whole(1);
     let running = dispatch
         .schedule
         .iter()
@@ -419,11 +418,13 @@ fn limit_exceeded(
         let p = asked.or_else(|| der.map(|der| world.adverse(der, *coefficient)));
         coefficient * p.unwrap_or_default().as_f64()
     };
-    let excess =
-        |limit: &LinearLimit| Watts::from_f64(limit.terms.iter().map(load).sum()) - limit.max;
+    let excess = |limit: &LinearLimit| {
+        let excess = Watts::from_f64(limit.terms.iter().map(load).sum()) - limit.max;
+        (limit.noise() < excess).then_some(excess)
+    };
     let limits = limits.iter().filter(|limit| limit.holds_at(world.now));
-    let excess = limits.map(excess).max()?;
-    (TOLERANCE < excess).then_some(Cause::LimitExceeded { excess })
+    let excess = limits.filter_map(excess).max()?;
+    Some(Cause::LimitExceeded { excess })
 }
 
 /// Whether the running share of a controllable member is beyond its range by more than the

@@ -541,6 +541,11 @@ fn a_limit_that_a_silent_member_uses_up_curtails_the_others() {
     scene.reconcile(11);
     (0..9).for_each(|control| scene.respond(control, 1, 20));
     (1..3).for_each(|der| scene.hear(der, 1_000, 130));
+    scene.limits = feeder(6_995);
+    assert_eq!(scene.cause(130), None, "5 W too much are less than 0.1 %");
+    scene.limits = feeder(6_990);
+    let excess = watts(10);
+    assert_eq!(scene.cause(130), Some(Cause::LimitExceeded { excess }));
     scene.limits = feeder(6_500);
     assert_eq!(
         scene.cause(130),
