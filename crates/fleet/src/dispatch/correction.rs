@@ -4,7 +4,7 @@
 //! target and meter, so it is not repeated while its effect has yet to show. A member that was found
 //! not to follow, that opted out or refused stays out, and the deviation of one that is asked is no
 //! cause within tolerance. What is not asked is followed while it drifts, and a limit is kept by what
-//! is metered behind it to the watt, so there noise that sets a record is a cause too.
+//! is metered behind it, but for as little as no meter can tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
