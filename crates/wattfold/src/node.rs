@@ -14,6 +14,7 @@ mod member;
 pub mod membership;
 pub mod observe;
 mod owner;
+mod pace;
 pub mod restart;
 mod settle;
 

@@ -10,6 +10,7 @@ use store::{Batch, Position, RequestId, StorageError};
 use units::Timestamp;
 
 use super::core::{Committed, Core, Input, Rim};
+use super::pace::{self, Pace};
 use super::{Message, Node, Reply, Unavailable};
 use crate::clock;
 use crate::telemetry::Report;
@@ -20,8 +21,7 @@ const MAX_INPUTS_PER_COMMIT: usize = 1_024;
 pub(super) struct Owner {
     node: Arc<Node>,
     core: Core,
-    period: Duration,
-    next_tick: clock::Monotonic,
+    pace: Pace,
     /// How far the store has come, where other nodes want to know.
     position: Option<Position>,
 }
@@ -78,8 +78,7 @@ impl Owner {
         Self {
             node,
             core,
-            period,
-            next_tick: clock::monotonic(),
+            pace: Pace::new(period, clock::monotonic()),
             position: None,
         }
     }
@@ -109,7 +108,7 @@ impl Owner {
 
     /// Waits for messages until the next tick, at most `longest`, and takes those there are.
     pub(super) fn take(&self, messages: &Receiver<Message>, longest: Duration) -> Taken {
-        let wait = self.next_tick.saturating_duration_since(clock::monotonic());
+        let wait = self.pace.wait(clock::monotonic());
         let mut taken = Taken::default();
         match messages.recv_timeout(wait.min(longest)) {
             Ok(message) => taken.add(message),
@@ -132,8 +131,7 @@ impl Owner {
             ..
         } = taken;
         let begun = clock::monotonic();
-        if self.next_tick <= begun {
-            self.next_tick = begun + self.period;
+        if self.pace.is_due(begun) {
             inputs.push(Input::Tick {
                 readings_refused: self.node.metrics.readings_refused(),
             });
@@ -154,6 +152,9 @@ impl Owner {
         if let Some(batch) = published {
             node.metrics.committed(&batch, took);
             node.publish(&batch, now);
+            if pace::is_signal(&batch) {
+                self.pace.signal(clock::monotonic());
+            }
             if let (Some(position), Some(own)) = (&mut self.position, &node.membership) {
                 *position = position.after(&batch, self.core.store().head());
                 own.folded(position.change);
