@@ -12,6 +12,7 @@ use units::{Timestamp, WattHours};
 use super::world::{Server, battery};
 use crate::api::value::Time;
 use crate::clock;
+use crate::config::Control;
 use crate::node::DeviceRequest;
 
 /// Follows; its meter is of revenue quality.
@@ -207,6 +208,48 @@ async fn said(server: &Server, mrid: &str, verdict: &str) -> Value {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("{:#?}", rows(server, mrid).await);
+}
+
+#[tokio::test]
+async fn what_a_member_refuses_is_given_to_others_long_before_the_loop_comes_round() {
+    let server = Server::with_control(Control {
+        tick_ms: 60_000,
+        lead_s: 1,
+        ..Control::default()
+    });
+    server.with_batteries(2).await;
+    let group = server.with_group(2).await;
+    for der in [DerId(0), DerId(1)] {
+        server.measured(der, Quantity::StateOfCharge, 50.0);
+        server.measured(der, Quantity::ActivePower, 0.0);
+    }
+    let start = Timestamp::from_secs(clock::now().secs() + 600);
+    let body = json!({
+        "group": group,
+        "ramp_s": 0,
+        "schedule": [{ "start": Time(start).to_text(), "duration_s": 60, "p_w": -3_000.0 }],
+    });
+    let created = server.post("/api/v1/dispatches", body).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.text);
+    let mrid = created.json()["mrid"].as_str().unwrap().to_owned();
+    let shares = rows(&server, &mrid).await;
+    // No plan is replaced within two seconds.
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    responds(&server, 0, &shares["u0"], 4).await;
+    for _ in 0..200 {
+        let dispatch = server
+            .get(&format!("/api/v1/dispatches/{mrid}"))
+            .await
+            .json();
+        if dispatch["generation"] == 2 {
+            let shares = rows(&server, &mrid).await;
+            let asked = shares["u1"]["controls"].as_array().unwrap().last().unwrap();
+            assert_eq!(asked["p_w"], -3_000.0);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{:#?}", rows(&server, &mrid).await);
 }
 
 #[tokio::test]

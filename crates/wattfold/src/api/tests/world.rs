@@ -60,6 +60,14 @@ impl Server {
     }
 
     pub(super) fn with_silent_after(silent_after_s: u64) -> Self {
+        Self::with_control(Control {
+            tick_ms: 50,
+            silent_after_s,
+            ..Control::default()
+        })
+    }
+
+    pub(super) fn with_control(control: Control) -> Self {
         let mut store = Memory::new(JournalId(7));
         let (account, password) = auth::first_account();
         let id: AccountId = store
@@ -78,11 +86,7 @@ impl Server {
             telemetry: Telemetry::in_memory(Arc::clone(&metrics)).unwrap(),
             observations: Vec::new(),
             limits: Vec::new(),
-            control: Control {
-                tick_ms: 50,
-                silent_after_s,
-                ..Control::default()
-            },
+            control,
             devices: ServerConfig::new(Lfdi([0; 20])),
             zone: units::UTC.clone(),
             metrics,
