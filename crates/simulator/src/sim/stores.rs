@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleet::dispatch::Plan;
+use fleet::dispatch::rival::Rival;
 use fleet::{DerId, Fleet, Observation, Origin};
 use units::{Interval, Timestamp};
 
@@ -10,9 +11,24 @@ use super::check::energy::{self, Members};
 
 /// What a plan was made of.
 pub(super) struct Stores<'a> {
-    pub(super) fleet: &'a Fleet,
-    pub(super) seen: &'a [Observation],
-    pub(super) plan: &'a Plan,
+    fleet: &'a Fleet,
+    seen: &'a [Observation],
+    plan: &'a Plan,
+    rivals: Vec<Rival<'a>>,
+}
+
+impl<'a> Stores<'a> {
+    /// Behind the members of `plan`, which was made of what was `seen`.
+    pub(super) fn new(fleet: &'a Fleet, seen: &'a [Observation], plan: &'a Plan) -> Self {
+        let dispatch = fleet.dispatch(plan.dispatch);
+        let rivals = dispatch.map(|dispatch| fleet.rivals(dispatch, plan.made));
+        Self {
+            fleet,
+            seen,
+            plan,
+            rivals: rivals.unwrap_or_default(),
+        }
+    }
 }
 
 impl Members for Stores<'_> {
@@ -60,21 +76,21 @@ impl Members for Stores<'_> {
         Some(store.after(asked.chain(metered).chain(defaults), idle))
     }
 
-    fn elsewhere_w(&self, der: DerId, interval: Interval) -> Option<f64> {
-        let own = self.fleet.dispatch(self.plan.dispatch)?;
-        let rivals = self.fleet.rivals(own, self.plan.made);
-        let rival = rivals.iter().find(|it| it.has_at(der, interval.start))?;
-        let schedule = &self.fleet.dispatch(rival.id())?.schedule;
+    fn average_w(&self, der: DerId, interval: Interval, own_w: Option<f64>) -> Option<f64> {
+        let meets = |rival: &&Rival<'_>| rival.intervals_of(der).any(|it| it.overlaps(interval));
         let mut left_s = interval.duration.as_secs_f64();
         let mut energy_ws = 0.0;
-        for target in schedule.iter().filter(|it| it.interval.overlaps(interval)) {
-            let from = target.interval.start.max(interval.start);
-            let until = target.interval.end().min(interval.end());
-            let duration_s = until.since(from).as_secs_f64();
-            energy_ws += rival.asks_at(der, from)?.as_f64() * duration_s;
-            left_s -= duration_s;
+        if let Some(rival) = self.rivals.iter().find(meets) {
+            for taken in rival.intervals_of(der).filter(|it| it.overlaps(interval)) {
+                let from = taken.start.max(interval.start);
+                let duration_s = taken.end().min(interval.end()).since(from).as_secs_f64();
+                energy_ws += rival.asks_at(der, from)?.as_f64() * duration_s;
+                left_s -= duration_s;
+            }
         }
-        let is_all = left_s.abs() < 1e-3;
-        is_all.then(|| energy_ws / interval.duration.as_secs_f64().max(1e-3))
+        if 1e-3 < left_s {
+            energy_ws += own_w? * left_s;
+        }
+        Some(energy_ws / interval.duration.as_secs_f64().max(1e-3))
     }
 }

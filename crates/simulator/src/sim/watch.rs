@@ -66,7 +66,7 @@ impl Watch {
                         self.checks.add("conservation");
                         by("conservation", conservation::check(plan, dispatch))?;
                         self.checks.add("energy");
-                        let members = Stores { fleet, seen, plan };
+                        let members = Stores::new(fleet, seen, plan);
                         by("energy", energy::check(plan, &dispatch.schedule, &members))?;
                     }
                     self.checks.add("island");

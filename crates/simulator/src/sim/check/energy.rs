@@ -47,9 +47,9 @@ pub trait Members {
     /// ask it, for `idle` in all until `last`; none where there is no store.
     fn store(&self, der: DerId, idle: Duration, last: Timestamp) -> Option<Store>;
 
-    /// What `der` takes from its store by what a more urgent dispatch asks of it in `interval`, on
-    /// average, in watts; none where nobody can say.
-    fn elsewhere_w(&self, der: DerId, interval: Interval) -> Option<f64>;
+    /// What `der` does in `interval` on average, in watts, by what more urgent dispatches ask of it and,
+    /// for the rest, by what the plan asks, `own_w`; none where nobody can say.
+    fn average_w(&self, der: DerId, interval: Interval, own_w: Option<f64>) -> Option<f64>;
 }
 
 /// Judges a plan for `schedule`.
@@ -69,10 +69,20 @@ pub fn check(plan: &Plan, schedule: &[Target], members: &impl Members) -> Verdic
         let p_w = allocation.share.p().as_f64();
         shares.entry(allocation.der).or_default().push((left, p_w));
     }
+    for (der, asked) in &mut shares {
+        let average = |(interval, p_w): &Share| {
+            Some((*interval, members.average_w(*der, *interval, Some(*p_w))?))
+        };
+        *asked = asked
+            .iter()
+            .map(average)
+            .collect::<Option<_>>()
+            .unwrap_or_default();
+    }
     for (index, der) in &plan.elsewhere {
         let left = left(*index).ok_or("taken in no interval")?;
-        if let Some(asked) = shares.get_mut(der) {
-            match members.elsewhere_w(*der, left) {
+        if let Some(asked) = shares.get_mut(der).filter(|asked| !asked.is_empty()) {
+            match members.average_w(*der, left, None) {
                 Some(p_w) => asked.push((left, p_w)),
                 None => asked.clear(),
             }

@@ -37,8 +37,8 @@ impl Members for Known {
         self.stores.get(der.index()).copied()
     }
 
-    fn elsewhere_w(&self, _: DerId, _: Interval) -> Option<f64> {
-        self.elsewhere_w
+    fn average_w(&self, _: DerId, _: Interval, own_w: Option<f64>) -> Option<f64> {
+        own_w.or(self.elsewhere_w)
     }
 }
 
