@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use units::{Interval, Percent, Timestamp, WattHours, Watts};
 
-use super::meanwhile::{Elsewhere, stretches};
+use super::meanwhile::{Elsewhere, Later, stretches};
 use super::merit::Merits;
 use super::plan::{Member, Role};
 use super::rival::Rival;
@@ -533,11 +533,12 @@ pub fn members(
                 let base = member.base;
                 let taken = |rival: &Rival<'_>| rival.takes(der.id, ahead, base);
                 let during = rivals.iter().find_map(taken);
-                let mut later = rivals.iter().filter(|_| during.is_none());
+                let later = rivals.iter().filter(|_| during.is_none());
+                let later = later.filter_map(|rival| rival.takes_later(der.id, ahead, base));
                 Elsewhere {
                     before: before.get(position).copied().flatten(),
                     during,
-                    later: later.find_map(|rival| rival.takes_later(der.id, ahead, base)),
+                    later: later.reduce(Later::and),
                 }
             });
             let row: Vec<Elsewhere> = row.collect();

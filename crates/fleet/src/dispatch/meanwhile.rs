@@ -45,6 +45,19 @@ pub struct Later {
 }
 
 impl Later {
+    /// Both of them, of which one dispatch has it after the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let share = other.part / (self.part + other.part);
+        let beyond = (other.mean - self.mean).as_f64() * share;
+        Self {
+            least: self.least.min(other.least),
+            most: self.most.max(other.most),
+            mean: self.mean + Watts::from_f64(beyond),
+            part: (self.part + other.part).min(1.0),
+        }
+    }
+
     /// What is done on average over all of the target by one that does `own` for the rest.
     #[must_use]
     pub fn mean_with(&self, own: Watts) -> Watts {

@@ -8,6 +8,7 @@ use units::Interval;
 
 use super::*;
 use crate::dispatch::assess::members;
+use crate::dispatch::meanwhile::Later;
 use crate::dispatch::plan::Extent;
 use crate::dispatch::rival::without;
 use crate::{
@@ -194,6 +195,16 @@ fn what_a_more_urgent_dispatch_asks_one_after_the_other_is_known_on_average() {
     assert!((later.part - 0.75).abs() < 1e-9);
     assert_eq!(later.mean_with(watts(900)), watts(-150));
     assert_eq!(rivals[0].takes_later(DerId(1), span, watts(200)), None);
+    let another = Later {
+        least: watts(100),
+        most: watts(900),
+        mean: watts(500),
+        part: 0.25,
+    };
+    let both = later.and(another);
+    let range = [both.least, both.mean, both.most];
+    assert_eq!(range, [-1_000, -250, 900].map(watts));
+    assert!((both.part - 1.0).abs() < 1e-9);
 }
 
 /// Asks the group of the scene, at 12 s, for 3 kW over a minute from `start` on.
